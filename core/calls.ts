@@ -1,0 +1,56 @@
+import type { TraceContext } from './trace.ts';
+
+/**
+ * A slow external call that a reaction declares. It runs before the reaction's transaction, never inside it, with a
+ * deadline and bounded concurrency; it may run twice (a crash between call and commit), so it must be idempotent by its key.
+ */
+export interface CallContext {
+  readonly idempotencyKey: string;
+  readonly trace: TraceContext;
+  readonly signal: AbortSignal;
+}
+
+/** What an image shows, in the words of the classifier. */
+export interface Classification {
+  readonly category: string;
+  /** 0 to 1. */
+  readonly confidence: number;
+}
+
+/**
+ * A classifier answers, or refuses for good (`rejected`: not an image, unreadable), or throws a ClassifiedError:
+ * CALL_UNAVAILABLE when it is away (intake waits), CALL_FAILED when it failed on this image (attempts are counted).
+ */
+export type ClassificationResult =
+  ({ readonly kind: 'classified' } & Classification) | { readonly kind: 'rejected'; readonly reason: string };
+
+export interface Classifier {
+  classify(
+    request: { readonly imageUrl: string; readonly userInput: string | undefined },
+    context: CallContext,
+  ): Promise<ClassificationResult>;
+}
+
+export interface Notification {
+  readonly userId: string;
+  readonly kind: string;
+  readonly title: string;
+  readonly data: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** Same promise as the classifier's: `rejected` is for good, CALL_UNAVAILABLE and CALL_FAILED are thrown. */
+export type NotificationResult = { readonly kind: 'sent' } | { readonly kind: 'rejected'; readonly reason: string };
+
+export interface Notifier {
+  notify(notification: Notification, context: CallContext): Promise<NotificationResult>;
+}
+
+/** The calls that reactions may declare, by name. */
+export interface Calls {
+  readonly classify: {
+    readonly request: { readonly imageUrl: string; readonly userInput: string | undefined };
+    readonly result: ClassificationResult;
+  };
+  readonly notify: { readonly request: Notification; readonly result: NotificationResult };
+}
+export type CallName = keyof Calls;

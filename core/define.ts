@@ -1,0 +1,301 @@
+import type { CallName, Calls } from './calls.ts';
+import type { EventRecord } from './envelope.ts';
+import type { ClassifiedError } from './errors.ts';
+import type { Json, JsonObject } from './json.ts';
+import { eventRoute } from './names.ts';
+
+/**
+ * The public face: what somebody who builds a pipeline writes down. Everything here is data and pure functions; the
+ * runtime does the rest. The shipped ECO² domains use nothing else.
+ */
+
+// ---------------------------------------------------------------------------------------------------------- events
+
+export interface EventDefinition<T extends string = string, P = unknown> {
+  readonly type: T;
+  /** The owner: outbox `aggregatetype`, and the first word of the route. */
+  readonly domain: string;
+  /** What follows `events.` in the topic's name. */
+  readonly route: string;
+  /** The payload field whose text is the record key (outbox `aggregateid`). */
+  readonly keyField: string;
+  readonly partitions: number;
+  readonly retentionMs: number;
+  /** Carries the payload's type; never set. */
+  readonly _payload?: P;
+}
+
+const DAY_MS = 86_400_000;
+
+export function defineEvent<const T extends string, P>(definition: {
+  readonly type: T;
+  readonly domain: string;
+  readonly keyField: keyof P & string;
+  readonly partitions?: number;
+  readonly retentionMs?: number;
+}): EventDefinition<T, P> {
+  return {
+    type: definition.type,
+    domain: definition.domain,
+    route: eventRoute(definition.domain, definition.type),
+    keyField: definition.keyField,
+    partitions: definition.partitions ?? 3,
+    retentionMs: definition.retentionMs ?? 30 * DAY_MS,
+  };
+}
+
+export type EventOf<D> = D extends EventDefinition<infer T, infer P> ? EventRecord<T, P> : never;
+
+/** An event that a decision wants: type and payload. Ids, versions, time and trace are given when it is appended. */
+export interface NewEvent<T extends string = string, P = unknown> {
+  readonly type: T;
+  readonly payload: P;
+}
+
+export type NewEventOf<D> = D extends EventDefinition<infer T, infer P> ? NewEvent<T, P> : never;
+
+// ------------------------------------------------------------------------------------------------------- aggregates
+
+/** One row of a state table, changed in the transaction that appends the event. Columns by name; values as JSON or ISO text. */
+export type StateChange =
+  | { readonly op: 'upsert'; readonly table: string; readonly key: JsonObject; readonly set: JsonObject }
+  /** Changes an existing row and none when it is missing. */
+  | { readonly op: 'update'; readonly table: string; readonly key: JsonObject; readonly set: JsonObject }
+  | { readonly op: 'delete'; readonly table: string; readonly key: JsonObject };
+
+/** An event as its own store holds it, before and without the pipeline. */
+export interface StoredEvent<T extends string = string, P = unknown> {
+  readonly type: T;
+  readonly payload: P;
+  readonly version: bigint;
+  /** ISO 8601, UTC: the time of the append. */
+  readonly occurredAt: string;
+}
+
+export interface AggregateDefinition<S = Json, E extends StoredEvent = StoredEvent> {
+  /** `aggregate_type` in the event store. */
+  readonly type: string;
+  initial(id: string): S;
+  /** Pure; must accept every event ever stored for the type. */
+  evolve(state: S, event: E): S;
+  /** The state tables' rows that follow from the event. */
+  tables(event: E, id: string): readonly StateChange[];
+}
+
+// -------------------------------------------------------------------------------------------- reactions and commands
+
+export interface Decision {
+  /** Appended in order; none is a valid decision ("recorded as processed, nothing emitted"). */
+  readonly events: readonly NewEvent[];
+  /** Rows that change although no event says so. */
+  readonly changes?: readonly StateChange[];
+  /** Kept with the idempotency key. */
+  readonly result?: Json;
+}
+
+export const NOTHING: Decision = { events: [] };
+
+export interface ReactionInput<S, E, R> {
+  readonly state: S;
+  readonly event: E;
+  readonly result: R;
+}
+
+/**
+ * One step of the choreography: when `on` arrives, load the aggregate, decide, and commit inbox mark, state, events and
+ * outbox rows in one transaction.
+ */
+export interface Reaction {
+  readonly on: string;
+  readonly aggregate: AggregateDefinition<unknown, StoredEvent>;
+  aggregateId(event: EventRecord): string;
+  /** Derived from the cause; the inbox holds it, so that a repeated event changes nothing. */
+  idempotencyKey(event: EventRecord): string;
+  readonly call?: {
+    readonly name: CallName;
+    readonly timeoutMs: number;
+    /** Undefined: no call is needed for this event; `decide` then gets an undefined result. */
+    request(event: EventRecord): Calls[CallName]['request'] | undefined;
+    /** When the attempts are used up: decide anyway with this result, instead of dead-lettering the event. */
+    exhausted?(error: ClassifiedError): Calls[CallName]['result'];
+  };
+  decide(input: ReactionInput<unknown, EventRecord, unknown>): Decision;
+}
+
+interface TypedReaction<D extends EventDefinition, S, E extends StoredEvent, C extends CallName> {
+  readonly on: D;
+  readonly aggregate: AggregateDefinition<S, E>;
+  aggregateId(event: EventOf<D>): string;
+  idempotencyKey(event: EventOf<D>): string;
+  readonly call?: {
+    readonly name: C;
+    readonly timeoutMs: number;
+    request(event: EventOf<D>): Calls[C]['request'] | undefined;
+    exhausted?(error: ClassifiedError): Calls[C]['result'];
+  };
+  decide(input: ReactionInput<S, EventOf<D>, Calls[C]['result'] | undefined>): Decision;
+}
+
+/** Checks a reaction against its event's payload and its aggregate's state, then forgets the types so that lists can hold it. */
+export function defineReaction<D extends EventDefinition, S, E extends StoredEvent, C extends CallName = never>(
+  reaction: TypedReaction<D, S, E, C>,
+): Reaction {
+  return { ...reaction, on: reaction.on.type } as unknown as Reaction;
+}
+
+export interface ProcessorDefinition {
+  /** The domain in whose database the effects are committed; one consumer group per domain. */
+  readonly domain: string;
+  readonly reactions: readonly Reaction[];
+}
+
+/** @throws RangeError when two reactions of one processor wait for the same event: one group reads a record once. */
+export function defineProcessor(definition: ProcessorDefinition): ProcessorDefinition {
+  const seen = new Set<string>();
+  for (const reaction of definition.reactions) {
+    if (seen.has(reaction.on)) throw new RangeError(`processor ${definition.domain} reacts twice to ${reaction.on}`);
+    seen.add(reaction.on);
+  }
+  return definition;
+}
+
+/** A refusal that the caller can understand; nothing is committed. */
+export interface Rejection {
+  readonly rejected: string;
+  readonly detail: string;
+}
+
+export interface CommandDefinition<C, S, E extends StoredEvent> {
+  readonly name: string;
+  readonly domain: string;
+  readonly aggregate: AggregateDefinition<S, E>;
+  aggregateId(command: C): string;
+  decide(state: S, command: C): Decision | Rejection;
+}
+
+export function defineCommand<C, S, E extends StoredEvent>(definition: CommandDefinition<C, S, E>): CommandDefinition<C, S, E> {
+  return definition;
+}
+
+// ----------------------------------------------------------------------------------------------------------- domains
+
+export interface DomainDefinition {
+  /** Database, schema and configuration name. */
+  readonly name: string;
+  readonly events: readonly EventDefinition[];
+  readonly aggregates: readonly AggregateDefinition<never, never>[];
+  readonly processor?: ProcessorDefinition;
+  /** False for the platform and for read-only domains: no outbox, no slot. */
+  readonly captured: boolean;
+}
+
+export function defineDomain(definition: DomainDefinition): DomainDefinition {
+  for (const event of definition.events) {
+    if (event.domain !== definition.name) throw new RangeError(`event ${event.type} belongs to ${event.domain}, not ${definition.name}`);
+  }
+  return definition;
+}
+
+// ------------------------------------------------------------------------------------------------------- projections
+
+/** Which stored events a read model is folded from when a document is missing. */
+export interface HistoryQuery {
+  readonly domain: string;
+  readonly types: readonly string[];
+  readonly aggregateType?: string;
+  readonly aggregateId?: string;
+  /** ISO 8601, inclusive and exclusive. */
+  readonly occurredFrom?: string;
+  readonly occurredBefore?: string;
+}
+
+/** Reads the event stores. Rejects with POSTGRES_UNAVAILABLE. In order of the stream's version per aggregate. */
+export interface History {
+  events(query: HistoryQuery): Promise<readonly EventRecord[]>;
+}
+
+/**
+ * One guarded change of a Redis document. The guard is per field or member: an older version changes nothing, so that
+ * changes from different topics may arrive in any order.
+ */
+export type RedisMutation =
+  /** HASH field; `value` is stored as JSON text beside its version. */
+  | { readonly op: 'put'; readonly key: string; readonly field: string; readonly version: bigint; readonly value: JsonObject }
+  /** Leaves a tombstone that keeps the version, so that a late older `put` does not bring the field back. */
+  | { readonly op: 'drop'; readonly key: string; readonly field: string; readonly version: bigint }
+  /** ZSET member: adds `by` once per version of the member's stream; versions of one member must come in order. */
+  | { readonly op: 'count'; readonly key: string; readonly member: string; readonly version: bigint; readonly by: number };
+
+export interface RedisProjection {
+  readonly store: 'redis';
+  readonly name: string;
+  readonly version: number;
+  readonly reads: readonly EventDefinition[];
+  /** Undefined: documents do not expire. */
+  readonly ttlMs: number | undefined;
+  mutations(event: EventRecord): readonly RedisMutation[];
+  /** The whole history of the document that the key names: a missing document is folded from it and never made from one event. */
+  history(key: string, event: EventRecord): HistoryQuery;
+}
+
+/**
+ * One guarded document of Elasticsearch. A document may be fed by several streams: `_versions` keeps the last version
+ * applied of each source, and an event at or below it changes nothing.
+ */
+export interface ElasticsearchProjection {
+  readonly store: 'elasticsearch';
+  readonly name: string;
+  readonly version: number;
+  readonly reads: readonly EventDefinition[];
+  /** The name that queries use; the index behind it is `<alias>-v<version>`. */
+  readonly alias: string;
+  readonly mapping: JsonObject;
+  /** Undefined: the event does not touch a document. */
+  documentId(event: EventRecord): string | undefined;
+  /** The stream that this event's version counts, unique within the document: `scan`, `user_characters`. */
+  source(event: EventRecord): string;
+  /** Sources of which every version touches the document: a version that skips one folds the document anew from history. */
+  readonly contiguousSources: readonly string[];
+  /** Pure. Never called for an event that was applied before. */
+  fold(document: JsonObject | undefined, event: EventRecord): JsonObject;
+  /**
+   * The whole history of the event's document, over one or more domains: a missing document is folded from it and never
+   * made from one later event. Undefined: this event alone makes the document.
+   */
+  history(event: EventRecord): readonly HistoryQuery[] | undefined;
+}
+
+export type ProjectionDefinition = RedisProjection | ElasticsearchProjection;
+
+export function defineProjection<P extends ProjectionDefinition>(definition: P): P {
+  return definition;
+}
+
+// ---------------------------------------------------------------------------------------------------------- pipeline
+
+export interface PipelineDefinition {
+  readonly domains: readonly DomainDefinition[];
+  readonly projections: readonly ProjectionDefinition[];
+}
+
+/** @throws RangeError when an event type is declared twice, or a reaction or projection reads one that nobody declares. */
+export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
+  const declared = new Set<string>();
+  for (const domain of definition.domains) {
+    for (const event of domain.events) {
+      if (declared.has(event.type)) throw new RangeError(`event ${event.type} is declared twice`);
+      declared.add(event.type);
+    }
+  }
+  for (const domain of definition.domains) {
+    for (const reaction of domain.processor?.reactions ?? []) {
+      if (!declared.has(reaction.on)) throw new RangeError(`processor ${domain.name} waits for ${reaction.on}, which no domain declares`);
+    }
+  }
+  for (const projection of definition.projections) {
+    for (const event of projection.reads) {
+      if (!declared.has(event.type)) throw new RangeError(`projection ${projection.name} reads ${event.type}, which no domain declares`);
+    }
+  }
+  return definition;
+}

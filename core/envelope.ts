@@ -1,0 +1,128 @@
+import { ClassifiedError } from './errors.ts';
+import type { Header } from './record.ts';
+import { headerText, textHeader } from './record.ts';
+
+/** The id of an event: the primary key of its outbox row, a UUID in lower case. */
+export type EventId = string & { readonly __brand: 'EventId' };
+/** The number of an event within its stream: 1, 2, 3 … without a gap. */
+export type StreamVersion = bigint & { readonly __brand: 'StreamVersion' };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** @throws ClassifiedError ENVELOPE_INVALID */
+export function eventId(text: string): EventId {
+  const lower = text.toLowerCase();
+  if (!UUID.test(lower)) throw new ClassifiedError('ENVELOPE_INVALID', 'the event id is not a UUID');
+  return lower as EventId;
+}
+
+/** @throws ClassifiedError ENVELOPE_INVALID when it is not a whole number of at least 1. */
+export function streamVersion(value: bigint | string): StreamVersion {
+  if (typeof value === 'string' && !/^\d{1,19}$/.test(value)) {
+    throw new ClassifiedError('ENVELOPE_INVALID', 'the version is not a whole number');
+  }
+  const parsed = BigInt(value);
+  if (parsed < 1n) throw new ClassifiedError('ENVELOPE_INVALID', 'the version is below 1');
+  return parsed as StreamVersion;
+}
+
+/**
+ * What travels beside a payload, in record headers (UTF-8 text, lower case, each name once). The key and the stream are
+ * two things: `aggregateId` is the record key and keeps one user's facts in order; `streamId` and `version` belong to the
+ * event-sourced aggregate, whose versions have no gap.
+ */
+export interface Envelope {
+  readonly id: EventId;
+  readonly type: string;
+  readonly aggregateType: string;
+  /** The record key. */
+  readonly aggregateId: string;
+  readonly streamId: string;
+  readonly version: StreamVersion;
+  /** W3C trace id, 32 hexadecimal digits. */
+  readonly traceId: string;
+  readonly requestId: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
+  /** The flow: the id of its first event. */
+  readonly correlationId: string | undefined;
+  /** The event that caused this one. */
+  readonly causationId: string | undefined;
+  /** ISO 8601 with microseconds, UTC. */
+  readonly occurredAt: string;
+}
+
+/** An event that was read and understood. */
+export interface EventRecord<T extends string = string, P = unknown> extends Envelope {
+  readonly type: T;
+  readonly payload: P;
+}
+
+/** The header names of the envelope, in the order in which the relay writes them. */
+export const ENVELOPE_HEADERS = [
+  'id',
+  'type',
+  'aggregatetype',
+  'stream_id',
+  'version',
+  'trace_id',
+  'request_id',
+  'traceparent',
+  'tracestate',
+  'correlation_id',
+  'causation_id',
+  'occurred_at',
+  'content-type',
+] as const;
+
+export const CONTENT_TYPE_AVRO = 'application/vnd.confluent.avro';
+export const CONTENT_TYPE_JSON = 'application/json';
+
+export function envelopeHeaders(envelope: Envelope, contentType: string): Header[] {
+  const headers: Header[] = [
+    textHeader('id', envelope.id),
+    textHeader('type', envelope.type),
+    textHeader('aggregatetype', envelope.aggregateType),
+    textHeader('stream_id', envelope.streamId),
+    textHeader('version', envelope.version.toString()),
+    textHeader('trace_id', envelope.traceId),
+  ];
+  const optional: readonly (readonly [string, string | undefined])[] = [
+    ['request_id', envelope.requestId],
+    ['traceparent', envelope.traceparent],
+    ['tracestate', envelope.tracestate],
+    ['correlation_id', envelope.correlationId],
+    ['causation_id', envelope.causationId],
+  ];
+  for (const [name, value] of optional) if (value !== undefined) headers.push(textHeader(name, value));
+  headers.push(textHeader('occurred_at', envelope.occurredAt), textHeader('content-type', contentType));
+  return headers;
+}
+
+/**
+ * Reads the envelope back. Tolerates what another capture leaves out when it can be known otherwise, and nothing else.
+ * @throws ClassifiedError ENVELOPE_INVALID naming the header, never its value.
+ */
+export function parseEnvelope(headers: readonly Header[], key: string | undefined): Envelope {
+  const required = (name: string): string => {
+    const text = headerText(headers, name);
+    if (text === undefined || text === '') throw new ClassifiedError('ENVELOPE_INVALID', `header ${name} is missing`);
+    return text;
+  };
+  if (key === undefined) throw new ClassifiedError('ENVELOPE_INVALID', 'the record has no key');
+  return {
+    id: eventId(required('id')),
+    type: required('type'),
+    aggregateType: required('aggregatetype'),
+    aggregateId: key,
+    streamId: required('stream_id'),
+    version: streamVersion(required('version')),
+    traceId: required('trace_id'),
+    requestId: headerText(headers, 'request_id'),
+    traceparent: headerText(headers, 'traceparent'),
+    tracestate: headerText(headers, 'tracestate'),
+    correlationId: headerText(headers, 'correlation_id'),
+    causationId: headerText(headers, 'causation_id'),
+    occurredAt: required('occurred_at'),
+  };
+}

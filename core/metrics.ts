@@ -1,0 +1,92 @@
+/**
+ * Every metric of the pipeline: name, kind, labels, help. Base units, one prefix, bounded labels: never a key, a user or
+ * a trace id. Stages report through the `Metrics` port; rendering is the runtime's.
+ */
+const LATENCY_BUCKETS_SECONDS = Array.from({ length: 80 }, (_, index) => Number((0.001 * 1.17 ** index).toPrecision(4)));
+const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+interface MetricRow {
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly buckets?: readonly number[];
+}
+
+export const METRICS = {
+  millrace_http_requests_total: { kind: 'counter', help: 'HTTP requests answered', labels: ['method', 'route', 'status'] },
+  millrace_http_request_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from the request to its answer',
+    labels: ['method', 'route'],
+    buckets: DURATION_BUCKETS_SECONDS,
+  },
+  millrace_capture_published_total: { kind: 'counter', help: 'Outbox rows acknowledged by Kafka', labels: ['domain', 'topic'] },
+  millrace_capture_dead_lettered_total: {
+    kind: 'counter',
+    help: 'Outbox rows that went to the capture dead-letter topic',
+    labels: ['domain', 'code'],
+  },
+  millrace_capture_latency_seconds: {
+    kind: 'histogram',
+    help: 'Time from the commit in PostgreSQL to the acknowledgement by Kafka',
+    labels: ['domain'],
+    buckets: LATENCY_BUCKETS_SECONDS,
+  },
+  millrace_capture_state: { kind: 'gauge', help: '1 for the state in which the relay of a domain is', labels: ['domain', 'state'] },
+  millrace_capture_unacknowledged_bytes: {
+    kind: 'gauge',
+    help: 'Bytes read from the slot and not yet acknowledged by Kafka',
+    labels: ['domain'],
+  },
+  millrace_capture_confirmed_lag_bytes: {
+    kind: 'gauge',
+    help: 'WAL bytes between the server and the confirmed flush position',
+    labels: ['domain'],
+  },
+  millrace_records_in_total: { kind: 'counter', help: 'Records delivered to a group', labels: ['group', 'topic'] },
+  millrace_records_out_total: { kind: 'counter', help: 'Records that left a group, by door', labels: ['group', 'topic', 'door'] },
+  millrace_records_in_flight: { kind: 'gauge', help: 'Records delivered to a group that have not left it', labels: ['group'] },
+  millrace_record_attempts_total: { kind: 'counter', help: 'Failed attempts by error code', labels: ['group', 'code'] },
+  millrace_processing_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from intake to the door',
+    labels: ['group'],
+    buckets: DURATION_BUCKETS_SECONDS,
+  },
+  millrace_consumer_lag_records: {
+    kind: 'gauge',
+    help: 'Records between the committed offset and the end of the partition',
+    labels: ['group', 'topic', 'partition'],
+  },
+  millrace_intake_paused: { kind: 'gauge', help: '1 while intake of a group waits for a dependency', labels: ['group', 'code'] },
+  millrace_parked_records: { kind: 'gauge', help: 'Records that wait for their next attempt', labels: ['group'] },
+  millrace_dead_lettered_total: { kind: 'counter', help: 'Records that went to a dead-letter topic', labels: ['group', 'topic', 'code'] },
+  millrace_projection_latency_seconds: {
+    kind: 'histogram',
+    help: 'Time from the event to its durable effect in the read model',
+    labels: ['projection'],
+    buckets: LATENCY_BUCKETS_SECONDS,
+  },
+  millrace_projected_total: { kind: 'counter', help: 'Events applied to a read model', labels: ['projection'] },
+  millrace_read_fallback_total: { kind: 'counter', help: 'Reads answered by the write database', labels: ['query', 'reason'] },
+  millrace_call_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time of a declared call',
+    labels: ['call', 'result'],
+    buckets: DURATION_BUCKETS_SECONDS,
+  },
+  millrace_dependency_up: { kind: 'gauge', help: '1 when the last use of a dependency succeeded', labels: ['dependency'] },
+} as const satisfies Record<string, MetricRow>;
+
+export type MetricName = keyof typeof METRICS;
+export type MetricLabels<N extends MetricName> = Readonly<Record<(typeof METRICS)[N]['labels'][number], string>>;
+type MetricOfKind<K extends MetricRow['kind']> = { [N in MetricName]: (typeof METRICS)[N]['kind'] extends K ? N : never }[MetricName];
+
+/** Never throws, never blocks: measuring must not be able to stop the work. */
+export interface Metrics {
+  count<N extends MetricOfKind<'counter'>>(name: N, labels: MetricLabels<N>, by?: number): void;
+  gauge<N extends MetricOfKind<'gauge'>>(name: N, labels: MetricLabels<N>, value: number): void;
+  observe<N extends MetricOfKind<'histogram'>>(name: N, labels: MetricLabels<N>, value: number): void;
+}
+
+export const NO_METRICS: Metrics = { count: () => undefined, gauge: () => undefined, observe: () => undefined };

@@ -1,0 +1,78 @@
+/**
+ * Every name that the pipeline gives to something on a server, in one place. A namespace (empty by default) sets several
+ * deployments apart on shared servers: it prefixes topics, groups, slots, publications, indices and keys.
+ */
+export class Names {
+  readonly namespace: string;
+
+  /** @throws RangeError when the namespace could not be part of every kind of name (slots allow the fewest characters). */
+  constructor(namespace = '') {
+    if (!/^([a-z][a-z0-9_]{0,20})?$/.test(namespace)) {
+      throw new RangeError('namespace: lower-case letters, digits and underscores, at most 21, starting with a letter');
+    }
+    this.namespace = namespace;
+  }
+
+  /** `route` is what follows `events.`: `image.registered`. */
+  eventTopic(route: string): string {
+    return this.dotted(`events.${route}`);
+  }
+
+  processorGroup(domain: string): string {
+    return this.dotted(`processor.${domain}`);
+  }
+
+  projectionGroup(projection: string, version: number): string {
+    return this.dotted(`projection.${projection}.v${version}`);
+  }
+
+  deadLetterTopic(topic: string, group: string): string {
+    return `${topic}.${group}.dlt`;
+  }
+
+  captureDeadLetterTopic(domain: string): string {
+    return this.dotted(`capture.${domain}.dlt`);
+  }
+
+  slot(domain: string): string {
+    return this.underscored(`millrace_${domain}`);
+  }
+
+  publication(domain: string): string {
+    return this.underscored(`millrace_${domain}`);
+  }
+
+  redisKey(key: string): string {
+    return this.namespace === '' ? key : `${this.namespace}:${key}`;
+  }
+
+  /** `alias` is the name that queries use: `scans`. */
+  index(alias: string): string {
+    return this.namespace === '' ? alias : `${this.namespace}-${alias}`;
+  }
+
+  subject(topic: string): string {
+    return `${topic}-value`;
+  }
+
+  private dotted(name: string): string {
+    return this.namespace === '' ? name : `${this.namespace}.${name}`;
+  }
+
+  private underscored(name: string): string {
+    return this.namespace === '' ? name : `${this.namespace}_${name}`;
+  }
+}
+
+/**
+ * The route of an event, by the rule of the topics: `<domain>.<event in snake case without the domain's prefix>`.
+ * `('image', 'ImageRegistered')` is `image.registered`, `('my', 'ProfileUpdated')` is `my.profile_updated`.
+ */
+export function eventRoute(domain: string, type: string): string {
+  const snake = type
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')
+    .toLowerCase();
+  const prefix = `${domain}_`;
+  return `${domain}.${snake.startsWith(prefix) ? snake.slice(prefix.length) : snake}`;
+}

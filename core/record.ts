@@ -1,0 +1,63 @@
+import type { Offset } from './offset.ts';
+
+/** Kafka allows a name to appear twice and a value to be null; the pairs keep both, so that a record can be copied untouched. */
+export type Header = readonly [name: string, value: Uint8Array | null];
+
+/** A record as it was read. Never mutated: its bytes may have to go to a dead-letter topic as they are. */
+export interface ConsumedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: Offset;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly Header[];
+  /** Record timestamp, milliseconds since the epoch. */
+  readonly timestampMs: number;
+}
+
+/** A record to be produced. */
+export interface ProducerRecord {
+  readonly topic: string;
+  /** Left out: the partition follows from the key (murmur2, as every Kafka client does it). */
+  readonly partition?: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly Header[];
+  readonly timestampMs?: number;
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** The text of the last header of that name, as Kafka's own `lastHeader` does; undefined when missing or null. */
+export function headerText(headers: readonly Header[], name: string): string | undefined {
+  for (let index = headers.length - 1; index >= 0; index -= 1) {
+    const header = headers[index];
+    if (header?.[0] === name) return header[1] === null ? undefined : decoder.decode(header[1]);
+  }
+  return undefined;
+}
+
+export function textHeader(name: string, value: string): Header {
+  return [name, encoder.encode(value)];
+}
+
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+export function utf8Text(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+/** Bytes that a record holds in memory: what back-pressure counts. */
+export function recordBytes(record: Pick<ConsumedRecord, 'key' | 'value' | 'headers'>): number {
+  let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  for (const [name, value] of record.headers) bytes += name.length + (value?.length ?? 0);
+  return bytes;
+}
