@@ -107,7 +107,7 @@ export interface ReactionInput<S, E, R> {
  */
 export interface Reaction {
   readonly on: string;
-  readonly aggregate: AggregateDefinition<unknown, StoredEvent>;
+  readonly aggregate: AggregateDefinition<unknown>;
   aggregateId(event: EventRecord): string;
   /** Derived from the cause; the inbox holds it, so that a repeated event changes nothing. */
   idempotencyKey(event: EventRecord): string;
@@ -140,7 +140,7 @@ interface TypedReaction<D extends EventDefinition, S, E extends StoredEvent, C e
 export function defineReaction<D extends EventDefinition, S, E extends StoredEvent, C extends CallName = never>(
   reaction: TypedReaction<D, S, E, C>,
 ): Reaction {
-  return { ...reaction, on: reaction.on.type } as unknown as Reaction;
+  return { ...reaction, on: reaction.on.type };
 }
 
 export interface ProcessorDefinition {
