@@ -1,0 +1,353 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { Names } from '../core/names.ts';
+
+/**
+ * The configuration: read once, at the edge, from the environment and an optional JSON file of the same names (the
+ * environment wins). `NAME_FILE` names a file that holds the value of NAME, for secrets. Every fault is reported at once.
+ */
+export interface Config {
+  readonly names: Names;
+  readonly environment: string;
+  readonly timeZone: string;
+  readonly wireFormat: 'avro' | 'json';
+  readonly postgres: { readonly url: string; readonly domainUrls: Readonly<Record<string, string>>; readonly poolMax: number };
+  readonly kafka: {
+    readonly brokers: readonly string[];
+    readonly ssl: boolean;
+    readonly sasl:
+      { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
+    readonly replicationFactor: number;
+  };
+  readonly registry: { readonly url: string; readonly username: string | undefined; readonly password: string | undefined };
+  readonly redis: { readonly url: string; readonly domainUrls: Readonly<Record<string, string>> };
+  readonly elasticsearch: { readonly url: string; readonly apiKey: string | undefined };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly operationsPort: number;
+    readonly bodyBytesMax: number;
+    readonly commandsPerMinuteMax: number;
+    readonly queriesPerMinuteMax: number;
+    readonly trustProxy: boolean;
+  };
+  readonly auth: {
+    readonly issuer: string;
+    readonly audience: string;
+    readonly jwksUrl: string | undefined;
+    readonly publicKeyPem: string | undefined;
+    readonly developmentSecret: string | undefined;
+  };
+  readonly classifier: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
+  readonly notifier: { readonly kind: 'log' | 'webhook'; readonly url: string | undefined; readonly secret: string | undefined };
+  readonly processing: { readonly concurrencyMax: number; readonly retryDelaysMs: readonly number[]; readonly handlerTimeoutMs: number };
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'ecs' | 'flat' };
+  readonly shutdownTimeoutMs: number;
+}
+
+/** One error that lists every fault by the name of its setting, and never shows a value. */
+export class ConfigurationError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(
+      `The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
+    );
+    this.name = 'ConfigurationError';
+    this.faults = faults;
+  }
+}
+
+const url = (...protocols: string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+    );
+const integer = (fallback: number, min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must lie between ${min} and ${max}`)
+    .default(fallback);
+const flag = (fallback: boolean) =>
+  z
+    .enum(['true', 'false'], 'must be true or false')
+    .transform((text) => text === 'true')
+    .default(fallback);
+const choice = <const T extends readonly [string, ...string[]]>(values: T, fallback: T[number]) =>
+  z.enum(values, `must be one of ${values.join(', ')}`).default(fallback as never);
+
+const POSTGRES_URL = url('postgres:', 'postgresql:');
+const HTTP_URL = url('http:', 'https:');
+const REDIS_URL = url('redis:', 'rediss:');
+
+const SETTINGS = {
+  MILLRACE_NAMESPACE: z
+    .string()
+    .regex(/^([a-z][a-z0-9_]{0,20})?$/, 'must be at most 21 lower-case letters, digits or underscores')
+    .default(''),
+  MILLRACE_ENVIRONMENT: z
+    .string()
+    .regex(/^[a-z0-9_-]{1,32}$/, 'must be 1 to 32 lower-case letters, digits, - or _')
+    .default('local'),
+  PIPELINE_TZ: z.string().refine(isTimeZone, 'must be a time zone of the IANA database').default('Asia/Seoul'),
+  WIRE_FORMAT: choice(['avro', 'json'], 'avro'),
+  POSTGRES_URL,
+  POSTGRES_POOL_MAX: integer(10, 1, 200),
+  KAFKA_BROKERS: z
+    .string()
+    .refine(
+      (text) => text.split(',').every((broker) => /^[^\s:]+:\d{1,5}$/.test(broker.trim())),
+      'must be host:port, several separated by commas',
+    )
+    .transform((text) => text.split(',').map((broker) => broker.trim())),
+  KAFKA_SSL: flag(false),
+  KAFKA_SASL_MECHANISM: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be one of plain, scram-sha-256, scram-sha-512')
+    .optional(),
+  KAFKA_SASL_USERNAME: z.string().min(1).optional(),
+  KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
+  KAFKA_REPLICATION_FACTOR: integer(1, 1, 10),
+  SCHEMA_REGISTRY_URL: HTTP_URL,
+  SCHEMA_REGISTRY_USERNAME: z.string().min(1).optional(),
+  SCHEMA_REGISTRY_PASSWORD: z.string().min(1).optional(),
+  REDIS_URL,
+  ELASTICSEARCH_URL: HTTP_URL,
+  ELASTICSEARCH_API_KEY: z.string().min(1).optional(),
+  HTTP_HOST: z.string().min(1).default('127.0.0.1'),
+  HTTP_PORT: integer(8080, 0, 65_535),
+  OPERATIONS_PORT: integer(0, 0, 65_535),
+  HTTP_BODY_BYTES_MAX: integer(65_536, 1_024, 8_388_608),
+  HTTP_TRUST_PROXY: flag(false),
+  RATE_LIMIT_COMMANDS_PER_MINUTE: integer(100, 0, 1_000_000),
+  RATE_LIMIT_QUERIES_PER_MINUTE: integer(300, 0, 1_000_000),
+  AUTH_ISSUER: z.string().min(1).default('millrace'),
+  AUTH_AUDIENCE: z.string().min(1).default('millrace'),
+  AUTH_JWKS_URL: HTTP_URL.optional(),
+  AUTH_PUBLIC_KEY: z.string().includes('-----BEGIN', 'must be a PEM public key').optional(),
+  AUTH_DEVELOPMENT: flag(false),
+  AUTH_DEVELOPMENT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  CLASSIFIER: choice(['local', 'http'], 'local'),
+  CLASSIFIER_URL: HTTP_URL.optional(),
+  CLASSIFIER_CONCURRENCY_MAX: integer(16, 1, 1_000),
+  NOTIFIER: choice(['log', 'webhook'], 'log'),
+  NOTIFIER_URL: HTTP_URL.optional(),
+  NOTIFIER_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  PROCESSING_CONCURRENCY_MAX: integer(64, 1, 10_000),
+  PROCESSING_HANDLER_TIMEOUT_MS: integer(30_000, 100, 600_000),
+  RETRY_DELAYS_MS: z
+    .string()
+    .regex(/^\d+(,\d+)*$/, 'must be whole numbers of milliseconds, separated by commas')
+    .transform((text) => text.split(',').map(Number))
+    .default([10_000, 60_000, 300_000]),
+  LOG_LEVEL: choice(['debug', 'info', 'warn', 'error'], 'info'),
+  LOG_FORMAT: choice(['ecs', 'flat'], 'ecs'),
+  SHUTDOWN_TIMEOUT_MS: integer(20_000, 100, 600_000),
+};
+
+type Settings = { [K in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[K]> };
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Which roles the process will play: only the API needs a way to check tokens. */
+export interface ConfigNeeds {
+  readonly auth: boolean;
+}
+
+/** @throws ConfigurationError listing every fault. */
+export function loadConfig(environment: Environment, needs: ConfigNeeds = { auth: false }): Config {
+  const faults: string[] = [];
+  const values = resolveFiles(withConfigFile(environment, faults), faults);
+  const settings: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries(SETTINGS)) {
+    const text = values[name];
+    const parsed = schema.safeParse(text === undefined || text === '' ? undefined : text);
+    if (parsed.success) settings[name] = parsed.data;
+    else
+      faults.push(
+        text === undefined || text === '' ? `${name} is missing` : `${name} ${parsed.error.issues[0]?.message ?? 'is not valid'}`,
+      );
+  }
+  const postgresUrls = domainUrls(values, 'POSTGRES_URL_', POSTGRES_URL, faults);
+  const redisUrls = domainUrls(values, 'REDIS_URL_', REDIS_URL, faults);
+  faults.push(...crossFieldFaults(settings, needs));
+  if (faults.length > 0) throw new ConfigurationError(faults);
+  return freeze(assemble(settings as unknown as Settings, postgresUrls, redisUrls));
+}
+
+/** The configuration as it may be shown: what could hold a secret is left out. */
+export function printableConfig(config: Config): Record<string, unknown> {
+  const host = (text: string): string => new URL(text).host;
+  return {
+    namespace: config.names.namespace,
+    environment: config.environment,
+    timeZone: config.timeZone,
+    wireFormat: config.wireFormat,
+    postgres: { host: host(config.postgres.url), ownServers: Object.keys(config.postgres.domainUrls), poolMax: config.postgres.poolMax },
+    kafka: { brokers: config.kafka.brokers, ssl: config.kafka.ssl, sasl: config.kafka.sasl?.mechanism ?? 'none' },
+    registry: host(config.registry.url),
+    redis: host(config.redis.url),
+    elasticsearch: host(config.elasticsearch.url),
+    http: config.http,
+    auth: { issuer: config.auth.issuer, audience: config.auth.audience, mode: authMode(config.auth) },
+    classifier: config.classifier.kind,
+    notifier: config.notifier.kind,
+    processing: config.processing,
+    log: config.log,
+  };
+}
+
+function authMode(auth: Config['auth']): string {
+  if (auth.jwksUrl !== undefined) return 'jwks';
+  return auth.publicKeyPem !== undefined ? 'public key' : 'development secret';
+}
+
+function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds): string[] {
+  const faults: string[] = [];
+  const demand = (condition: boolean | undefined, fault: string): void => {
+    if (condition === false) faults.push(fault);
+  };
+  const sasl = settings.KAFKA_SASL_MECHANISM;
+  demand(
+    sasl === undefined || settings.KAFKA_SASL_USERNAME !== undefined,
+    'KAFKA_SASL_USERNAME is missing although KAFKA_SASL_MECHANISM is set',
+  );
+  demand(
+    sasl === undefined || settings.KAFKA_SASL_PASSWORD !== undefined,
+    'KAFKA_SASL_PASSWORD is missing although KAFKA_SASL_MECHANISM is set',
+  );
+  demand(settings.CLASSIFIER !== 'http' || settings.CLASSIFIER_URL !== undefined, 'CLASSIFIER_URL is missing although CLASSIFIER is http');
+  demand(settings.NOTIFIER !== 'webhook' || settings.NOTIFIER_URL !== undefined, 'NOTIFIER_URL is missing although NOTIFIER is webhook');
+  demand(
+    settings.NOTIFIER !== 'webhook' || settings.NOTIFIER_SECRET !== undefined,
+    'NOTIFIER_SECRET is missing although NOTIFIER is webhook',
+  );
+  const secretSet = settings.AUTH_DEVELOPMENT_SECRET !== undefined;
+  demand(!secretSet || settings.AUTH_DEVELOPMENT === true, 'AUTH_DEVELOPMENT_SECRET is only allowed with AUTH_DEVELOPMENT=true');
+  demand(settings.AUTH_DEVELOPMENT !== true || secretSet, 'AUTH_DEVELOPMENT_SECRET is missing although AUTH_DEVELOPMENT is true');
+  const modes = [settings.AUTH_JWKS_URL, settings.AUTH_PUBLIC_KEY, settings.AUTH_DEVELOPMENT_SECRET].filter(
+    (value) => value !== undefined,
+  ).length;
+  demand(
+    !needs.auth || modes > 0,
+    'AUTH_JWKS_URL or AUTH_PUBLIC_KEY is missing (or AUTH_DEVELOPMENT=true with AUTH_DEVELOPMENT_SECRET, never in production)',
+  );
+  demand(modes <= 1, 'only one of AUTH_JWKS_URL, AUTH_PUBLIC_KEY and AUTH_DEVELOPMENT_SECRET may be set');
+  return faults;
+}
+
+function assemble(settings: Settings, postgresUrls: Record<string, string>, redisUrls: Record<string, string>): Config {
+  return {
+    names: new Names(settings.MILLRACE_NAMESPACE),
+    environment: settings.MILLRACE_ENVIRONMENT,
+    timeZone: settings.PIPELINE_TZ,
+    wireFormat: settings.WIRE_FORMAT,
+    postgres: { url: settings.POSTGRES_URL, domainUrls: postgresUrls, poolMax: settings.POSTGRES_POOL_MAX },
+    kafka: {
+      brokers: settings.KAFKA_BROKERS,
+      ssl: settings.KAFKA_SSL,
+      sasl:
+        settings.KAFKA_SASL_MECHANISM === undefined
+          ? undefined
+          : {
+              mechanism: settings.KAFKA_SASL_MECHANISM,
+              username: settings.KAFKA_SASL_USERNAME ?? '',
+              password: settings.KAFKA_SASL_PASSWORD ?? '',
+            },
+      replicationFactor: settings.KAFKA_REPLICATION_FACTOR,
+    },
+    registry: {
+      url: settings.SCHEMA_REGISTRY_URL,
+      username: settings.SCHEMA_REGISTRY_USERNAME,
+      password: settings.SCHEMA_REGISTRY_PASSWORD,
+    },
+    redis: { url: settings.REDIS_URL, domainUrls: redisUrls },
+    elasticsearch: { url: settings.ELASTICSEARCH_URL, apiKey: settings.ELASTICSEARCH_API_KEY },
+    http: {
+      host: settings.HTTP_HOST,
+      port: settings.HTTP_PORT,
+      operationsPort: settings.OPERATIONS_PORT,
+      bodyBytesMax: settings.HTTP_BODY_BYTES_MAX,
+      commandsPerMinuteMax: settings.RATE_LIMIT_COMMANDS_PER_MINUTE,
+      queriesPerMinuteMax: settings.RATE_LIMIT_QUERIES_PER_MINUTE,
+      trustProxy: settings.HTTP_TRUST_PROXY,
+    },
+    auth: {
+      issuer: settings.AUTH_ISSUER,
+      audience: settings.AUTH_AUDIENCE,
+      jwksUrl: settings.AUTH_JWKS_URL,
+      publicKeyPem: settings.AUTH_PUBLIC_KEY,
+      developmentSecret: settings.AUTH_DEVELOPMENT_SECRET,
+    },
+    classifier: { kind: settings.CLASSIFIER, url: settings.CLASSIFIER_URL, concurrencyMax: settings.CLASSIFIER_CONCURRENCY_MAX },
+    notifier: { kind: settings.NOTIFIER, url: settings.NOTIFIER_URL, secret: settings.NOTIFIER_SECRET },
+    processing: {
+      concurrencyMax: settings.PROCESSING_CONCURRENCY_MAX,
+      retryDelaysMs: settings.RETRY_DELAYS_MS,
+      handlerTimeoutMs: settings.PROCESSING_HANDLER_TIMEOUT_MS,
+    },
+    log: { level: settings.LOG_LEVEL, format: settings.LOG_FORMAT },
+    shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
+  };
+}
+
+/** `POSTGRES_URL_SCAN` gives the domain `scan` a server of its own. */
+function domainUrls(values: Environment, prefix: string, schema: z.ZodType<string>, faults: string[]): Record<string, string> {
+  const urls: Record<string, string> = {};
+  for (const [name, text] of Object.entries(values)) {
+    if (!name.startsWith(prefix) || name.endsWith('_FILE') || text === undefined || text === '') continue;
+    const parsed = schema.safeParse(text);
+    if (parsed.success) urls[name.slice(prefix.length).toLowerCase()] = parsed.data;
+    else faults.push(`${name} ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
+  }
+  return urls;
+}
+
+function withConfigFile(environment: Environment, faults: string[]): Environment {
+  const path = environment['MILLRACE_CONFIG_FILE'];
+  if (path === undefined || path === '') return environment;
+  try {
+    const file = z.record(z.string(), z.string()).safeParse(JSON.parse(readFileSync(path, 'utf8')));
+    if (file.success) {
+      const present = Object.entries(environment).filter(([, value]) => value !== undefined && value !== '');
+      return { ...file.data, ...Object.fromEntries(present) };
+    }
+    faults.push('MILLRACE_CONFIG_FILE must hold one JSON object whose values are strings');
+  } catch {
+    faults.push('MILLRACE_CONFIG_FILE names a file that cannot be read as JSON');
+  }
+  return environment;
+}
+
+function resolveFiles(values: Environment, faults: string[]): Environment {
+  const resolved: Record<string, string | undefined> = { ...values };
+  for (const [name, path] of Object.entries(values)) {
+    const target = name.slice(0, -'_FILE'.length);
+    const isOurs = target in SETTINGS || target.startsWith('POSTGRES_URL_') || target.startsWith('REDIS_URL_');
+    if (!name.endsWith('_FILE') || !isOurs || path === undefined || path === '') continue;
+    try {
+      resolved[target] = readFileSync(path, 'utf8').trim();
+    } catch {
+      faults.push(`${name} names a file that cannot be read`);
+    }
+  }
+  return resolved;
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const inner of Object.values(value)) freeze(inner);
+  return value;
+}

@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ConfigurationError, loadConfig, printableConfig } from './config.ts';
+
+const complete = {
+  POSTGRES_URL: 'postgres://millrace:s3cret-value@db:5432',
+  KAFKA_BROKERS: 'a:9092, b:9092',
+  SCHEMA_REGISTRY_URL: 'http://registry:8081',
+  REDIS_URL: 'redis://:s3cret-value@redis:6379',
+  ELASTICSEARCH_URL: 'http://es:9200',
+};
+
+const folders: string[] = [];
+const file = (content: string): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-config-'));
+  folders.push(folder);
+  const path = join(folder, 'value');
+  writeFileSync(path, content);
+  return path;
+};
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+const faultsOf = (environment: Record<string, string>, needs = { auth: false }): readonly string[] => {
+  try {
+    loadConfig(environment, needs);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults;
+    throw error;
+  }
+  return [];
+};
+
+describe('the configuration', () => {
+  it('lists every fault at once, by name and without a value', () => {
+    const faults = faultsOf(
+      {
+        POSTGRES_URL: 'mysql://user:s3cret-value@db',
+        KAFKA_BROKERS: 'nonsense',
+        HTTP_PORT: '99999',
+        WIRE_FORMAT: 'xml',
+        CLASSIFIER: 'http',
+      },
+      { auth: true },
+    );
+    const text = faults.join('\n');
+    for (const name of [
+      'POSTGRES_URL',
+      'KAFKA_BROKERS',
+      'HTTP_PORT',
+      'WIRE_FORMAT',
+      'SCHEMA_REGISTRY_URL',
+      'REDIS_URL',
+      'ELASTICSEARCH_URL',
+      'CLASSIFIER_URL',
+      'AUTH_JWKS_URL',
+    ]) {
+      expect(text).toContain(name);
+    }
+    expect(text).not.toContain('s3cret-value');
+    expect(text).not.toContain('99999');
+  });
+
+  it('takes the defaults of the specification', () => {
+    const config = loadConfig(complete);
+    expect(config.timeZone).toBe('Asia/Seoul');
+    expect(config.processing.retryDelaysMs).toEqual([10_000, 60_000, 300_000]);
+    expect(config.kafka.brokers).toEqual(['a:9092', 'b:9092']);
+    expect(config.wireFormat).toBe('avro');
+  });
+
+  it('reads secrets from the files that NAME_FILE names', () => {
+    const { POSTGRES_URL, ...rest } = complete;
+    expect(loadConfig({ ...rest, POSTGRES_URL_FILE: file(`${POSTGRES_URL}\n`) }).postgres.url).toBe(POSTGRES_URL);
+    expect(faultsOf({ ...rest, POSTGRES_URL_FILE: '/nowhere/at/all' })).toContain('POSTGRES_URL_FILE names a file that cannot be read');
+  });
+
+  it('reads a file of settings, over which the environment wins', () => {
+    const path = file(JSON.stringify({ ...complete, HTTP_PORT: '1234', LOG_LEVEL: 'debug' }));
+    const config = loadConfig({ MILLRACE_CONFIG_FILE: path, HTTP_PORT: '4321' });
+    expect([config.http.port, config.log.level]).toEqual([4321, 'debug']);
+  });
+
+  it('gives a domain its own server when a URL names it', () => {
+    const config = loadConfig({ ...complete, POSTGRES_URL_SCAN: 'postgres://scan:5432' });
+    expect(config.postgres.domainUrls).toEqual({ scan: 'postgres://scan:5432' });
+    expect(faultsOf({ ...complete, POSTGRES_URL_SCAN: 'nope' })).toHaveLength(1);
+  });
+
+  it('allows a development secret only with the development switch', () => {
+    const secret = 'x'.repeat(32);
+    expect(faultsOf({ ...complete, AUTH_DEVELOPMENT_SECRET: secret })).toHaveLength(1);
+    expect(faultsOf({ ...complete, AUTH_DEVELOPMENT: 'true', AUTH_DEVELOPMENT_SECRET: secret }, { auth: true })).toEqual([]);
+    expect(faultsOf({ ...complete, AUTH_DEVELOPMENT: 'true', AUTH_DEVELOPMENT_SECRET: secret, AUTH_JWKS_URL: 'http://k' })).toHaveLength(1);
+  });
+
+  it('cannot be changed once read, and prints without its secrets', () => {
+    const config = loadConfig(complete);
+    expect(() => {
+      (config.http as { port: number }).port = 1;
+    }).toThrow(TypeError);
+    expect(JSON.stringify(printableConfig(config))).not.toContain('s3cret-value');
+  });
+});
