@@ -1,0 +1,47 @@
+import type { TopicDeclaration } from '../core/broker.ts';
+import type { EventDefinition, PipelineDefinition } from '../core/define.ts';
+import type { Names } from '../core/names.ts';
+
+const DEAD_LETTER_RETENTION_MS = 30 * 86_400_000;
+const CAPTURE_DEAD_LETTER_PARTITIONS = 3;
+
+/**
+ * Every topic that the pipeline needs: its events, a dead-letter topic for each group and topic that the group reads, and
+ * one per captured domain. Sorted by name. With three replicas a write needs two of them.
+ */
+export function topicsOf(pipeline: PipelineDefinition, names: Names, replicationFactor: number): TopicDeclaration[] {
+  const config = { 'cleanup.policy': 'delete', ...(replicationFactor > 2 ? { 'min.insync.replicas': '2' } : {}) };
+  const declare = (topic: string, partitions: number, retentionMs: number): TopicDeclaration => ({
+    topic,
+    partitions,
+    retentionMs,
+    replicationFactor,
+    config,
+  });
+  const events = pipeline.domains.flatMap((domain) => domain.events);
+  return [
+    ...events.map((event) => declare(names.eventTopic(event.route), event.partitions, event.retentionMs)),
+    ...readers(pipeline, names).map(({ group, event }) =>
+      declare(names.deadLetterTopic(names.eventTopic(event.route), group), event.partitions, DEAD_LETTER_RETENTION_MS),
+    ),
+    ...pipeline.domains
+      .filter((domain) => domain.captured)
+      .map((domain) => declare(names.captureDeadLetterTopic(domain.name), CAPTURE_DEAD_LETTER_PARTITIONS, DEAD_LETTER_RETENTION_MS)),
+  ].sort((a, b) => (a.topic < b.topic ? -1 : 1));
+}
+
+interface Reader {
+  readonly group: string;
+  readonly event: EventDefinition;
+}
+
+function readers(pipeline: PipelineDefinition, names: Names): Reader[] {
+  const byType = new Map(pipeline.domains.flatMap((domain) => domain.events).map((event) => [event.type, event]));
+  const processors = pipeline.domains.flatMap((domain) =>
+    (domain.processor?.reactions ?? []).map((reaction) => ({ group: names.processorGroup(domain.name), event: byType.get(reaction.on) })),
+  );
+  const projections = pipeline.projections.flatMap((projection) =>
+    projection.reads.map((event) => ({ group: names.projectionGroup(projection.name, projection.version), event })),
+  );
+  return [...processors, ...projections].filter((reader): reader is Reader => reader.event !== undefined);
+}
