@@ -4,7 +4,7 @@ import { SILENT_LOGGER } from '../core/log.ts';
 import { Lifecycle } from './lifecycle.ts';
 
 function recorder(events: string[]) {
-  return (name: string, failing: 'start' | 'stop' | undefined = undefined): Service => ({
+  return (name: string, failing?: 'start' | 'stop'): Service => ({
     name,
     start: async () => {
       events.push(`start ${name}`);
