@@ -45,6 +45,11 @@ export const METRICS = {
   },
   millrace_records_in_total: { kind: 'counter', help: 'Records delivered to a group', labels: ['group', 'topic'] },
   millrace_records_out_total: { kind: 'counter', help: 'Records that left a group, by door', labels: ['group', 'topic', 'door'] },
+  millrace_records_released_total: {
+    kind: 'counter',
+    help: 'Records given back undone at a rebalance or a stop; Kafka delivers them again: in = sum of the doors + released + in flight',
+    labels: ['group', 'topic'],
+  },
   millrace_records_in_flight: { kind: 'gauge', help: 'Records delivered to a group that have not left it', labels: ['group'] },
   millrace_record_attempts_total: { kind: 'counter', help: 'Failed attempts by error code', labels: ['group', 'code'] },
   millrace_processing_duration_seconds: {
