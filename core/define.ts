@@ -183,7 +183,7 @@ export interface DomainDefinition {
   /** Database, schema and configuration name. */
   readonly name: string;
   readonly events: readonly EventDefinition[];
-  readonly aggregates: readonly AggregateDefinition<never, never>[];
+  readonly aggregates: readonly AggregateDefinition<unknown, never>[];
   readonly processor?: ProcessorDefinition;
   /** False for the platform and for read-only domains: no outbox, no slot. */
   readonly captured: boolean;
@@ -209,38 +209,46 @@ export interface HistoryQuery {
   readonly occurredBefore?: string;
 }
 
-/** Reads the event stores. Rejects with POSTGRES_UNAVAILABLE. In order of the stream's version per aggregate. */
+/**
+ * Reads the event stores, always the primaries: an event that was delivered once is part of every later answer. Rejects
+ * with POSTGRES_UNAVAILABLE. In order of the stream's version per aggregate.
+ */
 export interface History {
   events(query: HistoryQuery): Promise<readonly EventRecord[]>;
 }
 
 /**
- * One guarded change of a Redis document. The guard is per field or member: an older version changes nothing, so that
- * changes from different topics may arrive in any order.
+ * One guarded change of a Redis document. The guard is per field, or per member and version, so that changes from
+ * different topics may arrive in any order and any number of times. One event changes a field or member at most once.
  */
 export type RedisMutation =
-  /** HASH field; `value` is stored as JSON text beside its version. */
+  /** HASH field: an older version than the field's last one changes nothing. `value` is stored as JSON text. */
   | { readonly op: 'put'; readonly key: string; readonly field: string; readonly version: bigint; readonly value: JsonObject }
   /** Leaves a tombstone that keeps the version, so that a late older `put` does not bring the field back. */
   | { readonly op: 'drop'; readonly key: string; readonly field: string; readonly version: bigint }
-  /** ZSET member: adds `by` once per version of the member's stream; versions of one member must come in order. */
+  /** ZSET member: adds `by` once per version of the member's stream, in any order. */
   | { readonly op: 'count'; readonly key: string; readonly member: string; readonly version: bigint; readonly by: number };
 
 export interface RedisProjection {
   readonly store: 'redis';
   readonly name: string;
   readonly version: number;
+  /** What its documents are: `put` and `drop` are for hashes, `count` is for sorted sets. */
+  readonly structure: 'hash' | 'zset';
   readonly reads: readonly EventDefinition[];
   /** Undefined: documents do not expire. */
   readonly ttlMs: number | undefined;
   mutations(event: EventRecord): readonly RedisMutation[];
-  /** The whole history of the document that the key names: a missing document is folded from it and never made from one event. */
-  history(key: string, event: EventRecord): HistoryQuery;
+  /**
+   * The whole history of the document that the key names: a missing document is folded from it and never made from one
+   * event. It may hold events of other documents; their mutations name other keys and are left out.
+   */
+  history(key: string): readonly HistoryQuery[];
 }
 
 /**
- * One guarded document of Elasticsearch. A document may be fed by several streams: `_versions` keeps the last version
- * applied of each source, and an event at or below it changes nothing.
+ * Guarded documents of Elasticsearch. A document may be fed by several streams: `_versions` keeps the last version
+ * applied of each source, and an event at or below it changes nothing. Folds of different sources must commute.
  */
 export interface ElasticsearchProjection {
   readonly store: 'elasticsearch';
@@ -249,25 +257,46 @@ export interface ElasticsearchProjection {
   readonly reads: readonly EventDefinition[];
   /** The name that queries use; the index behind it is `<alias>-v<version>`. */
   readonly alias: string;
+  /** The `properties` of the index mapping; unknown fields are refused. */
   readonly mapping: JsonObject;
-  /** Undefined: the event does not touch a document. */
-  documentId(event: EventRecord): string | undefined;
-  /** The stream that this event's version counts, unique within the document: `scan`, `user_characters`. */
+  /** The documents that the event touches; none: the event is not wanted. */
+  documentIds(event: EventRecord): readonly string[];
+  /** The stream that this event's version counts within its documents, delivered in order: `scan`, `user_characters`. */
   source(event: EventRecord): string;
   /** Sources of which every version touches the document: a version that skips one folds the document anew from history. */
   readonly contiguousSources: readonly string[];
   /** Pure. Never called for an event that was applied before. */
-  fold(document: JsonObject | undefined, event: EventRecord): JsonObject;
+  fold(document: JsonObject | undefined, event: EventRecord, id: string): JsonObject;
   /**
-   * The whole history of the event's document, over one or more domains: a missing document is folded from it and never
-   * made from one later event. Undefined: this event alone makes the document.
+   * The whole history of the document, over one or more domains: a missing document is folded from it and never made
+   * from one later event. It may hold events of other documents, which are left out. Undefined: nothing came before
+   * this event, it makes the document alone.
    */
-  history(event: EventRecord): readonly HistoryQuery[] | undefined;
+  history(event: EventRecord, id: string): readonly HistoryQuery[] | undefined;
 }
 
 export type ProjectionDefinition = RedisProjection | ElasticsearchProjection;
 
-export function defineProjection<P extends ProjectionDefinition>(definition: P): P {
+interface TypedRedisProjection<D extends EventDefinition> extends RedisProjection {
+  readonly reads: readonly D[];
+  mutations(event: EventOf<D>): readonly RedisMutation[];
+}
+
+interface TypedElasticsearchProjection<D extends EventDefinition> extends ElasticsearchProjection {
+  readonly reads: readonly D[];
+  documentIds(event: EventOf<D>): readonly string[];
+  source(event: EventOf<D>): string;
+  fold(document: JsonObject | undefined, event: EventOf<D>, id: string): JsonObject;
+  history(event: EventOf<D>, id: string): readonly HistoryQuery[] | undefined;
+}
+
+/**
+ * Checks a projection against the payloads of the events that it reads, then forgets the types so that lists can hold it.
+ * The functions are only ever given events of `reads`.
+ */
+export function defineProjection<D extends EventDefinition>(definition: TypedRedisProjection<D>): RedisProjection;
+export function defineProjection<D extends EventDefinition>(definition: TypedElasticsearchProjection<D>): ElasticsearchProjection;
+export function defineProjection(definition: ProjectionDefinition): ProjectionDefinition {
   return definition;
 }
 
