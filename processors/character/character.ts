@@ -1,0 +1,12 @@
+import { defineDomain, defineProcessor } from '../../core/define.ts';
+import { characterAcquireFailed, characterAcquired, characterEvolved, characterLost } from '../../schemas/catalogue.ts';
+import { userCharactersAggregate } from './aggregate.ts';
+import { grantScanReward } from './grant-scan-reward.ts';
+
+export const character = defineDomain({
+  name: 'character',
+  events: [characterAcquired, characterAcquireFailed, characterLost, characterEvolved],
+  aggregates: [userCharactersAggregate],
+  processor: defineProcessor({ domain: 'character', reactions: [grantScanReward] }),
+  captured: true,
+});

@@ -1,0 +1,42 @@
+import type { AggregateDefinition, StateChange } from '../../core/define.ts';
+import type { StoredEventOf } from '../../schemas/typed-events.ts';
+import { unknownStoredEvent } from '../unknown-stored-event.ts';
+
+export type ImageState = { readonly status: 'none' | 'registered' | 'processed' | 'deleted' };
+export type ImageEvent = StoredEventOf<'ImageRegistered' | 'ImageProcessed' | 'ImageDeleted'>;
+
+export const imageAggregate: AggregateDefinition<ImageState, ImageEvent> = {
+  type: 'image',
+  initial: () => ({ status: 'none' }),
+  evolve(state, event) {
+    switch (event.type) {
+      case 'ImageRegistered':
+        return { status: 'registered' };
+      case 'ImageProcessed':
+        return state.status === 'deleted' ? state : { status: 'processed' };
+      case 'ImageDeleted':
+        return { status: 'deleted' };
+      default:
+        return unknownStoredEvent(event);
+    }
+  },
+  tables(event, imageId) {
+    switch (event.type) {
+      case 'ImageRegistered': {
+        const { user_id, cdn_url } = event.payload;
+        const set = { user_id, cdn_url, status: 'registered', registered_at: event.occurredAt };
+        return [{ op: 'upsert', table: 'image.images', key: { image_id: imageId }, set }];
+      }
+      case 'ImageProcessed':
+        return [statusOf(imageId, 'processed')];
+      case 'ImageDeleted':
+        return [statusOf(imageId, 'deleted')];
+      default:
+        return unknownStoredEvent(event);
+    }
+  },
+};
+
+function statusOf(imageId: string, status: string): StateChange {
+  return { op: 'update', table: 'image.images', key: { image_id: imageId }, set: { status } };
+}

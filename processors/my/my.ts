@@ -1,0 +1,12 @@
+import { defineDomain, defineProcessor } from '../../core/define.ts';
+import { preferencesChanged, profileUpdated } from '../../schemas/catalogue.ts';
+import { profileAggregate } from './aggregate.ts';
+import { countAcquiredCharacter } from './count-acquired-character.ts';
+
+export const my = defineDomain({
+  name: 'my',
+  events: [profileUpdated, preferencesChanged],
+  aggregates: [profileAggregate],
+  processor: defineProcessor({ domain: 'my', reactions: [countAcquiredCharacter] }),
+  captured: true,
+});
