@@ -8,12 +8,12 @@ export type ImageEvent = StoredEventOf<'ImageRegistered' | 'ImageProcessed' | 'I
 export const imageAggregate: AggregateDefinition<ImageState, ImageEvent> = {
   type: 'image',
   initial: () => ({ status: 'none' }),
-  evolve(state, event) {
+  evolve(_state, event) {
     switch (event.type) {
       case 'ImageRegistered':
         return { status: 'registered' };
       case 'ImageProcessed':
-        return state.status === 'deleted' ? state : { status: 'processed' };
+        return { status: 'processed' };
       case 'ImageDeleted':
         return { status: 'deleted' };
       default:
