@@ -1,0 +1,111 @@
+import type { TopicDeclaration } from '../../core/broker.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import { offset, type Offset } from '../../core/offset.ts';
+import { recordBytes, type ConsumedRecord, type ProducerRecord, type TopicPartition } from '../../core/record.ts';
+import { partitionOfKey } from './murmur2.ts';
+import { declaredConfig, type ExistingTopic } from './topic-plan.ts';
+
+/** Kafka's default `max.message.bytes`, and what the framing of a batch with one record takes of it. */
+const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+const BATCH_OVERHEAD_BYTES = 80;
+
+interface Topic {
+  readonly partitions: ConsumedRecord[][];
+  readonly config: Map<string, string>;
+  roundRobin: number;
+}
+
+/** Topics, partitions and their records: the part of a broker that knows nothing of groups. */
+export class InMemoryLog {
+  private readonly topics = new Map<string, Topic>();
+
+  create(topic: TopicDeclaration): void {
+    this.topics.set(topic.topic, {
+      partitions: Array.from({ length: topic.partitions }, () => []),
+      config: new Map(declaredConfig(topic)),
+      roundRobin: 0,
+    });
+  }
+
+  addPartitions(name: string, total: number): void {
+    const topic = this.existing(name);
+    while (topic.partitions.length < total) topic.partitions.push([]);
+  }
+
+  configure(name: string, config: ReadonlyMap<string, string>): void {
+    const topic = this.existing(name);
+    for (const [setting, value] of config) topic.config.set(setting, value);
+  }
+
+  delete(name: string): void {
+    this.topics.delete(name);
+  }
+
+  names(): string[] {
+    return [...this.topics.keys()].sort();
+  }
+
+  describe(): ReadonlyMap<string, ExistingTopic> {
+    return new Map([...this.topics].map(([name, topic]) => [name, { partitions: topic.partitions.length, config: topic.config }]));
+  }
+
+  partitionsOf(name: string): TopicPartition[] {
+    return (this.topics.get(name)?.partitions ?? []).map((_, partition) => ({ topic: name, partition }));
+  }
+
+  /** All or nothing. @throws ClassifiedError CONFIGURATION_INVALID, RECORD_TOO_LARGE. */
+  append(records: readonly ProducerRecord[], nowMs: number): void {
+    for (const record of records) refuseTooLarge(record, this.existing(record.topic).config);
+    const placed = records.map((record) => ({ record, log: this.place(record) }));
+    for (const { record, log } of placed) {
+      log.entries.push({
+        topic: record.topic,
+        partition: log.partition,
+        offset: offset(BigInt(log.entries.length)),
+        key: copy(record.key),
+        value: copy(record.value),
+        headers: record.headers.map(([name, value]) => [name, copy(value)] as const),
+        timestampMs: record.timestampMs ?? nowMs,
+      });
+    }
+  }
+
+  read({ topic, partition }: TopicPartition, from: Offset, limit: number): readonly ConsumedRecord[] {
+    const entries = this.topics.get(topic)?.partitions[partition] ?? [];
+    return entries.slice(Number(from), Number(from) + limit);
+  }
+
+  end({ topic, partition }: TopicPartition): Offset {
+    return offset(BigInt(this.topics.get(topic)?.partitions[partition]?.length ?? 0));
+  }
+
+  private place(record: ProducerRecord): { partition: number; entries: ConsumedRecord[] } {
+    const topic = this.existing(record.topic);
+    const partition = record.partition ?? choosePartition(record.key, topic);
+    const entries = topic.partitions[partition];
+    if (entries === undefined) throw new ClassifiedError('CONFIGURATION_INVALID', `topic ${record.topic} has no partition ${partition}`);
+    return { partition, entries };
+  }
+
+  private existing(name: string): Topic {
+    const topic = this.topics.get(name);
+    if (topic === undefined) throw new ClassifiedError('CONFIGURATION_INVALID', `topic ${name} does not exist`);
+    return topic;
+  }
+}
+
+function choosePartition(key: Uint8Array | null, topic: Topic): number {
+  if (key !== null) return partitionOfKey(key, topic.partitions.length);
+  topic.roundRobin += 1;
+  return topic.roundRobin % topic.partitions.length;
+}
+
+function refuseTooLarge(record: ProducerRecord, config: ReadonlyMap<string, string>): void {
+  const limit = Number(config.get('max.message.bytes') ?? DEFAULT_MAX_MESSAGE_BYTES);
+  const bytes = recordBytes(record) + BATCH_OVERHEAD_BYTES;
+  if (bytes > limit) throw new ClassifiedError('RECORD_TOO_LARGE', `a record of ${bytes} bytes for topic ${record.topic}`);
+}
+
+function copy(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes === null ? null : Uint8Array.from(bytes);
+}

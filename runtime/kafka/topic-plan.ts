@@ -1,0 +1,54 @@
+import type { TopicDeclaration } from '../../core/broker.ts';
+
+/** What a broker holds of a topic, as far as a declaration can say something about it. */
+export interface ExistingTopic {
+  readonly partitions: number;
+  /** Effective values, the broker's defaults included. */
+  readonly config: ReadonlyMap<string, string>;
+}
+
+export type TopicChange =
+  | { readonly kind: 'create'; readonly topic: TopicDeclaration; readonly config: ReadonlyMap<string, string> }
+  | { readonly kind: 'add-partitions'; readonly topic: string; readonly from: number; readonly to: number }
+  | { readonly kind: 'configure'; readonly topic: string; readonly config: ReadonlyMap<string, string> };
+
+/**
+ * The difference between what is declared and what exists. Pure. Partitions are only ever added: taking some away would
+ * move keys and lose records, and the replication factor of an existing topic is the operator's.
+ */
+export function planTopics(declared: readonly TopicDeclaration[], existing: ReadonlyMap<string, ExistingTopic>): readonly TopicChange[] {
+  return declared.flatMap((topic) => planTopic(topic, existing.get(topic.topic)));
+}
+
+/** One sentence per change, for people. */
+export function describeTopicChange(change: TopicChange): string {
+  switch (change.kind) {
+    case 'create':
+      return `topic ${change.topic.topic}: created with ${change.topic.partitions} partitions, ${settings(change.config)}`;
+    case 'add-partitions':
+      return `topic ${change.topic}: partitions ${change.from} → ${change.to}`;
+    case 'configure':
+      return `topic ${change.topic}: set ${settings(change.config)}`;
+  }
+}
+
+/** Settings of a declaration as the broker names them. */
+export function declaredConfig(topic: TopicDeclaration): ReadonlyMap<string, string> {
+  return new Map([['retention.ms', topic.retentionMs.toString()], ...Object.entries(topic.config ?? {})]);
+}
+
+function planTopic(declared: TopicDeclaration, existing: ExistingTopic | undefined): TopicChange[] {
+  const wanted = declaredConfig(declared);
+  if (existing === undefined) return [{ kind: 'create', topic: declared, config: wanted }];
+  const changes: TopicChange[] = [];
+  if (existing.partitions < declared.partitions) {
+    changes.push({ kind: 'add-partitions', topic: declared.topic, from: existing.partitions, to: declared.partitions });
+  }
+  const different = [...wanted].filter(([name, value]) => existing.config.get(name) !== value);
+  if (different.length > 0) changes.push({ kind: 'configure', topic: declared.topic, config: new Map(different) });
+  return changes;
+}
+
+function settings(config: ReadonlyMap<string, string>): string {
+  return [...config].map(([name, value]) => `${name}=${value}`).join(', ');
+}
