@@ -1,0 +1,132 @@
+import type { Lsn } from '../../core/lsn.ts';
+import { LSN_ZERO } from '../../core/lsn.ts';
+
+/** One source transaction as the ledger knows it; handed out by `begin` and given back with each acknowledgement. */
+export interface LedgerTransaction {
+  /** The first WAL position behind the commit record; undefined until the commit was seen. */
+  readonly endLsn: Lsn | undefined;
+  /** Events that were received and are not yet durable in Kafka. */
+  readonly undurable: number;
+}
+
+interface Entry {
+  endLsn: Lsn | undefined;
+  undurable: number;
+}
+
+/**
+ * Answers the one question on which everything rests: which position may the server forget?
+ *
+ * - It is the `end_lsn` of the last transaction of the longest prefix, in commit order, of which every event is durable.
+ *   Exactly `end_lsn`, never one more: the server sends a transaction again if its commit record starts at or behind the
+ *   confirmed position, and the next commit record may start right at this `end_lsn`.
+ * - A keepalive's position may be forgotten only when nothing is in flight and the stream stands between transactions: a
+ *   keepalive inside a transaction can already name that transaction's own commit.
+ * - A transaction without events takes its place in the order like any other. It is never acknowledged ahead of an
+ *   earlier one that is still in flight.
+ *
+ * Source of the restart rule: `SnapBuildXactNeedsSkip` in PostgreSQL's snapbuild.c.
+ *
+ * Pure. One ledger lives as long as one connection: a new connection is sent everything behind the confirmed position
+ * again. Memory is proportional to the transactions that hold undurable events.
+ */
+export class AckLedger {
+  private readonly queue: Entry[] = [];
+  private head = 0;
+  private open: Entry | undefined;
+  private flushed: Lsn = LSN_ZERO;
+  private lastEnd: Lsn = LSN_ZERO;
+  private events = 0;
+
+  /** @throws RangeError when a transaction is open: version 1 of the protocol sends them one after the other. */
+  begin(): LedgerTransaction {
+    if (this.open !== undefined) throw new RangeError('a transaction began inside another one');
+    const entry: Entry = { endLsn: undefined, undurable: 0 };
+    this.open = entry;
+    this.queue.push(entry);
+    return entry;
+  }
+
+  /** An event of the open transaction was received. It may become durable before the commit is seen. */
+  event(): LedgerTransaction {
+    if (this.open === undefined) throw new RangeError('an event came outside of a transaction');
+    this.open.undurable += 1;
+    this.events += 1;
+    return this.open;
+  }
+
+  /**
+   * The open transaction is complete. Returns true when the position to flush moved (all its events, and all before them,
+   * were durable already).
+   * @throws RangeError when no transaction is open, or when commits do not ascend.
+   */
+  commit(endLsn: Lsn): boolean {
+    const entry = this.open;
+    if (entry === undefined) throw new RangeError('a commit came outside of a transaction');
+    if (endLsn <= this.lastEnd) throw new RangeError(`commit end ${endLsn} came after ${this.lastEnd}: commits must ascend`);
+    this.lastEnd = endLsn;
+    this.open = undefined;
+    if (entry.undurable === 0 && this.queue.length - this.head > 1) {
+      // Nothing to wait for but its predecessor: that one ends here now, so that empty transactions take no memory.
+      this.queue.pop();
+      const predecessor = this.queue[this.queue.length - 1];
+      if (predecessor !== undefined) predecessor.endLsn = endLsn;
+      return false;
+    }
+    entry.endLsn = endLsn;
+    return this.advance();
+  }
+
+  /**
+   * Events of the transaction became durable: acknowledged by Kafka in their topic or in the dead-letter topic. Returns
+   * true when the position to flush moved.
+   * @throws RangeError when more are acknowledged than were received.
+   */
+  acknowledge(transaction: LedgerTransaction, events = 1): boolean {
+    const entry: Entry = transaction;
+    if (events > entry.undurable) throw new RangeError('more events were acknowledged than received');
+    entry.undurable -= events;
+    this.events -= events;
+    return entry.undurable === 0 && entry.endLsn !== undefined && this.advance();
+  }
+
+  /** Returns true when the position to flush moved. */
+  keepalive(walEnd: Lsn): boolean {
+    if (this.transactionsInFlight > 0 || walEnd <= this.flushed) return false;
+    this.flushed = walEnd;
+    return true;
+  }
+
+  /** The position that may be reported as flushed; LSN_ZERO ("unchanged") until something is known. */
+  get flushLsn(): Lsn {
+    return this.flushed;
+  }
+
+  get undurableEvents(): number {
+    return this.events;
+  }
+
+  /** The open one included. */
+  get transactionsInFlight(): number {
+    return this.queue.length - this.head;
+  }
+
+  private advance(): boolean {
+    let moved = false;
+    for (let next = this.queue[this.head]; next?.endLsn !== undefined && next.undurable === 0; next = this.queue[this.head]) {
+      // Behind a keepalive the same position may already be flushed; the position never goes back.
+      if (next.endLsn > this.flushed) this.flushed = next.endLsn;
+      this.head += 1;
+      moved = true;
+    }
+    this.compact();
+    return moved;
+  }
+
+  private compact(): void {
+    if (this.head === this.queue.length) this.queue.length = 0;
+    else if (this.head >= 1024 && this.head * 2 >= this.queue.length) this.queue.splice(0, this.head);
+    else return;
+    this.head = 0;
+  }
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../../core/clock.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { PublicationDeclaration } from './publication.ts';
+import { dropPublication, ensurePublication, publicationExists } from './publication.ts';
+import { assertUsable, dropSlot, ensureSlot, readSlot } from './slot.ts';
+import type { Sql } from './sql-session.ts';
+import { withSqlSession } from './sql-session.ts';
+
+export interface CaptureSource {
+  /** Of the domain's own database. */
+  readonly url: string;
+  readonly slot: string;
+  readonly publication: PublicationDeclaration;
+}
+
+/**
+ * Makes publication and slot, in this order; returns what it changed, in words, and nothing the second time.
+ * @throws ClassifiedError PUBLICATION_MISSING when the slot is older than its publication would be: such a slot can never be
+ * read. SLOT_LOST, CONFIGURATION_INVALID, POSTGRES_UNAVAILABLE.
+ */
+export async function ensureCaptureSource(source: CaptureSource): Promise<string[]> {
+  return withSqlSession(source.url, async (sql) => {
+    await assertLogical(sql);
+    const slot = await readSlot(sql, source.slot);
+    if (slot !== undefined && !(await publicationExists(sql, source.publication.name))) {
+      throw new ClassifiedError('PUBLICATION_MISSING', `the slot ${source.slot} exists without its publication ${source.publication.name}`);
+    }
+    return [...(await ensurePublication(sql, source.publication)), ...(await ensureSlot(sql, source.slot))];
+  });
+}
+
+/** Drops slot and publication: everything that was not published yet is lost to the capture. For reset and tests. */
+export async function dropCaptureSource(source: CaptureSource, clock: Clock): Promise<void> {
+  await withSqlSession(source.url, async (sql) => {
+    await dropSlot(sql, source.slot, clock);
+    await dropPublication(sql, source.publication.name);
+  });
+}
+
+export interface SourceCheck {
+  /** 0: the server never gives up on a silent receiver. */
+  readonly walSenderTimeoutMs: number;
+  readonly slotActive: boolean;
+}
+
+/**
+ * Looks whether the slot can be streamed from.
+ * @throws ClassifiedError SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING, CONFIGURATION_INVALID, POSTGRES_UNAVAILABLE.
+ */
+export async function checkCaptureSource(source: CaptureSource): Promise<SourceCheck> {
+  return withSqlSession(source.url, async (sql) => {
+    const facts = await readSlot(sql, source.slot);
+    if (facts === undefined) throw new ClassifiedError('SLOT_MISSING', `there is no slot ${source.slot}`);
+    await assertUsable(sql, facts);
+    if (!(await publicationExists(sql, source.publication.name))) {
+      throw new ClassifiedError('PUBLICATION_MISSING', `there is no publication ${source.publication.name}`);
+    }
+    const { rows } = await sql.query(`SELECT setting::int AS ms FROM pg_settings WHERE name = 'wal_sender_timeout'`);
+    return { walSenderTimeoutMs: (rows[0] as { ms: number }).ms, slotActive: facts.active };
+  });
+}
+
+async function assertLogical(sql: Sql): Promise<void> {
+  const { rows } = await sql.query(`SELECT current_setting('wal_level') AS level`);
+  if ((rows[0] as { level: string }).level === 'logical') return;
+  throw new ClassifiedError('CONFIGURATION_INVALID', 'the server runs without wal_level = logical');
+}

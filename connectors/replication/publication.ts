@@ -1,0 +1,72 @@
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Sql } from './sql-session.ts';
+import { quoteIdentifier } from './sql-session.ts';
+
+export interface PublicationDeclaration {
+  readonly name: string;
+  readonly schema: string;
+  readonly table: string;
+}
+
+interface PublicationRow {
+  readonly inserts_only: boolean;
+  readonly via_root: boolean;
+  readonly all_tables: boolean;
+  readonly has_table: boolean;
+}
+
+/**
+ * Makes the publication that yields the inserts of one table, under the root's name when the table is partitioned.
+ * Returns what it changed, in words; nothing the second time. Tables that somebody added stay: the relay ignores them.
+ * @throws ClassifiedError CONFIGURATION_INVALID when the table is missing or the publication covers all tables.
+ */
+export async function ensurePublication(sql: Sql, declaration: PublicationDeclaration): Promise<string[]> {
+  const name = quoteIdentifier(declaration.name);
+  const table = `${quoteIdentifier(declaration.schema)}.${quoteIdentifier(declaration.table)}`;
+  const shown = `${declaration.schema}.${declaration.table}`;
+  const { rows } = await sql.query('SELECT to_regclass($1) IS NOT NULL AS exists', [table]);
+  if (!(rows[0] as { exists: boolean }).exists) {
+    throw new ClassifiedError('CONFIGURATION_INVALID', `the table ${shown} does not exist: migrate the database first`);
+  }
+  const found = await readPublication(sql, declaration, table);
+  const options = "publish = 'insert', publish_via_partition_root = true";
+  if (found === undefined) {
+    await sql.query(`CREATE PUBLICATION ${name} FOR TABLE ${table} WITH (${options})`);
+    return [`created publication ${declaration.name} for inserts into ${shown}`];
+  }
+  if (found.all_tables) {
+    throw new ClassifiedError('CONFIGURATION_INVALID', `the publication ${declaration.name} covers all tables; it must name its table`);
+  }
+  const changes: string[] = [];
+  if (!found.has_table) {
+    await sql.query(`ALTER PUBLICATION ${name} ADD TABLE ${table}`);
+    changes.push(`added ${shown} to publication ${declaration.name}`);
+  }
+  if (!found.inserts_only || !found.via_root) {
+    await sql.query(`ALTER PUBLICATION ${name} SET (${options})`);
+    changes.push(`set publication ${declaration.name} to inserts under the root's name`);
+  }
+  return changes;
+}
+
+export async function publicationExists(sql: Sql, name: string): Promise<boolean> {
+  const { rows } = await sql.query('SELECT 1 FROM pg_publication WHERE pubname = $1', [name]);
+  return rows.length > 0;
+}
+
+export async function dropPublication(sql: Sql, name: string): Promise<void> {
+  await sql.query(`DROP PUBLICATION IF EXISTS ${quoteIdentifier(name)}`);
+}
+
+async function readPublication(sql: Sql, declaration: PublicationDeclaration, table: string): Promise<PublicationRow | undefined> {
+  const { rows } = await sql.query(
+    `SELECT pubinsert AND NOT pubupdate AND NOT pubdelete AND NOT pubtruncate AS inserts_only,
+            pubviaroot AS via_root,
+            puballtables AS all_tables,
+            EXISTS (SELECT 1 FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = to_regclass($2)) AS has_table
+       FROM pg_publication p
+      WHERE p.pubname = $1`,
+    [declaration.name, table],
+  );
+  return rows[0] as PublicationRow | undefined;
+}

@@ -1,0 +1,303 @@
+import type { Clock } from '../../core/clock.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Lsn } from '../../core/lsn.ts';
+import { LSN_ZERO, formatLsn } from '../../core/lsn.ts';
+import { reconnectDelayMs } from '../../core/retry-policy.ts';
+import type { CaptureSource } from './capture-source.ts';
+import { checkCaptureSource } from './capture-source.ts';
+import { UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
+import type { SlotFacts } from './slot.ts';
+import { readSlot } from './slot.ts';
+import { withSqlSession } from './sql-session.ts';
+import type { StandbyStatus } from './standby-status.ts';
+import type { SessionSettings, SourceRow } from './stream-session.ts';
+import { StreamSession } from './stream-session.ts';
+import type { StreamEvent, StreamState } from './stream-state.ts';
+import { nextStreamState } from './stream-state.ts';
+import type { OpenWalSender } from './walsender-connection.ts';
+import { openWalSender } from './walsender-connection.ts';
+
+export interface StreamSettings extends Omit<SessionSettings, 'silenceLimitMs'> {
+  readonly connectTimeoutMs: number;
+  /** How often a standby looks whether the slot became free. */
+  readonly standbyPollMs: number;
+  readonly reconnectMaxMs: number;
+  /** How long `stop` waits for the server to show the last position as confirmed. */
+  readonly confirmTimeoutMs: number;
+}
+
+export const STREAM_DEFAULTS: StreamSettings = {
+  statusIntervalMs: 10_000,
+  statusDelayMs: 100,
+  inFlightBytesMax: 16 * 1024 * 1024,
+  connectTimeoutMs: 10_000,
+  standbyPollMs: 500,
+  reconnectMaxMs: 10_000,
+  confirmTimeoutMs: 5_000,
+};
+
+/** None may throw. */
+export interface StreamHandlers {
+  /** Committed rows in commit order. Each is acknowledged exactly once by its receiver, or forgotten at a reset. */
+  onRow(row: SourceRow): void;
+  /** The connection is over: rows that are not acknowledged will come again and must be forgotten. */
+  onReset(): void;
+  onState(state: StreamState): void;
+  onStatus?(status: StandbyStatus): void;
+  /** The stream is in `gap`: somebody has to look. Comes at most once. */
+  onGap?(error: ClassifiedError): void;
+}
+
+export interface StreamOptions {
+  readonly source: CaptureSource;
+  readonly settings: StreamSettings;
+  readonly handlers: StreamHandlers;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly open?: OpenWalSender;
+}
+
+/**
+ * The committed inserts of one slot, over as many connections as it takes. At least once and in commit order: after each
+ * reset everything that the server did not hear acknowledged comes again.
+ */
+export class ReplicationStream {
+  private readonly options: StreamOptions;
+  private readonly stopping = new AbortController();
+  private current: StreamState = 'stopped';
+  private session: StreamSession | undefined;
+  private failures = 0;
+  private error: ClassifiedError | undefined;
+  private running: Promise<void> | undefined;
+  private lastFlush: Lsn = LSN_ZERO;
+
+  constructor(options: StreamOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Resolves when the first check is done: streaming, waiting as a standby, or trying again because PostgreSQL is away.
+   * @throws ClassifiedError SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING, CONFIGURATION_INVALID.
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    if (this.isStopping() || this.running !== undefined) return;
+    this.move('start');
+    let settle: (error: ClassifiedError | undefined) => void = () => undefined;
+    const first = new Promise<ClassifiedError | undefined>((resolve) => (settle = resolve));
+    const onAbort = (): void => settle(undefined);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.running = this.run(settle);
+    const error = signal.aborted ? undefined : await first;
+    signal.removeEventListener('abort', onAbort);
+    if (signal.aborted || error !== undefined) {
+      await this.stop(AbortSignal.abort());
+      throw error ?? signal.reason;
+    }
+  }
+
+  acknowledge(rows: readonly SourceRow[]): void {
+    this.session?.acknowledge(rows);
+  }
+
+  /** Reads no more, and does not come back when the connection is lost. What was read can still be acknowledged. */
+  drain(): void {
+    if (this.isStopping()) return;
+    if (this.current !== 'stopped') this.move('drain');
+    this.stopping.abort();
+    this.session?.stopReading();
+  }
+
+  /**
+   * Tells the server the last position, waits until the slot shows it (not when `hard` is aborted), and closes. Acknowledge
+   * what is to count before.
+   */
+  async stop(hard: AbortSignal): Promise<void> {
+    this.drain();
+    const session = this.session;
+    if (session !== undefined) {
+      session.sendStatus();
+      if (session.flushLsn !== LSN_ZERO) await this.confirm(session, hard);
+      await session.close();
+    }
+    // A check that is under way ends by its own timeout; a hard stop does not wait for it.
+    if (this.running !== undefined) await Promise.race([this.running, aborted(hard)]);
+    if (this.current !== 'stopped') this.move('stop');
+  }
+
+  /** @throws ClassifiedError POSTGRES_UNAVAILABLE */
+  async slotFacts(): Promise<SlotFacts | undefined> {
+    return withSqlSession(this.options.source.url, (sql) => readSlot(sql, this.options.source.slot));
+  }
+
+  get state(): StreamState {
+    return this.current;
+  }
+
+  /** Why it does not stream; undefined while it does. */
+  get lastError(): ClassifiedError | undefined {
+    return this.error;
+  }
+
+  get unacknowledgedBytes(): number {
+    return this.session?.unacknowledgedBytes ?? 0;
+  }
+
+  get undurableEvents(): number {
+    return this.session?.undurableEvents ?? 0;
+  }
+
+  /** The last position that was free to be told; LSN_ZERO when none was yet. */
+  get flushLsn(): Lsn {
+    return this.session?.flushLsn ?? this.lastFlush;
+  }
+
+  private async run(settle: (error: ClassifiedError | undefined) => void): Promise<void> {
+    while (!this.isStopping()) {
+      const beganMs = this.options.clock.monotonicMs();
+      const error = await this.connectOnce(() => settle(undefined));
+      if (this.isStopping()) break;
+      this.error = error;
+      // A connection that worked for a while starts the delays anew; one that fails at once again does not.
+      const worked = this.options.clock.monotonicMs() - beganMs > 5_000;
+      this.failures = worked ? 1 : this.failures + 1;
+      if (error.code === 'CONFIGURATION_INVALID') settle(error);
+      if (isGap(error)) {
+        this.report(error);
+        this.move('gap-found');
+        settle(error);
+        this.options.handlers.onGap?.(error);
+        return;
+      }
+      this.move(error.code === 'SLOT_IN_USE' ? 'slot-in-use' : 'connection-lost');
+      this.report(error);
+      settle(undefined);
+      await this.pauseBeforeRetry(error);
+      if (!this.isStopping()) this.move('retry');
+    }
+    settle(undefined);
+  }
+
+  /** Checks, streams until the connection ends, and says why it ended. */
+  private async connectOnce(onStreaming: () => void): Promise<ClassifiedError> {
+    try {
+      const check = await checkCaptureSource(this.options.source);
+      if (check.slotActive) return new ClassifiedError('SLOT_IN_USE', `the slot ${this.options.source.slot} is in use`);
+      if (this.isStopping()) return new ClassifiedError('POSTGRES_UNAVAILABLE', 'stopped');
+      const thrown = await this.stream(this.sessionSettings(check.walSenderTimeoutMs), onStreaming);
+      return await this.classify(thrown);
+    } catch (thrown) {
+      return classifyPostgresError(thrown, 'the check of slot and publication');
+    }
+  }
+
+  private async stream(settings: SessionSettings, onStreaming: () => void): Promise<unknown> {
+    const { source, handlers, clock, logger } = this.options;
+    const target = {
+      url: source.url,
+      slot: source.slot,
+      publication: source.publication.name,
+      connectTimeoutMs: this.options.settings.connectTimeoutMs,
+    };
+    const ended = new Promise<unknown>((resolve) => {
+      this.session = new StreamSession(
+        target,
+        settings,
+        {
+          onStreaming: () => {
+            if (this.current === 'draining') return;
+            this.move('streaming');
+            this.error = undefined;
+            logger.info({ slot: source.slot }, 'streaming from the slot');
+            onStreaming();
+          },
+          onRow: (row) => handlers.onRow(row),
+          onSkipped: (kind) => logger.warn({ slot: source.slot, kind }, 'a message of the slot that is not an insert was skipped'),
+          onStatus: (status) => handlers.onStatus?.(status),
+          onEnded: resolve,
+        },
+        { clock, open: this.options.open ?? openWalSender },
+      );
+    });
+    const thrown = await ended;
+    this.lastFlush = this.session?.flushLsn ?? this.lastFlush;
+    this.session = undefined;
+    handlers.onReset();
+    return thrown;
+  }
+
+  private sessionSettings(walSenderTimeoutMs: number): SessionSettings {
+    const { statusIntervalMs, statusDelayMs, inFlightBytesMax } = this.options.settings;
+    const interval = walSenderTimeoutMs > 0 ? Math.min(statusIntervalMs, Math.floor(walSenderTimeoutMs / 3)) : statusIntervalMs;
+    return { statusIntervalMs: interval, statusDelayMs, inFlightBytesMax, silenceLimitMs: 3 * interval };
+  }
+
+  /** SQLSTATE 42704 says that slot or publication is missing; which one, the server has to be asked. */
+  private async classify(thrown: unknown): Promise<ClassifiedError> {
+    if (sqlState(thrown) !== UNDEFINED_OBJECT) return classifyPostgresError(thrown, 'the replication stream');
+    await checkCaptureSource(this.options.source);
+    // Both are there: the publication is younger than the slot, which will not see it.
+    return new ClassifiedError('PUBLICATION_MISSING', 'the slot is older than its publication', { cause: thrown });
+  }
+
+  private async pauseBeforeRetry(error: ClassifiedError): Promise<void> {
+    const { clock, settings } = this.options;
+    const random = Math.random();
+    const delayMs =
+      error.code === 'SLOT_IN_USE'
+        ? settings.standbyPollMs * (0.75 + random / 2)
+        : reconnectDelayMs(this.failures, random, 100, settings.reconnectMaxMs);
+    await clock.sleep(delayMs, this.stopping.signal).catch(() => undefined); // the loop looks at the signal itself
+  }
+
+  /** The status message has no answer of its own, so the slot is looked at until it shows the position. */
+  private async confirm(session: StreamSession, hard: AbortSignal): Promise<void> {
+    const { clock, settings, logger, source } = this.options;
+    const deadline = clock.monotonicMs() + settings.confirmTimeoutMs;
+    const target = session.flushLsn;
+    try {
+      await withSqlSession(source.url, async (sql) => {
+        while (!hard.aborted && clock.monotonicMs() < deadline) {
+          const confirmed = (await readSlot(sql, source.slot))?.confirmedFlushLsn;
+          if (confirmed !== undefined && confirmed >= target) return;
+          session.sendStatus();
+          await clock.sleep(20, hard);
+        }
+        logger.warn({ slot: source.slot, lsn: formatLsn(target) }, 'stopped before the server confirmed the last position');
+      });
+    } catch (thrown) {
+      // Nothing is lost by it: what is not confirmed is sent again.
+      if (!hard.aborted) logger.warn({ slot: source.slot }, 'the last position could not be confirmed', thrown);
+    }
+  }
+
+  private isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  private report(error: ClassifiedError): void {
+    const { logger, source } = this.options;
+    const fields = { slot: source.slot, 'error.code': error.code, failures: this.failures };
+    if (isGap(error)) logger.error(fields, `${error.message}. ${error.remedy}`, error);
+    else if (error.code !== 'SLOT_IN_USE') logger.warn(fields, `the stream ended: ${error.message}`, error);
+    else if (this.failures === 1) logger.info(fields, 'another relay holds the slot; waiting as a standby');
+  }
+
+  private move(event: StreamEvent): void {
+    const next = nextStreamState(this.current, event);
+    if (next === this.current) return;
+    this.current = next;
+    this.options.handlers.onState(next);
+  }
+}
+
+function isGap(error: ClassifiedError): boolean {
+  return error.code === 'SLOT_MISSING' || error.code === 'SLOT_LOST' || error.code === 'PUBLICATION_MISSING';
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

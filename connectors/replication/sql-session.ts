@@ -1,0 +1,42 @@
+import pg from 'pg';
+import { classifyPostgresError } from './postgres-errors.ts';
+
+/** The little of SQL that capture needs. A `pg` client or pool fits. */
+export interface Sql {
+  query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const QUERY_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs `work` on a connection of its own and closes it. Capture asks rarely (at start, every few seconds for its lag), so
+ * that a kept connection would only be one more that can be half open.
+ * @throws ClassifiedError POSTGRES_UNAVAILABLE, CONFIGURATION_INVALID, or what `work` threw.
+ */
+export async function withSqlSession<T>(url: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'millrace-capture',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+  });
+  // A lost connection rejects the query in hand; the event says the same again and would end the process unheard.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } catch (thrown) {
+    throw classifyPostgresError(thrown, 'a query of the capture');
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

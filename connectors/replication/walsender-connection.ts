@@ -1,0 +1,185 @@
+import type { Client, Connection } from 'pg';
+import { LogicalReplicationService } from 'pg-logical-replication';
+import { AbstractPlugin } from 'pg-logical-replication/dist/output-plugins/abstract.plugin.js';
+import type { Lsn } from '../../core/lsn.ts';
+import { parseLsn } from '../../core/lsn.ts';
+import { quoteIdentifier, quoteLiteral } from './sql-session.ts';
+import type { StandbyStatus } from './standby-status.ts';
+import { encodeStandbyStatus } from './standby-status.ts';
+
+export interface WalSenderTarget {
+  readonly url: string;
+  readonly slot: string;
+  readonly publication: string;
+  readonly connectTimeoutMs: number;
+}
+
+/** Callbacks in the order of the wire; none may throw. After `onClosed`, which comes exactly once, none comes again. */
+export interface WalSenderHandlers {
+  onStarted(): void;
+  /** One pgoutput message, in memory of its own: it may be kept. */
+  onMessage(message: Buffer): void;
+  onKeepalive(walEnd: Lsn, replyRequested: boolean): void;
+  /** Undefined: closed by us, or ended by the server without a reason. */
+  onClosed(error: unknown): void;
+}
+
+/** One connection to a walsender, from START_REPLICATION to its end. It is never reopened. */
+export interface WalSenderConnection {
+  /** Written at once and never held back by `pause`. A dead connection drops it; `onClosed` tells. */
+  sendStatus(status: StandbyStatus, nowMs: number): void;
+  /** Stops reading the socket; what was read already is still delivered. */
+  pause(): void;
+  resume(): void;
+  close(): Promise<void>;
+}
+
+export type OpenWalSender = (target: WalSenderTarget, handlers: WalSenderHandlers) => WalSenderConnection;
+
+/**
+ * The one place that knows `pg-logical-replication`. It serves as connection, START_REPLICATION and framing. Its own
+ * acknowledging is off in every form, because each of them loses events: `acknowledge()` and the automatic mode report one
+ * byte too much, and its timer reports what was received as if it were durable. Status messages are written here.
+ */
+export const openWalSender: OpenWalSender = (target, handlers) => {
+  const connection = new LibraryConnection(target, handlers);
+  connection.open();
+  return connection;
+};
+
+class LibraryConnection implements WalSenderConnection {
+  private readonly target: WalSenderTarget;
+  private readonly handlers: WalSenderHandlers;
+  private readonly service: LogicalReplicationService;
+  private socketOwner: Connection | undefined;
+  private paused = false;
+  private closed = false;
+
+  constructor(target: WalSenderTarget, handlers: WalSenderHandlers) {
+    this.target = target;
+    this.handlers = handlers;
+    this.service = new LogicalReplicationService(
+      {
+        connectionString: withSessionOptions(target.url),
+        application_name: 'millrace-relay',
+        connectionTimeoutMillis: target.connectTimeoutMs,
+        keepAlive: true,
+      },
+      { acknowledge: { auto: false, timeoutSeconds: 0 }, flowControl: { enabled: false } },
+    );
+  }
+
+  open(): void {
+    this.service.on('start', () => {
+      if (!this.closed) this.handlers.onStarted();
+    });
+    this.service.on('data', (_position: string, message: Buffer) => {
+      if (!this.closed) this.handlers.onMessage(message);
+    });
+    this.service.on('heartbeat', (walEnd: string, _timestamp: number, replyRequested: boolean) => {
+      if (!this.closed) this.handlers.onKeepalive(parseLsn(walEnd), replyRequested);
+    });
+    this.service.on('error', (error: Error) => this.end(error));
+    this.service.subscribe(new RawPgoutput((client) => this.startReplication(client)), this.target.slot).then(
+      () => this.end(undefined),
+      (error: unknown) => this.end(error),
+    );
+  }
+
+  sendStatus(status: StandbyStatus, nowMs: number): void {
+    if (this.closed) return;
+    (this.socketOwner as CopyConnection | undefined)?.sendCopyFromChunk(encodeStandbyStatus(status, nowMs));
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.socketOwner?.stream.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    if (!this.closed) this.socketOwner?.stream.resume();
+  }
+
+  async close(): Promise<void> {
+    this.end(undefined);
+    await this.release();
+  }
+
+  private end(error: unknown): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.handlers.onClosed(error);
+    void this.release();
+  }
+
+  /** Ends the socket whatever state it is in. Safe to repeat. */
+  private async release(): Promise<void> {
+    const socketOwner = this.socketOwner;
+    if (socketOwner === undefined) return; // still connecting: `start` sees `closed`, or the connect timeout ends it
+    this.socketOwner = undefined;
+    const gone = new Promise<void>((resolve) => {
+      if (socketOwner.stream.closed) resolve();
+      else socketOwner.stream.once('close', () => resolve());
+    });
+    socketOwner.stream.destroy();
+    await gone;
+    await this.service.destroy();
+    // The library took every listener off; a late error of the dead socket must not end the process.
+    socketOwner.on('error', () => undefined);
+  }
+
+  private async startReplication(client: Client): Promise<unknown> {
+    this.socketOwner = client.connection;
+    if (this.closed) {
+      await this.release();
+      return undefined;
+    }
+    if (this.paused) client.connection.stream.pause();
+    // From 0/0: the slot alone knows where to go on. A position of ours could only skip.
+    return client.query(
+      `START_REPLICATION SLOT ${quoteIdentifier(this.target.slot)} LOGICAL 0/0 ` +
+        `(proto_version '1', publication_names ${quoteLiteral(quoteIdentifier(this.target.publication))})`,
+    );
+  }
+}
+
+/** Hands the messages over as bytes: the library's own parser would turn JSON into objects and numbers above 2^53 into others. */
+class RawPgoutput extends AbstractPlugin<undefined> {
+  private readonly begin: (client: Client) => Promise<unknown>;
+
+  constructor(begin: (client: Client) => Promise<unknown>) {
+    super(undefined);
+    this.begin = begin;
+  }
+
+  override get name(): string {
+    return 'pgoutput';
+  }
+
+  override start(client: Client): Promise<unknown> {
+    return this.begin(client);
+  }
+
+  /** A copy: when a chunk comes, the driver moves the rest of the last one to the front of its buffer, over messages it handed out. */
+  override parse(message: Buffer): Buffer {
+    return Buffer.from(message);
+  }
+}
+
+/** What `pg` has and its types leave out. */
+interface CopyConnection {
+  sendCopyFromChunk(chunk: Buffer): void;
+}
+
+/**
+ * The plugin prints values by the settings of its session, so these are fixed: the text of a timestamp or of bytes must
+ * not depend on how a database or a role is configured.
+ */
+export function withSessionOptions(url: string): string {
+  const parsed = new URL(url);
+  const fixed = '-c DateStyle=ISO -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex';
+  const given = parsed.searchParams.get('options');
+  parsed.searchParams.set('options', given === null ? fixed : `${given} ${fixed}`);
+  return parsed.toString();
+}
