@@ -80,75 +80,114 @@ const flag = (fallback: boolean) =>
 const choice = <const T extends readonly [string, ...string[]]>(values: T, fallback: T[number]) =>
   z.enum(values, `must be one of ${values.join(', ')}`).default(fallback as never);
 
+function setting<S extends z.ZodType>(schema: S, text: string): { readonly schema: S; readonly text: string } {
+  return { schema, text };
+}
+
 const POSTGRES_URL = url('postgres:', 'postgresql:');
 const HTTP_URL = url('http:', 'https:');
 const REDIS_URL = url('redis:', 'rediss:');
 
-const SETTINGS = {
-  MILLRACE_NAMESPACE: z
-    .string()
-    .regex(/^([a-z][a-z0-9_]{0,20})?$/, 'must be at most 21 lower-case letters, digits or underscores')
-    .default(''),
-  MILLRACE_ENVIRONMENT: z
-    .string()
-    .regex(/^[a-z0-9_-]{1,32}$/, 'must be 1 to 32 lower-case letters, digits, - or _')
-    .default('local'),
-  PIPELINE_TZ: z.string().refine(isTimeZone, 'must be a time zone of the IANA database').default('Asia/Seoul'),
-  WIRE_FORMAT: choice(['avro', 'json'], 'avro'),
-  POSTGRES_URL,
-  POSTGRES_POOL_MAX: integer(10, 1, 200),
-  KAFKA_BROKERS: z
-    .string()
-    .refine(
-      (text) => text.split(',').every((broker) => /^[^\s:]+:\d{1,5}$/.test(broker.trim())),
-      'must be host:port, several separated by commas',
-    )
-    .transform((text) => text.split(',').map((broker) => broker.trim())),
-  KAFKA_SSL: flag(false),
-  KAFKA_SASL_MECHANISM: z
-    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be one of plain, scram-sha-256, scram-sha-512')
-    .optional(),
-  KAFKA_SASL_USERNAME: z.string().min(1).optional(),
-  KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
-  KAFKA_REPLICATION_FACTOR: integer(1, 1, 10),
-  SCHEMA_REGISTRY_URL: HTTP_URL,
-  SCHEMA_REGISTRY_USERNAME: z.string().min(1).optional(),
-  SCHEMA_REGISTRY_PASSWORD: z.string().min(1).optional(),
-  REDIS_URL,
-  ELASTICSEARCH_URL: HTTP_URL,
-  ELASTICSEARCH_API_KEY: z.string().min(1).optional(),
-  HTTP_HOST: z.string().min(1).default('127.0.0.1'),
-  HTTP_PORT: integer(8080, 0, 65_535),
-  OPERATIONS_PORT: integer(0, 0, 65_535),
-  HTTP_BODY_BYTES_MAX: integer(65_536, 1_024, 8_388_608),
-  HTTP_TRUST_PROXY: flag(false),
-  RATE_LIMIT_COMMANDS_PER_MINUTE: integer(100, 0, 1_000_000),
-  RATE_LIMIT_QUERIES_PER_MINUTE: integer(300, 0, 1_000_000),
-  AUTH_ISSUER: z.string().min(1).default('millrace'),
-  AUTH_AUDIENCE: z.string().min(1).default('millrace'),
-  AUTH_JWKS_URL: HTTP_URL.optional(),
-  AUTH_PUBLIC_KEY: z.string().includes('-----BEGIN', 'must be a PEM public key').optional(),
-  AUTH_DEVELOPMENT: flag(false),
-  AUTH_DEVELOPMENT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
-  CLASSIFIER: choice(['local', 'http'], 'local'),
-  CLASSIFIER_URL: HTTP_URL.optional(),
-  CLASSIFIER_CONCURRENCY_MAX: integer(16, 1, 1_000),
-  NOTIFIER: choice(['log', 'webhook'], 'log'),
-  NOTIFIER_URL: HTTP_URL.optional(),
-  NOTIFIER_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
-  PROCESSING_CONCURRENCY_MAX: integer(64, 1, 10_000),
-  PROCESSING_HANDLER_TIMEOUT_MS: integer(30_000, 100, 600_000),
-  RETRY_DELAYS_MS: z
-    .string()
-    .regex(/^\d+(,\d+)*$/, 'must be whole numbers of milliseconds, separated by commas')
-    .transform((text) => text.split(',').map(Number))
-    .default([10_000, 60_000, 300_000]),
-  LOG_LEVEL: choice(['debug', 'info', 'warn', 'error'], 'info'),
-  LOG_FORMAT: choice(['ecs', 'flat'], 'ecs'),
-  SHUTDOWN_TIMEOUT_MS: integer(20_000, 100, 600_000),
+/** Every setting: what it must be, and what it is for. docs/configuration.md is made from it. */
+export const SETTINGS = {
+  MILLRACE_NAMESPACE: setting(
+    z
+      .string()
+      .regex(/^([a-z][a-z0-9_]{0,20})?$/, 'must be at most 21 lower-case letters, digits or underscores')
+      .default(''),
+    'Prefix of every name on a server (topics, groups, slots, indices, keys, databases), to set deployments apart.',
+  ),
+  MILLRACE_ENVIRONMENT: setting(
+    z
+      .string()
+      .regex(/^[a-z0-9_-]{1,32}$/, 'must be 1 to 32 lower-case letters, digits, - or _')
+      .default('local'),
+    'Name of the environment in every log line.',
+  ),
+  PIPELINE_TZ: setting(
+    z.string().refine(isTimeZone, 'must be a time zone of the IANA database').default('Asia/Seoul'),
+    'Time zone of calendar buckets such as the weekly ranking.',
+  ),
+  WIRE_FORMAT: setting(
+    choice(['avro', 'json'], 'avro'),
+    'How the relay writes payloads: Avro frames, or the JSON text as it is. Consumers read both.',
+  ),
+  POSTGRES_URL: setting(
+    POSTGRES_URL,
+    'Server without a database; each domain has a database of its own name there. `POSTGRES_URL_<DOMAIN>` gives a domain its own server.',
+  ),
+  POSTGRES_POOL_MAX: setting(integer(10, 1, 200), 'Connections per domain and process.'),
+  KAFKA_BROKERS: setting(
+    z
+      .string()
+      .refine(
+        (text) => text.split(',').every((broker) => /^[^\s:]+:\d{1,5}$/.test(broker.trim())),
+        'must be host:port, several separated by commas',
+      )
+      .transform((text) => text.split(',').map((broker) => broker.trim())),
+    'Brokers as host:port, several separated by commas.',
+  ),
+  KAFKA_SSL: setting(flag(false), 'Encrypt the connections to the brokers.'),
+  KAFKA_SASL_MECHANISM: setting(
+    z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be one of plain, scram-sha-256, scram-sha-512').optional(),
+    'How to authenticate with the brokers.',
+  ),
+  KAFKA_SASL_USERNAME: setting(z.string().min(1).optional(), 'User at the brokers.'),
+  KAFKA_SASL_PASSWORD: setting(z.string().min(1).optional(), 'Password at the brokers.'),
+  KAFKA_REPLICATION_FACTOR: setting(
+    integer(1, 1, 10),
+    'Replicas of the topics that `apply` makes; with 3 or more, `min.insync.replicas` is 2.',
+  ),
+  SCHEMA_REGISTRY_URL: setting(HTTP_URL, 'Base of the Confluent API of the schema registry.'),
+  SCHEMA_REGISTRY_USERNAME: setting(z.string().min(1).optional(), 'User at the registry.'),
+  SCHEMA_REGISTRY_PASSWORD: setting(z.string().min(1).optional(), 'Password at the registry.'),
+  REDIS_URL: setting(REDIS_URL, 'Redis of the read models. `REDIS_URL_<DOMAIN>` gives a domain its own.'),
+  ELASTICSEARCH_URL: setting(HTTP_URL, 'Elasticsearch of the read models.'),
+  ELASTICSEARCH_API_KEY: setting(z.string().min(1).optional(), 'API key for Elasticsearch.'),
+  HTTP_HOST: setting(z.string().min(1).default('127.0.0.1'), 'Address on which the servers listen.'),
+  HTTP_PORT: setting(integer(8080, 0, 65_535), 'Port of the API; 0 lets the system choose.'),
+  OPERATIONS_PORT: setting(
+    integer(0, 0, 65_535),
+    'Port of `/health` and `/metrics` in processes without the API; 0 lets the system choose.',
+  ),
+  HTTP_BODY_BYTES_MAX: setting(integer(65_536, 1_024, 8_388_608), 'Largest request body, in bytes.'),
+  HTTP_TRUST_PROXY: setting(flag(false), 'Take the client address from `X-Forwarded-For`.'),
+  RATE_LIMIT_COMMANDS_PER_MINUTE: setting(integer(100, 0, 1_000_000), 'Commands per user and minute; 0 switches the limit off.'),
+  RATE_LIMIT_QUERIES_PER_MINUTE: setting(integer(300, 0, 1_000_000), 'Queries per user and minute; 0 switches the limit off.'),
+  AUTH_ISSUER: setting(z.string().min(1).default('millrace'), 'Required issuer of tokens.'),
+  AUTH_AUDIENCE: setting(z.string().min(1).default('millrace'), 'Required audience of tokens.'),
+  AUTH_JWKS_URL: setting(HTTP_URL.optional(), 'Where the issuer publishes its keys (RS256).'),
+  AUTH_PUBLIC_KEY: setting(
+    z.string().includes('-----BEGIN', 'must be a PEM public key').optional(),
+    "The issuer's public key in PEM (RS256).",
+  ),
+  AUTH_DEVELOPMENT: setting(flag(false), 'Allows tokens signed with a shared secret (HS256). Never in production.'),
+  AUTH_DEVELOPMENT_SECRET: setting(
+    z.string().min(32, 'must have at least 32 characters').optional(),
+    'The shared secret; only with AUTH_DEVELOPMENT=true.',
+  ),
+  CLASSIFIER: setting(choice(['local', 'http'], 'local'), '`local` is deterministic, for demo and tests; `http` calls CLASSIFIER_URL.'),
+  CLASSIFIER_URL: setting(HTTP_URL.optional(), 'The classification service.'),
+  CLASSIFIER_CONCURRENCY_MAX: setting(integer(16, 1, 1_000), 'Classifications at the same time per process.'),
+  NOTIFIER: setting(choice(['log', 'webhook'], 'log'), '`log` writes a line; `webhook` posts to NOTIFIER_URL.'),
+  NOTIFIER_URL: setting(HTTP_URL.optional(), 'The webhook.'),
+  NOTIFIER_SECRET: setting(z.string().min(16, 'must have at least 16 characters').optional(), "Signs the webhook's body (HMAC-SHA-256)."),
+  PROCESSING_CONCURRENCY_MAX: setting(integer(64, 1, 10_000), 'Keys handled at the same time per group and process.'),
+  PROCESSING_HANDLER_TIMEOUT_MS: setting(integer(30_000, 100, 600_000), 'Deadline of one attempt, in milliseconds.'),
+  RETRY_DELAYS_MS: setting(
+    z
+      .string()
+      .regex(/^\d+(,\d+)*$/, 'must be whole numbers of milliseconds, separated by commas')
+      .transform((text) => text.split(',').map(Number))
+      .default([10_000, 60_000, 300_000]),
+    'Waits before the second, third … attempt, in milliseconds; after the last one a record is dead-lettered.',
+  ),
+  LOG_LEVEL: setting(choice(['debug', 'info', 'warn', 'error'], 'info'), 'Least level that is written.'),
+  LOG_FORMAT: setting(choice(['ecs', 'flat'], 'ecs'), '`ecs` for the Elastic Common Schema, `flat` for plain names.'),
+  SHUTDOWN_TIMEOUT_MS: setting(integer(20_000, 100, 600_000), 'How long a soft stop may take, in milliseconds.'),
 };
 
-type Settings = { [K in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[K]> };
+type Settings = { [K in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[K]['schema']> };
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Which roles the process will play: only the API needs a way to check tokens. */
@@ -161,7 +200,7 @@ export function loadConfig(environment: Environment, needs: ConfigNeeds = { auth
   const faults: string[] = [];
   const values = resolveFiles(withConfigFile(environment, faults), faults);
   const settings: Record<string, unknown> = {};
-  for (const [name, schema] of Object.entries(SETTINGS)) {
+  for (const [name, { schema }] of Object.entries(SETTINGS)) {
     const text = values[name];
     const parsed = schema.safeParse(text === undefined || text === '' ? undefined : text);
     if (parsed.success) settings[name] = parsed.data;

@@ -1,0 +1,42 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { SETTINGS } from './config.ts';
+
+/** Makes docs/configuration.md from the settings; with `--check` it only says whether the page is up to date. */
+const PAGE = new URL('../docs/configuration.md', import.meta.url);
+const SECRET = /(PASSWORD|SECRET|API_KEY|POSTGRES_URL|REDIS_URL)/;
+
+function render(): string {
+  const rows = Object.entries(SETTINGS).map(([name, { schema, text }]) => {
+    const fallback = schema.safeParse(undefined);
+    const shown = !fallback.success ? 'required' : fallback.data === undefined ? '' : `\`${show(fallback.data)}\``;
+    return `| \`${name}\` | ${shown} | ${text}${SECRET.test(name) ? ' May hold a secret.' : ''} |`;
+  });
+  return `# Configuration
+
+Made by \`npm run generate\` from \`runtime/config.ts\`. Do not edit.
+
+Settings are read once, from the environment and from the JSON file that \`MILLRACE_CONFIG_FILE\` names (the same names, the
+environment wins). \`<NAME>_FILE\` names a file that holds the value, for secrets. All faults are reported together, by name
+and without values, and the process ends with exit code 2. The API needs one of \`AUTH_JWKS_URL\`, \`AUTH_PUBLIC_KEY\` or, for
+development, \`AUTH_DEVELOPMENT_SECRET\`.
+
+| setting | default | what it is |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function show(value: unknown): string {
+  if (value === '') return '(empty)';
+  return Array.isArray(value) ? value.join(',') : String(value);
+}
+
+const page = render();
+if (process.argv.includes('--check')) {
+  if (readFileSync(PAGE, 'utf8') !== page) {
+    process.stderr.write('docs/configuration.md is out of date: run `npm run generate`\n');
+    process.exitCode = 1;
+  }
+} else {
+  writeFileSync(PAGE, page);
+}
