@@ -75,6 +75,8 @@ export interface StoredEvent<T extends string = string, P = unknown> {
 export interface AggregateDefinition<S = Json, E extends StoredEvent = StoredEvent> {
   /** `aggregate_type` in the event store. */
   readonly type: string;
+  /** Raised when the shape of the state changes, so that snapshots of the old shape are not read; 1 when left out. */
+  readonly stateVersion?: number;
   initial(id: string): S;
   /** Pure; must accept every event ever stored for the type. */
   evolve(state: S, event: E): S;
