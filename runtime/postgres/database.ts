@@ -1,0 +1,193 @@
+import pg from 'pg';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import { classifyPostgresError } from './classify-postgres-error.ts';
+import { TYPE_PARSERS } from './type-parsers.ts';
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** The domain whose database this is; its tables are in the schema of the same name. */
+  readonly domain: string;
+  /** Connections at most; who finds none free waits for `connectTimeoutMs` and then fails as POSTGRES_UNAVAILABLE. */
+  readonly poolMax?: number;
+  readonly applicationName?: string;
+  readonly logger: Logger;
+  /** The server cancels a statement after this time (HANDLER_TIMEOUT). */
+  readonly statementTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+}
+
+/** Statements with parameters. Rows come with the types of `type-parsers.ts`. Every rejection is a ClassifiedError. */
+export interface Session {
+  query<R extends object>(text: string, values?: readonly unknown[]): Promise<readonly R[]>;
+  /** The number of rows that the statement changed. */
+  execute(text: string, values?: readonly unknown[]): Promise<number>;
+}
+
+/**
+ * The connections to one domain's database. A connection that dies, idle or not, never ends the process; who comes next
+ * gets a new one or POSTGRES_UNAVAILABLE.
+ */
+export interface Database extends Session {
+  readonly domain: string;
+  /**
+   * Runs `work` in one READ COMMITTED transaction. When it resolves the transaction is durable; when it rejects nothing
+   * of it is, except that a connection lost during COMMIT (POSTGRES_UNAVAILABLE) leaves it unknown. What `work` throws
+   * is thrown on.
+   */
+  transaction<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  /** Waits for the transactions in hand until the signal aborts, then cuts their connections. May be called twice. */
+  stop(hard?: AbortSignal): Promise<void>;
+}
+
+const DEFAULTS = { poolMax: 10, statementTimeoutMs: 10_000, connectTimeoutMs: 2_000 };
+/** How much later than the server's own limit the client gives up on a connection that has gone silent. */
+const SILENCE_MARGIN_MS = 5_000;
+
+export function createDatabase(options: DatabaseOptions): Database {
+  const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULTS.statementTimeoutMs;
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolMax ?? DEFAULTS.poolMax,
+    application_name: options.applicationName ?? `millrace-${options.domain}`,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: statementTimeoutMs + SILENCE_MARGIN_MS,
+    query_timeout: statementTimeoutMs + SILENCE_MARGIN_MS,
+    options: '-c timezone=UTC -c datestyle=ISO',
+    types: TYPE_PARSERS,
+  });
+  return new PooledDatabase(options.domain, pool, options.logger);
+}
+
+class PooledDatabase implements Database {
+  readonly domain: string;
+  private readonly pool: pg.Pool;
+  private readonly logger: Logger;
+  private readonly busy = new Set<pg.PoolClient>();
+  private stopping: Promise<void> | undefined;
+
+  constructor(domain: string, pool: pg.Pool, logger: Logger) {
+    this.domain = domain;
+    this.pool = pool;
+    this.logger = logger;
+    // Without listeners, the error event of a dead connection would end the process; the pool listens to idle ones only.
+    pool.on('error', (error) => this.connectionLost(error));
+    pool.on('connect', (client) => client.on('error', (error) => this.connectionLost(error)));
+  }
+
+  async query<R extends object>(text: string, values?: readonly unknown[]): Promise<readonly R[]> {
+    return this.withClient((client) => new ClientSession(client).query<R>(text, values));
+  }
+
+  async execute(text: string, values?: readonly unknown[]): Promise<number> {
+    return this.withClient((client) => new ClientSession(client).execute(text, values));
+  }
+
+  async transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.withClient((client) => inTransaction(client, work));
+  }
+
+  async stop(hard?: AbortSignal): Promise<void> {
+    this.stopping ??= this.pool.end();
+    const cut = (): void => {
+      // Ending a client with a statement in hand destroys its socket; its owner sees POSTGRES_UNAVAILABLE.
+      for (const client of this.busy as Set<pg.PoolClient & pg.Client>) void client.end();
+    };
+    if (hard?.aborted === true) cut();
+    hard?.addEventListener('abort', cut, { once: true });
+    try {
+      await this.stopping;
+    } finally {
+      hard?.removeEventListener('abort', cut);
+    }
+  }
+
+  private async withClient<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect().catch((error: unknown) => {
+      throw classifyPostgresError(error);
+    });
+    this.busy.add(client);
+    let broken = false;
+    try {
+      return await use(client);
+    } catch (error) {
+      broken = error instanceof BrokenConnection || (error instanceof ClassifiedError && error.code === 'POSTGRES_UNAVAILABLE');
+      throw error instanceof BrokenConnection ? error.first : error;
+    } finally {
+      this.busy.delete(client);
+      client.release(broken);
+    }
+  }
+
+  private connectionLost(error: unknown): void {
+    this.logger.warn({ domain: this.domain }, 'a connection to PostgreSQL was lost', classifyPostgresError(error));
+  }
+}
+
+/** Carries what went wrong first past a connection whose ROLLBACK failed too, so that it is closed and not used again. */
+class BrokenConnection extends Error {
+  readonly first: unknown;
+
+  constructor(first: unknown) {
+    super('the connection cannot be used again');
+    this.first = first;
+  }
+}
+
+async function inTransaction<T>(client: pg.PoolClient, work: (session: Session) => Promise<T>): Promise<T> {
+  const session = new ClientSession(client);
+  try {
+    await session.run('BEGIN ISOLATION LEVEL READ COMMITTED');
+    const result = await work(session);
+    session.close();
+    const { command } = await session.run('COMMIT');
+    // A statement failed and `work` caught it: the server answers COMMIT with a rollback, and no error.
+    if (command !== 'COMMIT')
+      throw new ClassifiedError('HANDLER_FAILED', 'the transaction was rolled back: a failed statement was ignored');
+    return result;
+  } catch (error) {
+    session.close();
+    await session.run('ROLLBACK').catch(() => {
+      throw new BrokenConnection(error);
+    });
+    throw error;
+  }
+}
+
+class ClientSession implements Session {
+  private readonly client: pg.PoolClient;
+  private closed = false;
+
+  constructor(client: pg.PoolClient) {
+    this.client = client;
+  }
+
+  async query<R extends object>(text: string, values?: readonly unknown[]): Promise<readonly R[]> {
+    this.assertOpen();
+    return (await this.run<R>(text, values)).rows;
+  }
+
+  async execute(text: string, values?: readonly unknown[]): Promise<number> {
+    this.assertOpen();
+    return (await this.run(text, values)).rowCount ?? 0;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  async run<R extends object>(text: string, values: readonly unknown[] = []): Promise<pg.QueryResult<R>> {
+    try {
+      return await this.client.query<R>(text, [...values]);
+    } catch (error) {
+      throw classifyPostgresError(error);
+    }
+  }
+
+  private assertOpen(): void {
+    if (this.closed) throw new ClassifiedError('HANDLER_FAILED', 'the transaction has ended: a statement came after its work had returned');
+  }
+}

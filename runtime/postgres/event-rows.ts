@@ -1,0 +1,87 @@
+import type { EventDefinition, NewEvent } from '../../core/define.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Json } from '../../core/json.ts';
+import { formatTraceparent } from '../../core/trace.ts';
+import type { Cause } from '../../core/unit-of-work.ts';
+import type { AppendContext, EventRow } from './append-statement.ts';
+
+/** What the outbox's size constraint allows; measured here before a hopeless payload is sent, there for every writer. */
+const MAX_PAYLOAD_BYTES = 900_000;
+/** Widths of the columns that hold what a caller chose freely. They serve tracing only, and never fail a command. */
+const REQUEST_ID_LENGTH = 64;
+const TRACESTATE_LENGTH = 512;
+
+/**
+ * The rows of one append. Pure.
+ * @throws ClassifiedError EVENT_UNKNOWN, DECISION_FAILED for another domain's event, PAYLOAD_INVALID without a key, RECORD_TOO_LARGE.
+ */
+export function eventRow(
+  event: NewEvent,
+  definition: EventDefinition | undefined,
+  place: { readonly id: string; readonly version: bigint; readonly domain: string },
+): EventRow {
+  if (definition === undefined) throw new ClassifiedError('EVENT_UNKNOWN', `event ${event.type} is declared by no domain`);
+  if (definition.domain !== place.domain) {
+    throw new ClassifiedError(
+      'DECISION_FAILED',
+      `event ${event.type} belongs to ${definition.domain} and cannot be appended by ${place.domain}`,
+    );
+  }
+  if (Buffer.byteLength(JSON.stringify(event.payload)) > MAX_PAYLOAD_BYTES) {
+    throw new ClassifiedError('RECORD_TOO_LARGE', `the payload of ${event.type} has over ${MAX_PAYLOAD_BYTES} bytes`);
+  }
+  return {
+    event_id: place.id,
+    version: place.version.toString(),
+    type: event.type,
+    domain: definition.domain,
+    key: recordKey(definition, event.payload),
+    route: definition.route,
+    payload: event.payload as Json,
+  };
+}
+
+/** @throws ClassifiedError PAYLOAD_INVALID naming the field. */
+export function recordKey(definition: EventDefinition, payload: unknown): string {
+  const key = (payload as Readonly<Record<string, unknown>> | null)?.[definition.keyField];
+  if (typeof key === 'number' || typeof key === 'bigint') return key.toString();
+  if (typeof key === 'string' && key !== '') return key;
+  throw new ClassifiedError('PAYLOAD_INVALID', `${definition.type}.${definition.keyField} is the record key and has no text`);
+}
+
+/** What the rows of one append share: the stream's place, and the trace of what caused them. */
+export function appendContext(
+  stream: { readonly aggregateType: string; readonly aggregateId: string; readonly expectedVersion: bigint },
+  cause: Cause,
+  flow: { readonly correlationId: string; readonly at: string },
+): AppendContext {
+  const traceparent = formatTraceparent(cause.trace);
+  const requestId = cause.trace.requestId?.slice(0, REQUEST_ID_LENGTH);
+  const tracestate = cause.trace.tracestate?.slice(0, TRACESTATE_LENGTH);
+  const metadata = {
+    trace_id: cause.trace.traceId,
+    request_id: requestId,
+    traceparent,
+    tracestate,
+    correlation_id: flow.correlationId,
+    causation_id: cause.causationId,
+  };
+  return {
+    ...stream,
+    at: flow.at,
+    metadata: Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+    traceId: cause.trace.traceId,
+    requestId: requestId ?? null,
+    traceparent,
+    tracestate: tracestate ?? null,
+    tracingSpanContext: tracingSpanContext(traceparent, tracestate),
+    correlationId: flow.correlationId,
+    causationId: cause.causationId ?? null,
+  };
+}
+
+/** The text form of java.util.Properties, which Debezium reads: one `name=value` a line, with `\`, `=`, `:`, `#` and `!` escaped. */
+function tracingSpanContext(traceparent: string, tracestate: string | undefined): string {
+  const escape = (value: string): string => value.replace(/[\\=:#!]/g, String.raw`\$&`);
+  return [`traceparent=${escape(traceparent)}`, ...(tracestate === undefined ? [] : [`tracestate=${escape(tracestate)}`])].join('\n');
+}

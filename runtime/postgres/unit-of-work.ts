@@ -1,0 +1,223 @@
+import { isDeepStrictEqual } from 'node:util';
+import { v7 as uuidv7 } from 'uuid';
+import type { PayloadValidator } from '../../core/codec.ts';
+import type { AggregateDefinition, DomainDefinition, EventDefinition, NewEvent, StateChange, StoredEvent } from '../../core/define.ts';
+import { eventId } from '../../core/envelope.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Json } from '../../core/json.ts';
+import type { Logger } from '../../core/log.ts';
+import type { AppendedEvent, Cause, LoadedAggregate, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
+import { decided, fold, loadAggregate, stateVersion } from './aggregate-loader.ts';
+import { APPEND_PARAMETERS, appendStatement, appendValues } from './append-statement.ts';
+import type { Database, Session } from './database.ts';
+import { appendContext, eventRow } from './event-rows.ts';
+import { qualified } from './identifiers.ts';
+import type { ChangeStatement } from './state-change-sql.ts';
+import { changeStatement, statementGroups } from './state-change-sql.ts';
+
+export interface UnitOfWorkOptions {
+  readonly database: Database;
+  readonly domain: DomainDefinition;
+  /** All events by type; an event that is not in it cannot be appended. */
+  readonly catalogue: ReadonlyMap<string, EventDefinition>;
+  readonly validator: PayloadValidator;
+  readonly logger: Logger;
+  readonly snapshotEvery?: number;
+  /** How long an idempotency key is kept: longer than anything that could be delivered or replayed. */
+  readonly inboxRetentionDays?: number;
+  /** Ids of events; time-ordered ones keep the primary key's index dense. */
+  readonly ids?: () => string;
+}
+
+/** What the PostgreSQL implementation can do beyond the port. */
+export interface PostgresUnitOfWork extends UnitOfWork {
+  run<T>(cause: Cause, work: (tx: PostgresTransaction) => Promise<T>): Promise<T>;
+}
+
+export interface PostgresTransaction extends UnitOfWorkTransaction {
+  /**
+   * As the port has it; and for a key that this very transaction marked, a second call replaces the result and answers true.
+   */
+  markProcessed(idempotencyKey: string, result?: Json): Promise<boolean>;
+  /** The result kept with a committed key; undefined when the key is not there. */
+  processedResult(idempotencyKey: string): Promise<Json | undefined>;
+}
+
+export function createUnitOfWork(options: UnitOfWorkOptions): PostgresUnitOfWork {
+  const settings: Settings = { snapshotEvery: 100, inboxRetentionDays: 31, ids: uuidv7, ...options, schema: options.domain.name };
+  return {
+    domain: options.domain.name,
+    run: (cause, work) => options.database.transaction((session) => work(new Transaction(settings, session, cause))),
+  };
+}
+
+type Settings = Required<UnitOfWorkOptions> & { readonly schema: string };
+
+/** A stream that this transaction has read, and what it has appended to it since. */
+interface ReadStream {
+  readonly loaded: LoadedAggregate<unknown>;
+  readonly appended: StoredEvent[];
+}
+
+class Transaction implements PostgresTransaction {
+  private readonly settings: Settings;
+  private readonly session: Session;
+  private readonly cause: Cause;
+  private readonly marked = new Set<string>();
+  private readonly streams = new Map<string, ReadStream>();
+  private correlationId: string | undefined;
+  /** The server's time as last read; what is appended happened then. */
+  private readAt: string | undefined;
+  private repeated = false;
+
+  constructor(settings: Settings, session: Session, cause: Cause) {
+    this.settings = settings;
+    this.session = session;
+    this.cause = cause;
+    this.correlationId = cause.correlationId;
+  }
+
+  async markProcessed(idempotencyKey: string, result?: Json): Promise<boolean> {
+    this.assertNotRepeated();
+    const json = result === undefined ? null : JSON.stringify(result);
+    const table = qualified(this.settings.schema, 'processed_events');
+    if (this.marked.has(idempotencyKey)) {
+      await this.session.execute(`UPDATE ${table} SET result = $2::jsonb WHERE idempotency_key = $1`, [idempotencyKey, json]);
+      return true;
+    }
+    const inserted = await this.session.execute(
+      `INSERT INTO ${table} (idempotency_key, domain, result, expires_at)
+       VALUES ($1, $2, $3::jsonb, now() + make_interval(days => $4::int)) ON CONFLICT DO NOTHING`,
+      [idempotencyKey, this.settings.domain.name, json, this.settings.inboxRetentionDays],
+    );
+    if (inserted === 1) this.marked.add(idempotencyKey);
+    else this.repeated = true;
+    return inserted === 1;
+  }
+
+  async processedResult(idempotencyKey: string): Promise<Json | undefined> {
+    const table = qualified(this.settings.schema, 'processed_events');
+    const [row] = await this.session.query<{ result: Json }>(`SELECT result FROM ${table} WHERE idempotency_key = $1`, [idempotencyKey]);
+    return row?.result;
+  }
+
+  async load<S, E extends StoredEvent>(aggregate: AggregateDefinition<S, E>, id: string): Promise<LoadedAggregate<S>> {
+    const { state, version, readAt } = await loadAggregate(this.session, this.settings.schema, aggregate, id);
+    this.readAt = readAt;
+    this.streams.set(streamKey(aggregate.type, id), { loaded: { state, version }, appended: [] });
+    return { state, version };
+  }
+
+  async append<S, E extends StoredEvent>(
+    aggregate: AggregateDefinition<S, E>,
+    id: string,
+    expectedVersion: bigint,
+    events: readonly NewEvent[],
+  ): Promise<readonly AppendedEvent[]> {
+    this.assertNotRepeated();
+    if (events.length === 0) return [];
+    if (!this.settings.domain.captured) {
+      throw new ClassifiedError('DECISION_FAILED', `domain ${this.settings.domain.name} is not captured: its events would never leave it`);
+    }
+    const rows = events.map((event, index) => {
+      const row = eventRow(event, this.settings.catalogue.get(event.type), {
+        id: eventId(this.settings.ids()),
+        version: expectedVersion + BigInt(index) + 1n,
+        domain: this.settings.domain.name,
+      });
+      this.settings.validator.validate(event.type, event.payload);
+      return row;
+    });
+    const at = (this.readAt ??= await this.serverTime());
+    this.correlationId ??= rows[0]?.event_id ?? '';
+    const stored = rows.map((row) => ({ type: row.type, payload: row.payload, version: BigInt(row.version), occurredAt: at }));
+    const changes = stored.flatMap((event) => decided(() => aggregate.tables(event as StoredEvent as E, id)));
+    const [withEvents = [], ...later] = statementGroups(changes);
+    const statements = this.statements(withEvents, APPEND_PARAMETERS);
+    const context = appendContext({ aggregateType: aggregate.type, aggregateId: id, expectedVersion }, this.cause, {
+      correlationId: this.correlationId,
+      at,
+    });
+    const [answer] = await this.session.query<{ appended: bigint }>(
+      appendStatement(this.settings.schema, statements),
+      appendValues(rows, context, statements),
+    );
+    if (answer?.appended !== BigInt(rows.length)) {
+      throw new ClassifiedError('VERSION_CONFLICT', `the stream of ${aggregate.type} has no version ${expectedVersion} to append to`);
+    }
+    for (const group of later) await this.changeGroup(group);
+    await this.snapshotIfDue(aggregate, id, expectedVersion, stored);
+    return rows.map((row) => ({ id: eventId(row.event_id), type: row.type, version: BigInt(row.version) }));
+  }
+
+  async change(changes: readonly StateChange[]): Promise<void> {
+    this.assertNotRepeated();
+    for (const group of statementGroups(changes)) await this.changeGroup(group);
+  }
+
+  private async changeGroup(group: readonly StateChange[]): Promise<void> {
+    const statements = this.statements(group, 0);
+    const [first, ...others] = statements;
+    if (first === undefined) return;
+    const parts = others.map((statement, index) => `change_${index} AS (${statement.text})`);
+    const text = parts.length === 0 ? first.text : `WITH ${parts.join(', ')} ${first.text}`;
+    await this.session.execute(
+      text,
+      statements.map((statement) => statement.row),
+    );
+  }
+
+  private statements(group: readonly StateChange[], parametersBefore: number): readonly ChangeStatement[] {
+    const statements: ChangeStatement[] = [];
+    for (const change of group) {
+      const statement = changeStatement(this.settings.schema, change, parametersBefore + statements.length + 1);
+      if (statement !== undefined) statements.push(statement);
+    }
+    return statements;
+  }
+
+  /** A snapshot belongs to the transaction of the event that made it due, and is one statement more in a hundred. */
+  private async snapshotIfDue<S, E extends StoredEvent>(
+    aggregate: AggregateDefinition<S, E>,
+    id: string,
+    expectedVersion: bigint,
+    stored: readonly StoredEvent[],
+  ): Promise<void> {
+    const every = BigInt(this.settings.snapshotEvery);
+    const version = expectedVersion + BigInt(stored.length);
+    const stream = this.streams.get(streamKey(aggregate.type, id));
+    stream?.appended.push(...stored);
+    if (version / every === expectedVersion / every) return;
+    const known = stream !== undefined && stream.loaded.version + BigInt(stream.appended.length) === version;
+    const { state } = known
+      ? fold(aggregate, stream.loaded as LoadedAggregate<S>, stream.appended)
+      : await loadAggregate(this.session, this.settings.schema, aggregate, id);
+    const json = JSON.stringify(state);
+    if (!isDeepStrictEqual(JSON.parse(json), state)) {
+      this.settings.logger.warn({ aggregate: aggregate.type }, 'the state does not survive JSON: no snapshot was made');
+      return;
+    }
+    await this.session.execute(
+      `INSERT INTO ${qualified(this.settings.schema, 'snapshots')} AS s
+         (aggregate_type, aggregate_id, sequence_number, state, state_version, created_at)
+       VALUES ($1, $2, $3, $4::jsonb, $5, $6)
+       ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET sequence_number = EXCLUDED.sequence_number,
+         state = EXCLUDED.state, state_version = EXCLUDED.state_version, created_at = EXCLUDED.created_at`,
+      [aggregate.type, id, version.toString(), json, stateVersion(aggregate), this.readAt],
+    );
+  }
+
+  private async serverTime(): Promise<string> {
+    const [row] = await this.session.query<{ at: string }>('SELECT clock_timestamp() AS at');
+    if (row === undefined) throw new ClassifiedError('UNCLASSIFIED', 'PostgreSQL gave no time');
+    return row.at;
+  }
+
+  private assertNotRepeated(): void {
+    if (this.repeated) throw new ClassifiedError('DECISION_FAILED', 'the key was processed before: nothing else may be written');
+  }
+}
+
+function streamKey(type: string, id: string): string {
+  return `${type}\0${id}`;
+}
