@@ -1,4 +1,5 @@
 import type { AggregateDefinition, StateChange } from '../../core/define.ts';
+import type { JsonObject } from '../../core/json.ts';
 import type { StoredEventOf } from '../../schemas/typed-events.ts';
 import { unknownStoredEvent } from '../unknown-stored-event.ts';
 
@@ -28,15 +29,15 @@ export const imageAggregate: AggregateDefinition<ImageState, ImageEvent> = {
         return [{ op: 'upsert', table: 'image.images', key: { image_id: imageId }, set }];
       }
       case 'ImageProcessed':
-        return [statusOf(imageId, 'processed')];
+        return [moved(imageId, { status: 'processed', processed_at: event.occurredAt })];
       case 'ImageDeleted':
-        return [statusOf(imageId, 'deleted')];
+        return [moved(imageId, { status: 'deleted', deleted_at: event.occurredAt })];
       default:
         return unknownStoredEvent(event);
     }
   },
 };
 
-function statusOf(imageId: string, status: string): StateChange {
-  return { op: 'update', table: 'image.images', key: { image_id: imageId }, set: { status } };
+function moved(imageId: string, set: JsonObject): StateChange {
+  return { op: 'update', table: 'image.images', key: { image_id: imageId }, set };
 }

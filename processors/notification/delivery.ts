@@ -22,14 +22,15 @@ export function deliveryKey(event: EventRecord): string {
   return `notify:${event.id}`;
 }
 
-/** What was tried, and what became of it. The time is the event's: a decision has no clock. */
+/** What was tried, and what became of it. The database gives the time: a decision has no clock. */
 export function delivered(
   event: EventRecord<string, { readonly user_id: string }>,
   kind: string,
   result: NotificationResult | undefined,
 ): Decision {
   if (result === undefined) throw new ClassifiedError('DECISION_FAILED', 'a delivery cannot be recorded before it was tried');
-  const set = { user_id: event.payload.user_id, kind, status: result.kind, event_id: event.id, created_at: event.occurredAt };
+  const reason = result.kind === 'rejected' ? result.reason : null;
+  const set = { user_id: event.payload.user_id, kind, status: result.kind, reason, event_id: event.id };
   return {
     events: [],
     changes: [{ op: 'upsert', table: 'notification.deliveries', key: { delivery_id: deliveryId(event) }, set }],

@@ -33,7 +33,7 @@ const cases = [
 ];
 
 describe.each(cases)('$kind', ({ reaction, event, kind, title, data }) => {
-  const row = { delivery_id: event.id, user_id: 'u1', kind, event_id: event.id, created_at: event.occurredAt };
+  const row = { delivery_id: event.id, user_id: 'u1', kind, event_id: event.id };
 
   it('is told to the user of the event, once per event', () => {
     expect(reaction.call?.request(event)).toEqual({ userId: 'u1', kind, title, data });
@@ -43,13 +43,16 @@ describe.each(cases)('$kind', ({ reaction, event, kind, title, data }) => {
   it('is recorded as sent', () => {
     given(deliveryAggregate, event.id)
       .when(reaction, event, { kind: 'sent' })
-      .then({ tables: { 'notification.deliveries': [{ ...row, status: 'sent' }] }, result: { status: 'sent' } });
+      .then({ tables: { 'notification.deliveries': [{ ...row, status: 'sent', reason: null }] }, result: { status: 'sent' } });
   });
 
   it('is recorded as rejected when the channel refuses it', () => {
     given(deliveryAggregate, event.id)
       .when(reaction, event, { kind: 'rejected', reason: 'no_device' })
-      .then({ tables: { 'notification.deliveries': [{ ...row, status: 'rejected' }] }, result: { status: 'rejected' } });
+      .then({
+        tables: { 'notification.deliveries': [{ ...row, status: 'rejected', reason: 'no_device' }] },
+        result: { status: 'rejected' },
+      });
   });
 
   it('is not recorded before it was tried', () => {
