@@ -33,17 +33,17 @@ describe('the envelope', () => {
 
   it.each(['id', 'type', 'aggregatetype', 'stream_id', 'version', 'trace_id', 'occurred_at'])('is refused without %s, by name', (name) => {
     const headers = envelopeHeaders(envelope, 'application/json').filter(([candidate]) => candidate !== name);
-    expect(() => parseEnvelope(headers, 'user-1')).toThrowError(new RegExp(name));
+    expect(() => parseEnvelope(headers, 'user-1')).toThrow(new RegExp(name));
   });
 
   it('is refused without a key', () => {
-    expect(() => parseEnvelope(envelopeHeaders(envelope, 'application/json'), undefined)).toThrowError(ClassifiedError);
+    expect(() => parseEnvelope(envelopeHeaders(envelope, 'application/json'), undefined)).toThrow(ClassifiedError);
   });
 
   it.each(['0', '-1', '1.5', '', 'one', '99999999999999999999'])('refuses the version %j without repeating it', (version) => {
     const headers = envelopeHeaders(envelope, 'application/json').map((header) =>
       header[0] === 'version' ? textHeader('version', version) : header,
     );
-    expect(() => parseEnvelope(headers, 'user-1')).toThrowError(ClassifiedError);
+    expect(() => parseEnvelope(headers, 'user-1')).toThrow(ClassifiedError);
   });
 });

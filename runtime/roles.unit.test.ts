@@ -30,7 +30,7 @@ describe('roles', () => {
   it.each([[['relay:notification']], [['processor:image']], [['worker']], [['api', 'relay:']], [[]]])(
     'refuse %j and say what there is',
     (words) => {
-      expect(() => parseRoles(words, pipeline)).toThrowError(/Roles: all, api, relay, relay:image/);
+      expect(() => parseRoles(words, pipeline)).toThrow(/Roles: all, api, relay, relay:image/);
     },
   );
 });
