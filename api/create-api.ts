@@ -1,0 +1,100 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import type { HealthSource } from '../core/lifecycle.ts';
+import type { ApiServer } from './api-route.ts';
+import { createAuthenticate } from './authenticate.ts';
+import type { Authenticate } from './authenticate.ts';
+import { createBaseServer } from './base-server.ts';
+import { addCharacters } from './characters.ts';
+import { createHttpService } from './http-service.ts';
+import type { HttpService } from './http-service.ts';
+import { KnownUsers } from './known-users.ts';
+import { addOpenApi } from './openapi.ts';
+import { addOperationsRoutes } from './operations-routes.ts';
+import type { Commands, Queries, RenderMetrics, UserDirectory } from './ports.ts';
+import { createRateLimits, RATE_LIMITS } from './rate-limit.ts';
+import type { RateLimits } from './rate-limit.ts';
+import { addRegisterImage } from './register-image.ts';
+import type { Telemetry } from './request-context.ts';
+import { addScans } from './scans.ts';
+import { createTokenVerifier } from './verify-token.ts';
+import type { TokenOptions } from './verify-token.ts';
+
+export interface ApiDependencies extends Telemetry {
+  readonly commands: Commands;
+  readonly queries: Queries;
+  readonly users: UserDirectory;
+  /** Decide readiness: what the API cannot work without. Read models do not belong here, reads fall back. */
+  readonly health: readonly HealthSource[];
+  readonly renderMetrics: RenderMetrics;
+}
+
+export interface ApiOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly auth: TokenOptions;
+  /** Dates in queries are days in this zone. */
+  readonly timeZone: string;
+  readonly bodyBytesMax?: number;
+  readonly rateLimits?: RateLimits;
+  readonly trustProxy?: boolean;
+  readonly requestTimeoutMs?: number;
+  readonly handlerTimeoutMs?: number;
+  readonly keepAliveTimeoutMs?: number;
+}
+
+const PREFIX = '/api/v1';
+
+/** The HTTP API: commands, queries, health, metrics and their OpenAPI document. `start` rejects when the port or the keys cannot be used. */
+export function createApi(dependencies: ApiDependencies, options: ApiOptions): HttpService {
+  let stopping = false;
+  const app = buildApi(dependencies, options, () => stopping);
+  return createHttpService(app, { name: 'api', host: options.host, port: options.port, onStopping: () => (stopping = true) });
+}
+
+/** The same without a socket. */
+export function buildApi(dependencies: ApiDependencies, options: ApiOptions, isStopping: () => boolean): FastifyInstance {
+  const app = createBaseServer({
+    logger: dependencies.logger,
+    metrics: dependencies.metrics,
+    clock: dependencies.clock,
+    bodyBytesMax: options.bodyBytesMax ?? 65_536,
+    trustProxy: options.trustProxy ?? false,
+    requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+    handlerTimeoutMs: options.handlerTimeoutMs ?? 30_000,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 65_000,
+  });
+  // What takes time to make (keys) is made while the server gets ready.
+  app.register(async (root) => {
+    await addOpenApi(root);
+    addOperationsRoutes(root, { health: dependencies.health, metrics: dependencies.renderMetrics, isStopping });
+    await root.register(async (api) => addApi(api, dependencies, options), { prefix: PREFIX });
+  });
+  return app;
+}
+
+async function addApi(app: FastifyInstance, dependencies: ApiDependencies, options: ApiOptions): Promise<void> {
+  const verify = await createTokenVerifier(options.auth, dependencies.clock);
+  const authenticate = createAuthenticate(verify, new KnownUsers(dependencies.users, dependencies.clock));
+  await guard(app, authenticate, options.rateLimits ?? RATE_LIMITS);
+  const api: ApiServer = app.withTypeProvider<TypeBoxTypeProvider>();
+  addRegisterImage(api, PREFIX, dependencies.commands);
+  addCharacters(api, dependencies.queries);
+  addScans(api, dependencies.queries, options.timeZone);
+}
+
+/** Who asks, and how often, is settled before a byte of the body is read. */
+async function guard(app: FastifyInstance, authenticate: Authenticate, limits: RateLimits): Promise<void> {
+  const rates = await createRateLimits(app, limits);
+  app.addHook('onRequest', async (request, reply) => {
+    const limitRate = rates[request.routeOptions.config.rateClass ?? 'query'];
+    try {
+      request.context.userId = await authenticate(request.headers.authorization);
+    } catch (error) {
+      await limitRate(request, reply);
+      throw error;
+    }
+    await limitRate(request, reply);
+  });
+}

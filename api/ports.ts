@@ -1,0 +1,130 @@
+import type { TraceContext } from '../core/trace.ts';
+
+/**
+ * What the API needs from the rest of the product. The composition root fills these; nothing of PostgreSQL, Redis or
+ * Elasticsearch shows through. Every port rejects with a ClassifiedError: an outage (POSTGRES_UNAVAILABLE and its like)
+ * becomes 503 with Retry-After, anything else is a fault of ours and becomes 500.
+ */
+
+// ---------------------------------------------------------------------------------------------------------- commands
+
+export interface RegisterImageInput {
+  readonly userId: string;
+  readonly cdnUrl: string;
+  /** Already bound to route and user: two users who send the same header never meet. */
+  readonly idempotencyKey: string | undefined;
+  /** SHA-256 of the canonical body, hexadecimal: tells a repetition from another request under the same key. */
+  readonly requestHash: string;
+}
+
+export interface RegisteredImage {
+  readonly image_id: string;
+  readonly scan_id: string;
+  readonly trace_id: string;
+}
+
+/** `repeated`: the key was used for the same body; the first answer again, with the first trace id. */
+export type RegisterImageResult =
+  | { readonly kind: 'accepted'; readonly answer: RegisteredImage }
+  | { readonly kind: 'repeated'; readonly answer: RegisteredImage }
+  | { readonly kind: 'mismatch' };
+
+export interface Commands {
+  /** When it resolves `accepted`, the command and its outbox row are committed in the image domain's database. */
+  registerImage(input: RegisterImageInput, trace: TraceContext): Promise<RegisterImageResult>;
+}
+
+export interface UserDirectory {
+  isKnownUser(userId: string): Promise<boolean>;
+}
+
+// ----------------------------------------------------------------------------------------------------------- queries
+
+/** Where an answer came from: the read model as a rule, the write database on a miss or an outage of the read model. */
+export type ReadSource = 'read-model' | 'write-database';
+
+export interface Read<T> {
+  readonly data: T;
+  readonly source: ReadSource;
+}
+
+export interface OwnedCharacter {
+  readonly id: string;
+  readonly name: string;
+  /** ISO 8601, UTC. */
+  readonly acquired_at: string;
+  readonly source: string;
+}
+
+export interface WeeklyRankingQuery {
+  /** ISO week (`2026-W07`) in the pipeline's time zone; left out: the current one. */
+  readonly week: string | undefined;
+  readonly limit: number;
+}
+
+export interface RankingEntry {
+  /** 1 is the best; equal counts share a rank. */
+  readonly rank: number;
+  readonly user_id: string;
+  /** Characters acquired in the week. */
+  readonly count: number;
+}
+
+export interface WeeklyRanking {
+  readonly week: string;
+  /** Best first, users of equal count by user id. */
+  readonly entries: readonly RankingEntry[];
+}
+
+export interface Scan {
+  readonly scan_id: string;
+  readonly image_id: string | null;
+  readonly status: 'completed' | 'failed';
+  readonly category: string | null;
+  /** 0 to 1. */
+  readonly confidence: number | null;
+  readonly reward_eligible: boolean;
+  readonly reward_status: 'pending' | 'granted' | 'none' | 'failed';
+  /** Why the scan or its reward failed. */
+  readonly failure_reason: string | null;
+  /** ISO 8601, UTC: when the scan completed or failed. */
+  readonly completed_at: string;
+}
+
+/** A place in a user's scan history, the newest first; equal times by scan id, descending. */
+export interface ScanPosition {
+  readonly completedAt: string;
+  readonly scanId: string;
+}
+
+export interface ScansQuery {
+  /** ISO 8601, UTC; inclusive. */
+  readonly from: string | undefined;
+  /** ISO 8601, UTC; exclusive. */
+  readonly before: string | undefined;
+  readonly category: string | undefined;
+  /** Only what comes after this place in the order: older, or as old with a smaller scan id. */
+  readonly after: ScanPosition | undefined;
+  readonly limit: number;
+}
+
+export interface ScanPage {
+  /** At most `limit`, in the order of ScanPosition. */
+  readonly scans: readonly Scan[];
+  /** True when at least one more follows. */
+  readonly more: boolean;
+}
+
+/** Each answers with this user's own data only, except the ranking, which is everybody's. */
+export interface Queries {
+  ownedCharacters(userId: string): Promise<Read<readonly OwnedCharacter[]>>;
+  weeklyRanking(query: WeeklyRankingQuery): Promise<Read<WeeklyRanking>>;
+  scansOf(userId: string, query: ScansQuery): Promise<Read<ScanPage>>;
+  /** Undefined: this user has no such scan, or it is still being processed. */
+  scan(userId: string, scanId: string): Promise<Read<Scan | undefined>>;
+}
+
+// -------------------------------------------------------------------------------------------------------- operations
+
+/** The metrics of the process as a text for Prometheus. */
+export type RenderMetrics = () => Promise<{ readonly contentType: string; readonly body: string }>;

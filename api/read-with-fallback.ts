@@ -1,0 +1,83 @@
+import { classified } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Read } from './ports.ts';
+
+export interface FallbackRead<T> {
+  /** The query's name in the metric: one of a few, never an id. */
+  readonly query: string;
+  /** Undefined: the read model does not hold the document. Should give up when the signal aborts. */
+  readModel(signal: AbortSignal): Promise<T | undefined>;
+  writeDatabase(): Promise<T>;
+  /** Puts what the write database said into the read model. Must be guarded by version: a newer projection may be faster. */
+  fill?(data: T): Promise<void>;
+}
+
+export interface FallbackOptions {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** A read model that does not answer within this time counts as away. */
+  readonly readModelWithinMs?: number;
+  /** Fills under way at a time; beyond it a fill is left to the next read. */
+  readonly fillsMax?: number;
+}
+
+export type ReadWithFallback = <T>(read: FallbackRead<T>) => Promise<Read<T>>;
+
+const READ_MODEL_WITHIN_MS = 500;
+const FILLS_MAX = 64;
+
+/**
+ * The read model first; on a miss, or while it is away, the write database. After a miss the read model is filled behind
+ * the answer's back: a failed fill costs a log line, never the answer. Rejects only when the write database does.
+ */
+export function createReadWithFallback(options: FallbackOptions): ReadWithFallback {
+  const withinMs = options.readModelWithinMs ?? READ_MODEL_WITHIN_MS;
+  let filling = 0;
+
+  const fill = async <T>(read: FallbackRead<T>, data: T): Promise<void> => {
+    if (read.fill === undefined || data === undefined || filling >= (options.fillsMax ?? FILLS_MAX)) return;
+    filling += 1;
+    try {
+      await read.fill(data);
+    } catch (error) {
+      options.logger.warn({ 'log.logger': 'read-fallback', query: read.query }, 'the read model was not filled', error);
+    } finally {
+      filling -= 1;
+    }
+  };
+
+  const fallBack = async <T>(read: FallbackRead<T>, reason: 'miss' | 'outage' | 'error'): Promise<Read<T>> => {
+    const data = await read.writeDatabase();
+    options.metrics.count('millrace_read_fallback_total', { query: read.query, reason });
+    if (reason === 'miss') void fill(read, data);
+    return { data, source: 'write-database' };
+  };
+
+  return async (read) => {
+    try {
+      const data = await inTime(read, withinMs);
+      if (data !== undefined) return { data, source: 'read-model' };
+    } catch (thrown) {
+      const error = classified(thrown, 'UNCLASSIFIED', 'the read model failed');
+      if (error.disposition === 'outage' || isTimeout(thrown)) return fallBack(read, 'outage');
+      // A read model that answers nonsense is a fault to look at, and still no reason to leave the reader without data.
+      options.logger.error({ 'log.logger': 'read-fallback', query: read.query }, 'the read model failed', error);
+      return fallBack(read, 'error');
+    }
+    return fallBack(read, 'miss');
+  };
+}
+
+/** Rejects with the signal's TimeoutError when the read model is too slow; its late answer is dropped. */
+async function inTime<T>(read: FallbackRead<T>, withinMs: number): Promise<T | undefined> {
+  const signal = AbortSignal.timeout(withinMs);
+  const late = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  return Promise.race([read.readModel(signal), late]);
+}
+
+function isTimeout(thrown: unknown): boolean {
+  return thrown instanceof DOMException && thrown.name === 'TimeoutError';
+}
