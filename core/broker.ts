@@ -5,7 +5,8 @@ import type { ConsumedRecord, ProducerRecord, TopicPartition } from './record.ts
 /**
  * The broker as a narrow port. Adapters: kafkajs and in-memory; both pass `test/conformance/broker`. Nothing of a client
  * library shows through. Every error that leaves an adapter is a ClassifiedError: KAFKA_UNAVAILABLE for whatever may pass
- * by itself, RECORD_TOO_LARGE for a record that never will, CONFIGURATION_INVALID for authorization and unknown topics.
+ * by itself, RECORD_TOO_LARGE and RECORD_REJECTED for a record that never will, CONFIGURATION_INVALID for authorization and
+ * unknown topics.
  */
 export interface BrokerDriver {
   /** Idempotent, acks=all. One per process is enough; it is safe for concurrent use. */

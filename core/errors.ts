@@ -58,6 +58,10 @@ export const ERRORS = {
     disposition: 'dead-letter',
     remedy: 'The record is larger than the topic allows; raise max.message.bytes or store the body elsewhere.',
   },
+  RECORD_REJECTED: {
+    disposition: 'dead-letter',
+    remedy: 'Kafka refuses the record itself (timestamp or format); look at the topic settings and at what made the record.',
+  },
   DOCUMENT_INVALID: {
     disposition: 'dead-letter',
     remedy: 'The read model refused the document (mapping); fix the projection and replay the record.',
