@@ -1,0 +1,38 @@
+import type { RedisMutation, RedisProjection } from '../../core/define.ts';
+import type { EventRecord } from '../../core/envelope.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+
+/**
+ * What an event does to the projection's documents, checked, so that one event's fault cannot fail the others that share
+ * its script.
+ * @throws ClassifiedError DOCUMENT_INVALID
+ */
+export function mutationsOf(projection: RedisProjection, event: EventRecord): readonly RedisMutation[] {
+  let mutations: readonly RedisMutation[];
+  try {
+    mutations = projection.mutations(event);
+  } catch (error) {
+    throw new ClassifiedError('DOCUMENT_INVALID', `projection ${projection.name} threw on ${event.type}`, { cause: error });
+  }
+  for (const mutation of mutations) {
+    const fault = faultOf(mutation, projection.structure);
+    if (fault !== undefined) throw new ClassifiedError('DOCUMENT_INVALID', `projection ${projection.name}: ${fault}`);
+  }
+  return mutations;
+}
+
+/** The mutations of one document in its history; events that the projection does not read, or of other documents, are left out. */
+export function mutationsOfHistory(projection: RedisProjection, key: string, events: readonly EventRecord[]): readonly RedisMutation[] {
+  const wanted = new Set(projection.reads.map((event) => event.type));
+  return events
+    .filter((event) => wanted.has(event.type))
+    .flatMap((event) => mutationsOf(projection, event).filter((mutation) => mutation.key === key));
+}
+
+function faultOf(mutation: RedisMutation, structure: RedisProjection['structure']): string | undefined {
+  if ((mutation.op === 'count') !== (structure === 'zset')) return `${mutation.op} does not fit a ${structure}`;
+  if (mutation.version < 1n) return 'the version is below 1';
+  if (mutation.op === 'count') return Number.isFinite(mutation.by) ? undefined : 'the increment is not a number';
+  // `_` and `_v:…` are the mark and the versions.
+  return mutation.field.startsWith('_') ? 'a field may not begin with an underscore' : undefined;
+}
