@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
+import { StackError } from './stack-error.ts';
+
+const RETRY_MS = 100;
+
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once when somebody else holds the lock. */
+  readonly onWait?: (holderPid: number) => void;
+  /** How long to wait for another holder, in milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** Runs `work` while no other process on this machine does so under the same lock file. A holder that died does not block. */
+export async function withLock<T>(file: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
+  await acquire(file, options);
+  try {
+    return await work();
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+async function acquire(file: string, options: LockOptions): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const mine = `${file}.${randomUUID()}`;
+  const identity = identify(process.pid);
+  if (identity === undefined) throw new Error('this process cannot see itself');
+  // A link is made whole or not at all, so nobody ever reads half a lock.
+  await writeFile(mine, JSON.stringify(identity));
+  try {
+    const deadline = Date.now() + (options.timeoutMs ?? 900_000);
+    for (let waited = false; !(await take(mine, file)); waited = true) {
+      const holder = await holderOf(file);
+      if (holder !== undefined && !isRunning(holder.identity)) {
+        await removeStale(file, holder.text);
+        continue;
+      }
+      if (!waited && holder !== undefined) options.onWait?.(holder.identity.pid);
+      if (Date.now() > deadline) {
+        throw new StackError(`Another process holds ${file}`, `Wait for process ${holder?.identity.pid ?? '?'} or stop it.`);
+      }
+      await sleep(RETRY_MS, undefined, { signal: options.signal });
+    }
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+async function take(mine: string, file: string): Promise<boolean> {
+  try {
+    await link(mine, file);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+async function holderOf(file: string): Promise<{ identity: ProcessIdentity; text: string } | undefined> {
+  try {
+    const text = await readFile(file, 'utf8');
+    return { identity: JSON.parse(text) as ProcessIdentity, text };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** Moves the lock aside before removing it: two who find the same dead holder must not remove each other's new lock. */
+async function removeStale(file: string, staleText: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    await rename(file, aside);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  if ((await readFile(aside, 'utf8')) !== staleText) await take(aside, file);
+  await rm(aside, { force: true });
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataFolder, defaultDataFolder, type Flavour } from './data-folder.ts';
+import { DockerStack } from './docker/docker-stack.ts';
+import { endpointsFrom, givenByEnvironment, type GivenEndpoints, type StackEndpoints } from './endpoints.ts';
+import { withLock } from './lock.ts';
+import { NativeStack } from './native/native-stack.ts';
+import { CORE_PARTS, type Part } from './parts.ts';
+import { chooseFlavour } from './flavour.ts';
+import { StackError } from './stack-error.ts';
+import type { StackEvent } from './progress.ts';
+
+export type { Flavour, GivenEndpoints, Part, StackEndpoints, StackEvent };
+
+/** One way to run the servers. The caller holds the data folder's lock around `up`, `down` and `reset`. */
+export interface Stack {
+  /** Starts what does not run yet and resolves when every wanted part answers. Rejects after stopping what it had started. */
+  up(request: UpRequest): Promise<Readonly<Record<Part, string>>>;
+  /** Stops the parts, or all; softly first, then hard after a deadline. Data stays. */
+  down(parts: readonly Part[] | undefined, report: (event: StackEvent) => void): Promise<void>;
+  status(): Promise<readonly PartStatus[]>;
+  /** Deletes what the stopped servers keep outside the data folder. */
+  discard(): Promise<void>;
+}
+
+export interface UpRequest {
+  readonly parts: readonly Part[];
+  readonly given: GivenEndpoints;
+  readonly signal: AbortSignal;
+  readonly report: (event: StackEvent) => void;
+}
+
+export interface PartStatus {
+  readonly part: Part;
+  readonly state: 'running' | 'not answering' | 'stopped';
+  readonly address: string;
+  readonly pid?: number;
+  readonly log?: string;
+}
+
+export interface StackOptions {
+  readonly flavour?: Flavour | undefined;
+  /** Default: all but `debezium`. For `stackDown`: everything. */
+  readonly parts?: readonly Part[] | undefined;
+  /** Default: `.millrace/stack` in the clone. */
+  readonly dataFolder?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: ((event: StackEvent) => void) | undefined;
+  /** Servers that run already. Default: what the environment names (POSTGRES_URL, KAFKA_BROKERS, ...). */
+  readonly given?: GivenEndpoints | undefined;
+}
+
+export interface StackStatus {
+  readonly flavour: Flavour;
+  readonly endpoints: StackEndpoints;
+  readonly parts: readonly PartStatus[];
+}
+
+/**
+ * Brings the parts up and resolves with their addresses when all of them answer; what runs already is left alone. Throws a
+ * StackError when something is missing or does not start, and then, as after an abort, has stopped what this call started.
+ */
+export async function stackUp(options: StackOptions = {}): Promise<StackEndpoints> {
+  const folder = new DataFolder(options.dataFolder ?? defaultDataFolder());
+  const parts = options.parts ?? CORE_PARTS;
+  const signal = options.signal ?? new AbortController().signal;
+  await folder.prepare();
+  return withLock(folder.lockFile, { signal }, async () => {
+    const flavour = await chooseFlavour(folder, options.flavour);
+    const addresses = await stackOf(flavour, folder).up({
+      parts,
+      given: options.given ?? givenByEnvironment(process.env),
+      signal,
+      report: options.progress ?? ignore,
+    });
+    const endpoints = endpointsFrom(addresses, parts.includes('debezium'));
+    return flavour === 'docker' ? { ...endpoints, connectPostgresAddress: 'postgres:5432' } : endpoints;
+  });
+}
+
+/** Stops the servers that run from this data folder; their data stays. Nothing to stop is no error. */
+export async function stackDown(options: Omit<StackOptions, 'given'> = {}): Promise<void> {
+  const folder = new DataFolder(options.dataFolder ?? defaultDataFolder());
+  if (!existsSync(folder.path)) return;
+  await withLock(folder.lockFile, { signal: options.signal }, async () => {
+    const state = await folder.readState();
+    if (state !== undefined) await stackOf(state.flavour, folder).down(options.parts, options.progress ?? ignore);
+  });
+}
+
+/** What runs from this data folder; undefined when no stack was ever started there. */
+export async function stackStatus(options: Pick<StackOptions, 'dataFolder'> = {}): Promise<StackStatus | undefined> {
+  const folder = new DataFolder(options.dataFolder ?? defaultDataFolder());
+  const state = await folder.readState();
+  if (state === undefined) return undefined;
+  const parts = await stackOf(state.flavour, folder).status();
+  const addresses = Object.fromEntries(parts.map(({ part, address }) => [part, address])) as Record<Part, string>;
+  const withConnect = parts.some(({ part, state: is }) => part === 'debezium' && is === 'running');
+  return { flavour: state.flavour, endpoints: endpointsFrom(addresses, withConnect), parts };
+}
+
+/** Stops the servers and deletes their data, logs and state. Other files in the folder stay. */
+export async function stackReset(options: Omit<StackOptions, 'given' | 'parts'> = {}): Promise<void> {
+  const folder = new DataFolder(options.dataFolder ?? defaultDataFolder());
+  if (!existsSync(folder.path)) return;
+  if (!existsSync(join(folder.path, 'stack.json')) && !existsSync(join(folder.path, 'run'))) {
+    throw new StackError(`${folder.path} does not hold a stack`, 'Check --data-folder.');
+  }
+  await withLock(folder.lockFile, { signal: options.signal }, async () => {
+    const state = await folder.readState();
+    if (state !== undefined) {
+      const stack = stackOf(state.flavour, folder);
+      await stack.down(undefined, options.progress ?? ignore);
+      await stack.discard();
+    }
+    await folder.empty();
+  });
+  await folder.removeIfEmpty();
+}
+
+function stackOf(flavour: Flavour, folder: DataFolder): Stack {
+  return flavour === 'docker' ? new DockerStack(folder) : new NativeStack(folder);
+}
+
+const ignore = () => undefined;
