@@ -1,0 +1,64 @@
+import type { Clock } from '../../core/clock.ts';
+import { pause } from './pause.ts';
+
+export interface Watched {
+  readonly deadlineMs: number;
+  readonly expire: () => void;
+}
+
+/**
+ * Deadlines of attempts that all may take equally long: the one that began first expires first, so one timer is enough for
+ * thousands of them, and an attempt that ends in time costs no timer at all.
+ */
+export class AttemptDeadlines {
+  private readonly clock: Clock;
+  private readonly timeoutMs: number;
+  private readonly stopped = new AbortController();
+  private readonly watched = new Set<Watched>();
+  private sweeping = false;
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.clock = clock;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** `expire` is called once, unless `release` is called with what this returns before that. */
+  watch(expire: () => void): Watched {
+    const watched = { deadlineMs: this.clock.monotonicMs() + this.timeoutMs, expire };
+    this.watched.add(watched);
+    if (!this.sweeping) void this.sweep();
+    return watched;
+  }
+
+  release(watched: Watched): void {
+    this.watched.delete(watched);
+  }
+
+  stop(): void {
+    this.stopped.abort();
+  }
+
+  private async sweep(): Promise<void> {
+    this.sweeping = true;
+    for (let oldest = this.oldest(); oldest !== undefined && !this.stopped.signal.aborted; oldest = this.oldest()) {
+      const waitMs = oldest.deadlineMs - this.clock.monotonicMs();
+      if (waitMs > 0) await pause(this.clock, waitMs, this.stopped.signal);
+      this.expireDue();
+    }
+    this.sweeping = false;
+  }
+
+  private expireDue(): void {
+    const now = this.clock.monotonicMs();
+    for (const watched of this.watched) {
+      if (watched.deadlineMs > now) return;
+      this.watched.delete(watched);
+      watched.expire();
+    }
+  }
+
+  private oldest(): Watched | undefined {
+    for (const watched of this.watched) return watched;
+    return undefined;
+  }
+}

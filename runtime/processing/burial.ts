@@ -1,0 +1,103 @@
+import type { Producer } from '../../core/broker.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
+import { classified } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import { reconnectDelayMs } from '../../core/retry-policy.ts';
+import { deadLetter } from './dead-letter.ts';
+import { DeadLetterWriter } from './dead-letter-writer.ts';
+import type { Failpoint } from './failpoint.ts';
+import type { LaneVerdict } from './key-lanes.ts';
+import { recordLogFields } from './record-log-fields.ts';
+import type { RecordInHand } from './record-in-hand.ts';
+
+interface BurialOptions {
+  readonly group: string;
+  readonly service: string;
+  readonly producer: Pick<Producer, 'send'>;
+  readonly deadLetterTopicOf: (topic: string) => string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly failpoint: Failpoint;
+  readonly pause: (ms: number) => Promise<void>;
+  /** The letter is durable: the record may leave. */
+  readonly onBuried: (item: RecordInHand, error: ClassifiedError) => void;
+}
+
+/**
+ * Takes condemned records to their dead-letter topic. A record leaves only when the topic has acknowledged its letter; until
+ * then it stays the head of its lane, its offset is not passed, and the write is tried again for as long as it takes,
+ * whatever the reason: a topic that is missing, full, forbidden or too small for the record is the operator's to mend, and
+ * no bytes are given up for it. Dead-letter topics therefore allow larger records than the topics they belong to.
+ */
+export class Burial {
+  private readonly options: BurialOptions;
+  private readonly writer: DeadLetterWriter;
+  private readonly failing = new Set<RecordInHand>();
+
+  constructor(options: BurialOptions) {
+    this.options = options;
+    this.writer = new DeadLetterWriter(options.producer);
+  }
+
+  /** Records whose letter could not be written yet. */
+  get unburied(): number {
+    return this.failing.size;
+  }
+
+  /** The lane waits, but none of the places among the running is taken: other keys go on. */
+  bury(item: RecordInHand, error: ClassifiedError): LaneVerdict {
+    item.condemnedFor = error;
+    item.burying = true;
+    item.epoch.runBegins();
+    return { kind: 'again', after: this.write(item, error) };
+  }
+
+  forget(item: RecordInHand): void {
+    this.failing.delete(item);
+  }
+
+  private async write(item: RecordInHand, error: ClassifiedError): Promise<void> {
+    const written = await this.tryToWrite(item, error);
+    item.burying = false;
+    item.epoch.runEnds();
+    if (!written && !item.gone) await this.options.pause(reconnectDelayMs(item.deadLetterFailures, this.options.random()));
+  }
+
+  private async tryToWrite(item: RecordInHand, error: ClassifiedError): Promise<boolean> {
+    const { group, service, clock, failpoint } = this.options;
+    const topic = this.options.deadLetterTopicOf(item.record.topic);
+    const failedAtMs = clock.nowMs();
+    const letter = deadLetter(item.record, topic, {
+      group,
+      service,
+      error,
+      attempts: item.attempt,
+      firstFailedAtMs: item.firstFailedAtMs ?? failedAtMs,
+      failedAtMs,
+    });
+    try {
+      await failpoint('before-dead-letter');
+      await this.writer.write(letter);
+      await failpoint('after-dead-letter');
+    } catch (thrown) {
+      this.failed(item, topic, classified(thrown, 'KAFKA_UNAVAILABLE', 'the dead letter could not be written'));
+      return false;
+    }
+    this.failing.delete(item);
+    if (!item.gone) this.options.onBuried(item, error);
+    return true;
+  }
+
+  private failed(item: RecordInHand, topic: string, failure: ClassifiedError): void {
+    item.deadLetterFailures += 1;
+    if (item.gone) return;
+    this.failing.add(item);
+    this.options.logger.error(
+      { ...recordLogFields(item), 'error.code': failure.code, dead_letter_topic: topic, failures: item.deadLetterFailures },
+      `the dead letter cannot be written, its partition waits: ${failure.remedy}`,
+      failure,
+    );
+  }
+}

@@ -1,0 +1,84 @@
+import type { BrokerDriver, Producer } from '../../core/broker.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { PayloadDecoder } from '../../core/codec.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { RetryPolicy } from '../../core/retry-policy.ts';
+import type { EventHandler } from './event-handler.ts';
+import type { Failpoint } from './failpoint.ts';
+import { NO_FAILPOINT } from './failpoint.ts';
+import { IN_PLACE_PARKING } from './in-place-parking.ts';
+import type { IntakeLimits } from './intake-valve.ts';
+import type { Parking } from './parking.ts';
+
+export interface GroupLimits extends IntakeLimits {
+  /** Keys that are handled at the same time. */
+  readonly concurrencyMax: number;
+}
+
+const DEFAULT_LIMITS: GroupLimits = {
+  concurrencyMax: 64,
+  inFlightRecordsMax: 10_000,
+  inFlightBytesMax: 64 * 1_048_576,
+  spanMax: 100_000,
+};
+
+export interface ConsumerGroupOptions {
+  readonly group: string;
+  /** The running service, as dead letters name it. */
+  readonly service: string;
+  readonly topics: readonly string[];
+  readonly broker: Pick<BrokerDriver, 'consumer'>;
+  /** Writes dead letters. Started and stopped by whoever owns it, after and before this group. */
+  readonly producer: Pick<Producer, 'send'>;
+  readonly decoder: PayloadDecoder;
+  readonly handler: EventHandler;
+  /** The types that the handler reads; others that are known leave as `skipped`. */
+  readonly wanted: ReadonlySet<string>;
+  /** Every type that the pipeline declares; a record of any other type is dead-lettered. */
+  readonly known: ReadonlySet<string>;
+  readonly deadLetterTopicOf: (topic: string) => string;
+  readonly retryPolicy: RetryPolicy;
+  /** An attempt that takes longer counts as failed; longer than the longest declared call and its transaction. */
+  readonly handlerTimeoutMs: number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Numbers in [0, 1). */
+  readonly random: () => number;
+  /** The group gave up: it takes nothing in any more and does not come back by itself. Called once. */
+  readonly onFatal: (error: ClassifiedError) => void;
+  readonly parking?: Parking;
+  readonly limits?: Partial<GroupLimits>;
+  /** Offsets of finished records are committed this often … */
+  readonly commitIntervalMs?: number;
+  /** … or when so many have finished since. */
+  readonly commitRecordsMax?: number;
+  readonly sessionTimeoutMs?: number;
+  readonly rebalanceTimeoutMs?: number;
+  readonly failpoint?: Failpoint;
+}
+
+export type ConsumerGroupSettings = Required<Omit<ConsumerGroupOptions, 'limits'>> & {
+  readonly limits: GroupLimits;
+  /** How long a partition that is taken away may take to come to rest. */
+  readonly drainMs: number;
+};
+
+export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettings {
+  const sessionTimeoutMs = options.sessionTimeoutMs ?? 30_000;
+  const rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 60_000;
+  return {
+    parking: IN_PLACE_PARKING,
+    commitIntervalMs: 200,
+    commitRecordsMax: 10_000,
+    failpoint: NO_FAILPOINT,
+    ...options,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    // A driver may not send heartbeats while it waits for us, and the drain is followed by a commit that may take as long.
+    drainMs: Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / 3,
+  };
+}

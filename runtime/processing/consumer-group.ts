@@ -1,0 +1,200 @@
+import type { Consumer, ConsumerEvents } from '../../core/broker.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
+import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
+import type { Offset } from '../../core/offset.ts';
+import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
+import { Assignment } from './assignment.ts';
+import type { TopicBalance } from './balance.ts';
+import type { ConsumerGroupOptions, ConsumerGroupSettings } from './consumer-group-options.ts';
+import { withDefaults } from './consumer-group-options.ts';
+import { groupHealth } from './group-health.ts';
+import { IntakeValve } from './intake-valve.ts';
+import { LagGauge } from './lag-gauge.ts';
+import { OffsetCommitter } from './offset-committer.ts';
+import type { PartitionEpoch } from './partition-epoch.ts';
+import { pause } from './pause.ts';
+import { RecordLoop } from './record-loop.ts';
+
+export interface ConsumerGroup extends Service, HealthSource {
+  /** `in = acked + skipped + retried + deadLettered + released + inFlight`, at every moment. */
+  balance(): TopicBalance & { readonly inFlight: number };
+}
+
+/**
+ * One consumer group: takes records in, handles those of one key in order and those of different keys at the same time,
+ * sees each out by exactly one door, and commits an offset only when every record below it has left by a door whose effect
+ * is durable. What was handled and not committed comes again: handlers must be idempotent.
+ */
+export function createConsumerGroup(options: ConsumerGroupOptions): ConsumerGroup {
+  return new RunningGroup(withDefaults(options));
+}
+
+class RunningGroup implements ConsumerGroup, ConsumerEvents {
+  readonly name: string;
+  private readonly settings: ConsumerGroupSettings;
+  private readonly consumer: Consumer;
+  private readonly valve: IntakeValve;
+  private readonly loop: RecordLoop;
+  private readonly committer: OffsetCommitter;
+  private readonly assignment: Assignment;
+  private readonly lagGauge: LagGauge;
+  private readonly ticking = new AbortController();
+  private state: 'new' | 'running' | 'stopped' = 'new';
+  private stopping: Promise<void> | undefined;
+  private haltedFor: ClassifiedError | undefined;
+  private finishedSinceCommit = 0;
+
+  constructor(options: ConsumerGroupSettings) {
+    const { group, topics, sessionTimeoutMs, rebalanceTimeoutMs } = options;
+    const settings = { ...options, logger: options.logger.child({ 'log.logger': 'processing', group }) };
+    this.name = group;
+    this.settings = settings;
+    this.consumer = settings.broker.consumer({ group, topics, from: 'earliest', sessionTimeoutMs, rebalanceTimeoutMs });
+    this.valve = new IntakeValve(this.consumer, settings.limits);
+    this.loop = new RecordLoop({
+      settings,
+      onLeft: (partition) => this.onLeft(partition),
+      onOutage: (error) => this.onOutage(error),
+      onOutageOver: (error) => this.onOutageOver(error),
+      onFatal: (error) => this.onHalted(error),
+    });
+    this.committer = new OffsetCommitter({ consumer: this.consumer, logger: settings.logger, failpoint: settings.failpoint });
+    this.assignment = new Assignment({ clock: settings.clock, loop: this.loop, valve: this.valve, committer: this.committer });
+    this.lagGauge = new LagGauge(settings.metrics, group);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      await this.consumer.start(this);
+      signal.throwIfAborted();
+    } catch (error) {
+      await this.stop(AbortSignal.abort());
+      throw error;
+    }
+    if (this.state === 'new') this.state = 'running';
+    void this.tick();
+  }
+
+  /** Gives back what has not begun, waits for what runs, commits, leaves the group. */
+  async stop(hard: AbortSignal): Promise<void> {
+    this.stopping ??= this.stopNow(hard);
+    await this.stopping;
+  }
+
+  onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset): void {
+    let epoch = this.assignment.taking(partition);
+    // Not ours any more: whoever is given the partition starts from what is committed.
+    if (epoch === undefined) return;
+    epoch.highWatermark = highWatermark;
+    for (const record of records) {
+      const arrival = epoch.arrival(record.offset);
+      if (arrival === 'in-hand') continue;
+      if (arrival === 'rewound') {
+        this.settings.logger.warn({ ...partition, offset: record.offset }, 'the partition was rewound: its records are handled again');
+        epoch = this.assignment.renew(epoch);
+        epoch.highWatermark = highWatermark;
+      }
+      this.loop.takeIn(epoch, record);
+    }
+    this.valve.check(epoch);
+  }
+
+  onAssigned(partitions: readonly TopicPartition[]): void {
+    if (this.state !== 'stopped') this.assignment.add(partitions);
+  }
+
+  async onRevoking(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.assignment.release(partitions, this.settings.drainMs);
+    this.publish();
+  }
+
+  onLost(partitions: readonly TopicPartition[]): void {
+    this.assignment.lose(partitions);
+    this.publish();
+  }
+
+  onFatal(error: ClassifiedError): void {
+    this.loop.halt(error);
+    this.assignment.lose(this.assignment.all());
+  }
+
+  balance(): TopicBalance & { readonly inFlight: number } {
+    return { ...this.loop.balance.totals(), inFlight: this.loop.balance.inFlight };
+  }
+
+  health(): HealthReport[] {
+    const { loop, settings } = this;
+    const epochs = this.assignment.all();
+    const report = groupHealth({
+      group: this.name,
+      state: this.state,
+      haltedFor: this.haltedFor,
+      waitsFor: loop.gate.closedFor,
+      assignedPartitions: epochs.length,
+      pausedPartitions: this.valve.pausedPartitions,
+      inFlight: loop.balance.inFlight,
+      parked: loop.waiting.size,
+      unburied: loop.burial.unburied,
+      lag: epochs.reduce((sum, epoch) => sum + epoch.lag, 0),
+      sinceProgressMs: settings.clock.monotonicMs() - loop.progressAtMs,
+      longestDelayMs: Math.max(0, ...settings.retryPolicy.delaysMs) * (1 + settings.retryPolicy.jitter),
+    });
+    return [report];
+  }
+
+  private async stopNow(hard: AbortSignal): Promise<void> {
+    this.state = 'stopped';
+    this.ticking.abort();
+    await this.assignment.release(this.assignment.all(), this.settings.handlerTimeoutMs, hard);
+    this.loop.stop();
+    await this.consumer.stop();
+    this.publish();
+  }
+
+  private async tick(): Promise<void> {
+    while (!this.ticking.signal.aborted) {
+      await pause(this.settings.clock, this.settings.commitIntervalMs, this.ticking.signal);
+      this.publish();
+      await this.commit();
+    }
+  }
+
+  private async commit(): Promise<void> {
+    this.finishedSinceCommit = 0;
+    await this.committer.commit(this.assignment.all());
+  }
+
+  private onLeft(partition: PartitionEpoch): void {
+    this.valve.check(partition);
+    this.finishedSinceCommit += 1;
+    if (this.finishedSinceCommit >= this.settings.commitRecordsMax) void this.commit();
+  }
+
+  private onOutage(error: ClassifiedError): void {
+    this.valve.shut();
+    this.settings.metrics.gauge('millrace_intake_paused', { group: this.name, code: error.code }, 1);
+    this.settings.logger.warn({ 'error.code': error.code }, `intake waits: ${error.remedy}`, error);
+  }
+
+  private onOutageOver(error: ClassifiedError): void {
+    if (this.haltedFor === undefined) this.valve.reopen();
+    this.settings.metrics.gauge('millrace_intake_paused', { group: this.name, code: error.code }, 0);
+    this.settings.logger.info({ 'error.code': error.code }, 'intake goes on');
+  }
+
+  private onHalted(error: ClassifiedError): void {
+    if (this.haltedFor !== undefined) return;
+    this.haltedFor = error;
+    this.valve.shut();
+    this.settings.logger.error({ 'error.code': error.code }, `the group stops: ${error.remedy}`, error);
+    this.settings.onFatal(error);
+  }
+
+  private publish(): void {
+    const { metrics } = this.settings;
+    this.loop.balance.publish(metrics, this.name);
+    this.lagGauge.publish(this.assignment.all());
+    metrics.gauge('millrace_parked_records', { group: this.name }, this.loop.waiting.size);
+  }
+}

@@ -1,0 +1,26 @@
+import type { EventRecord } from '../../core/envelope.ts';
+import type { Offset } from '../../core/offset.ts';
+import type { HandlerResult } from '../../core/outcome.ts';
+
+/** What the loop tells a handler beside the event. */
+export interface HandlerContext {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: Offset;
+  /** Aborted at the deadline and when the partition is taken away; whatever the handler returns after that is ignored. */
+  readonly signal: AbortSignal;
+  /** Milliseconds on the clock's monotonic scale. */
+  readonly deadlineMs: number;
+  /** 1 for the first one. Waiting for a dependency that is away uses up none. */
+  readonly attempt: number;
+  /** No further attempt follows when this one fails in a way that is counted. */
+  readonly lastAttempt: boolean;
+}
+
+/**
+ * What a group does with one event. Events of one key come one at a time and in order; those of different keys at once.
+ * It resolves with `acked` only when its effect is durable. A rejection counts as HANDLER_FAILED unless it is classified.
+ * The same event may come again (after a crash, a rebalance or a late finish): the effect must be idempotent.
+ */
+export type EventHandler = (event: EventRecord, context: HandlerContext) => Promise<HandlerResult>;

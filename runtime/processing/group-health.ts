@@ -1,0 +1,66 @@
+import type { ClassifiedError } from '../../core/errors.ts';
+import type { HealthReport } from '../../core/lifecycle.ts';
+
+const STALLED_AFTER_MS = 60_000;
+
+export interface GroupFacts {
+  readonly group: string;
+  readonly state: 'new' | 'running' | 'stopped';
+  /** Why the group gave up; it does not come back by itself. */
+  readonly haltedFor: ClassifiedError | undefined;
+  /** The dependency that intake waits for. */
+  readonly waitsFor: ClassifiedError | undefined;
+  readonly assignedPartitions: number;
+  readonly pausedPartitions: number;
+  readonly inFlight: number;
+  /** Records that wait for their next attempt. */
+  readonly parked: number;
+  /** Records whose dead letter could not be written yet. */
+  readonly unburied: number;
+  /** Records behind the ends of the partitions, as far as those are known. */
+  readonly lag: number;
+  readonly sinceProgressMs: number;
+  /** The longest wait that the ladder may ask for. */
+  readonly longestDelayMs: number;
+}
+
+/** Ready means making progress: a group that has nothing to do is well, one that has and does not get on is not. */
+export function groupHealth(facts: GroupFacts): HealthReport {
+  const { status, detail } = judge(facts);
+  return {
+    name: facts.group,
+    status,
+    ...(detail === undefined ? {} : { detail }),
+    facts: {
+      assigned_partitions: facts.assignedPartitions,
+      paused_partitions: facts.pausedPartitions,
+      in_flight: facts.inFlight,
+      parked: facts.parked,
+      unburied: facts.unburied,
+      lag: facts.lag,
+      seconds_since_progress: Math.round(facts.sinceProgressMs / 1000),
+    },
+  };
+}
+
+function judge(facts: GroupFacts): { readonly status: HealthReport['status']; readonly detail?: string } {
+  if (facts.haltedFor !== undefined) return { status: 'down', detail: sentence('the group stopped', facts.haltedFor) };
+  if (facts.state !== 'running') return { status: 'down', detail: facts.state === 'new' ? 'not started yet' : 'stopped' };
+  if (facts.waitsFor !== undefined) return { status: 'degraded', detail: sentence('intake waits', facts.waitsFor) };
+  if (facts.unburied > 0) {
+    return {
+      status: 'degraded',
+      detail: `${facts.unburied} dead letters cannot be written; their partitions wait. Run \`millrace apply\`.`,
+    };
+  }
+  // What is parked is allowed to wait as long as the ladder says.
+  const patienceMs = STALLED_AFTER_MS + (facts.parked > 0 ? facts.longestDelayMs : 0);
+  if (facts.lag > 0 && facts.sinceProgressMs > patienceMs) {
+    return { status: 'degraded', detail: `${facts.lag} records behind and no progress for ${Math.round(facts.sinceProgressMs / 1000)} s` };
+  }
+  return { status: 'ok' };
+}
+
+function sentence(what: string, error: ClassifiedError): string {
+  return `${what}: ${error.code}. ${error.remedy}`;
+}

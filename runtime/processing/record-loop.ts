@@ -1,0 +1,204 @@
+import { ClassifiedError, classified } from '../../core/errors.ts';
+import type { HandlerResult, Outcome } from '../../core/outcome.ts';
+import type { ConsumedRecord } from '../../core/record.ts';
+import { AttemptDeadlines } from './attempt-deadlines.ts';
+import { attempt } from './attempt.ts';
+import { Balance } from './balance.ts';
+import { Burial } from './burial.ts';
+import type { ConsumerGroupSettings } from './consumer-group-options.ts';
+import type { NextStep } from './decide-door.ts';
+import { decideDoor } from './decide-door.ts';
+import type { LaneVerdict } from './key-lanes.ts';
+import { AGAIN, FINISHED, KeyLanes } from './key-lanes.ts';
+import { OutageGate } from './outage-gate.ts';
+import type { PartitionEpoch } from './partition-epoch.ts';
+import { pause } from './pause.ts';
+import type { RecordInHand } from './record-in-hand.ts';
+import { takeInHand } from './record-in-hand.ts';
+import { recordLogFields } from './record-log-fields.ts';
+
+interface RecordLoopOptions {
+  readonly settings: ConsumerGroupSettings;
+  /** A record of the partition left by a door. */
+  readonly onLeft: (partition: PartitionEpoch) => void;
+  readonly onOutage: (error: ClassifiedError) => void;
+  readonly onOutageOver: (error: ClassifiedError) => void;
+  /** The error is fatal for the group. */
+  readonly onFatal: (error: ClassifiedError) => void;
+}
+
+/**
+ * The way of a record through a group: into its lane, one attempt after another, and out by one of the four doors. Nothing
+ * here throws: whatever goes wrong with a record ends at a door, waits for a dependency, or halts the group.
+ */
+export class RecordLoop {
+  readonly balance = new Balance();
+  readonly gate: OutageGate<RecordInHand>;
+  readonly burial: Burial;
+  /** Records that wait for their next attempt at the head of their lane. */
+  readonly waiting = new Set<RecordInHand>();
+  /** Monotonic milliseconds: when a record last left, or the first one came after there were none. */
+  progressAtMs: number;
+  private readonly options: RecordLoopOptions;
+  private readonly settings: ConsumerGroupSettings;
+  private readonly lanes: KeyLanes<RecordInHand>;
+  private readonly deadlines: AttemptDeadlines;
+  private readonly stopped = new AbortController();
+  private halted = false;
+
+  constructor(options: RecordLoopOptions) {
+    const { settings } = options;
+    const sleep = (ms: number): Promise<void> => pause(settings.clock, ms, this.stopped.signal);
+    this.options = options;
+    this.settings = settings;
+    this.progressAtMs = settings.clock.monotonicMs();
+    this.deadlines = new AttemptDeadlines(settings.clock, settings.handlerTimeoutMs);
+    this.lanes = new KeyLanes({
+      concurrencyMax: settings.limits.concurrencyMax,
+      run: (item) => this.run(item),
+      onDefect: (error) => this.halt(classified(error, 'UNCLASSIFIED', 'the loop met an error of its own')),
+    });
+    this.gate = new OutageGate({ random: settings.random, pause: sleep, onClosed: (e) => this.close(e), onOpened: (e) => this.open(e) });
+    this.burial = new Burial({ ...settings, pause: sleep, onBuried: (item, error) => this.leave(item, { door: 'deadLettered', error }) });
+  }
+
+  takeIn(epoch: PartitionEpoch<RecordInHand>, record: ConsumedRecord): void {
+    const now = this.settings.clock.monotonicMs();
+    if (this.balance.inFlight === 0) this.progressAtMs = now;
+    const item = takeInHand(record, epoch, now);
+    epoch.begin(item);
+    this.balance.enter(record.topic);
+    this.lanes.push(item);
+  }
+
+  /** Takes what has not begun out of the partitions that leave. A dead letter on its way is let through. */
+  withdraw(): RecordInHand[] {
+    return this.lanes.remove((item) => item.epoch.leaving && !item.burying);
+  }
+
+  /** The record goes back to Kafka undone. If it runs it is cut off, and its late end finds it gone. */
+  giveBack(item: RecordInHand): void {
+    if (item.gone) return;
+    this.forget(item);
+    item.gone = true;
+    item.epoch.giveBack(item);
+    this.balance.release(item.record.topic);
+    this.gate.abandon(item);
+    item.cutOff?.(new ClassifiedError('HANDLER_TIMEOUT', 'the partition was given away while the handler ran'));
+  }
+
+  /** No record begins any more; what runs may end. */
+  halt(error: ClassifiedError): void {
+    this.halted = true;
+    this.lanes.close();
+    this.options.onFatal(error);
+  }
+
+  stop(): void {
+    this.stopped.abort();
+    this.deadlines.stop();
+  }
+
+  private async run(item: RecordInHand): Promise<LaneVerdict> {
+    item.epoch.runBegins();
+    try {
+      const verdict = item.gone ? FINISHED : await this.step(item);
+      if (verdict.kind === 'again' && item.epoch.leaving && !item.burying) this.giveBack(item);
+      return item.gone ? FINISHED : verdict;
+    } finally {
+      item.epoch.runEnds();
+    }
+  }
+
+  private async step(item: RecordInHand): Promise<LaneVerdict> {
+    this.waiting.delete(item);
+    await this.settings.failpoint('after-intake');
+    if (item.condemnedFor !== undefined) return this.burial.bury(item, item.condemnedFor);
+    const heldFor = this.settings.parking.heldFor(item.lane);
+    if (heldFor !== undefined) return this.park(item, heldFor, 0, 0);
+    const result = await attempt(item, { ...this.settings, deadlines: this.deadlines });
+    await this.settings.failpoint('after-handler');
+    if (item.gone) return FINISHED;
+    const tries = { attempt: item.attempt, immediate: item.immediateTries };
+    const next = decideDoor(result, tries, this.settings.retryPolicy, this.settings.random());
+    this.note(item, result, next);
+    return this.follow(item, next);
+  }
+
+  private async follow(item: RecordInHand, next: NextStep): Promise<LaneVerdict> {
+    switch (next.kind) {
+      case 'leave':
+        return this.leave(item, next.outcome);
+      case 'try-at-once':
+        item.immediateTries += 1;
+        return AGAIN;
+      case 'wait-for-dependency':
+        return this.gate.wait(item, next.error);
+      case 'park':
+        return this.park(item, next.error, item.attempt, next.delayMs);
+      case 'dead-letter':
+        return this.burial.bury(item, next.error);
+      case 'halt':
+        this.halt(next.error);
+        return AGAIN;
+    }
+  }
+
+  private leave(item: RecordInHand, outcome: Outcome): LaneVerdict {
+    if (item.gone) return FINISHED;
+    const { group, metrics, clock, logger } = this.settings;
+    const { topic } = item.record;
+    const now = clock.monotonicMs();
+    this.forget(item);
+    item.gone = true;
+    item.epoch.finish(item);
+    this.balance.leave(topic, outcome.door);
+    this.progressAtMs = now;
+    metrics.observe('millrace_processing_duration_seconds', { group }, (now - item.takenAtMs) / 1000);
+    if (outcome.door === 'deadLettered') metrics.count('millrace_dead_lettered_total', { group, topic, code: outcome.error.code });
+    logger.debug({ ...recordLogFields(item), door: outcome.door, duration_ms: Math.round(now - item.takenAtMs) }, 'record left');
+    this.options.onLeft(item.epoch);
+    return FINISHED;
+  }
+
+  private async park(item: RecordInHand, error: ClassifiedError, attempts: number, delayMs: number): Promise<LaneVerdict> {
+    const { parking, group, clock } = this.settings;
+    try {
+      const { record, lane, firstFailedAtMs } = item;
+      const place = await parking.park({ group, lane, record, attempts, delayMs, firstFailedAtMs, error });
+      if (place.kind === 'parked') return this.leave(item, { door: 'retried', error, attempt: attempts });
+    } catch (thrown) {
+      return this.gate.wait(item, classified(thrown, 'POSTGRES_UNAVAILABLE', 'the record could not be parked'));
+    }
+    item.attempt += 1;
+    item.immediateTries = 0;
+    this.waiting.add(item);
+    return { kind: 'again', after: pause(clock, delayMs, this.stopped.signal) };
+  }
+
+  private note(item: RecordInHand, result: HandlerResult, next: NextStep): void {
+    if (next.kind !== 'wait-for-dependency') this.gate.passed(item);
+    if (result.kind !== 'failed') return;
+    const { group, metrics, logger, clock } = this.settings;
+    const { code, message } = result.error;
+    metrics.count('millrace_record_attempts_total', { group, code });
+    if (next.kind === 'wait-for-dependency') return;
+    item.firstFailedAtMs ??= clock.nowMs();
+    logger.warn({ ...recordLogFields(item), 'error.code': code, next: next.kind }, message, result.error);
+  }
+
+  private forget(item: RecordInHand): void {
+    this.waiting.delete(item);
+    this.burial.forget(item);
+  }
+
+  private close(error: ClassifiedError): void {
+    this.lanes.close();
+    this.options.onOutage(error);
+  }
+
+  private open(error: ClassifiedError): void {
+    if (!this.halted) this.lanes.open();
+    this.options.onOutageOver(error);
+  }
+}
