@@ -1,3 +1,4 @@
+import type { PipelineDefinition } from './core/define.ts';
 import { definePipeline } from './core/define.ts';
 import { auth } from './processors/auth/auth.ts';
 import { character } from './processors/character/character.ts';
@@ -5,9 +6,18 @@ import { image } from './processors/image/image.ts';
 import { my } from './processors/my/my.ts';
 import { notification } from './processors/notification/notification.ts';
 import { scan } from './processors/scan/scan.ts';
+import { characterList } from './projectors/character-list/character-list.ts';
+import { characterOwnership } from './projectors/character-ownership/character-ownership.ts';
+import { scanHistory } from './projectors/scan-history/scan-history.ts';
+import { weeklyRanking } from './projectors/weekly-ranking/weekly-ranking.ts';
 
-/** The table of contents of this deployment. */
-export const pipeline = definePipeline({
-  domains: [auth, image, scan, character, my, notification],
-  projections: [],
-});
+/** The table of contents of this deployment, with calendars in the given IANA time zone. */
+export function pipelineIn(timeZone: string): PipelineDefinition {
+  return definePipeline({
+    domains: [auth, image, scan, character, my, notification],
+    projections: [characterList, weeklyRanking(timeZone), scanHistory, characterOwnership],
+  });
+}
+
+/** The same in the default time zone. */
+export const pipeline = pipelineIn('Asia/Seoul');

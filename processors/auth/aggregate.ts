@@ -28,6 +28,6 @@ export const userAggregate: AggregateDefinition<UserState, UserEvent> = {
   tables(event, userId) {
     if (event.type !== 'UserRegistered') return [];
     const { provider, email_hash } = event.payload;
-    return [{ op: 'upsert', table: 'auth.users', key: { user_id: userId }, set: { provider, email_hash, created_at: event.occurredAt } }];
+    return [{ op: 'upsert', table: 'users', key: { user_id: userId }, set: { provider, email_hash, created_at: event.occurredAt } }];
   },
 };

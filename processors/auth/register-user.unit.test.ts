@@ -13,7 +13,7 @@ describe('RegisterUser', () => {
   it('registers a new user and keeps the row', () => {
     given(userAggregate, 'u1')
       .when(registerUser, user)
-      .then({ events: [registered], tables: { 'auth.users': [{ ...user, created_at: OCCURRED_AT }] } });
+      .then({ events: [registered], tables: { users: [{ ...user, created_at: OCCURRED_AT }] } });
   });
 
   it('rejects a user who is registered already, whatever happened since', () => {

@@ -8,7 +8,7 @@ import { characterById } from './catalogue.ts';
 export type UserCharactersState = { readonly owned: readonly string[] };
 export type UserCharactersEvent = StoredEventOf<'CharacterAcquired' | 'CharacterAcquireFailed' | 'CharacterLost' | 'CharacterEvolved'>;
 
-const OWNERSHIPS = 'character.character_ownerships';
+const OWNERSHIPS = 'character_ownerships';
 
 export const userCharactersAggregate: AggregateDefinition<UserCharactersState, UserCharactersEvent> = {
   type: 'user_characters',

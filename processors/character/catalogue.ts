@@ -8,7 +8,7 @@ export interface CatalogueCharacter {
   readonly description: string;
 }
 
-/** Which character a category earns. The platform seeds `character.characters` with it. */
+/** Which character a category earns. */
 const BY_CATEGORY: { readonly [C in RewardableCategory]: Omit<CatalogueCharacter, 'category'> } = {
   'pet-bottle': {
     id: '06c96f3e-3b4c-577c-92f2-de80dadbc662',
@@ -58,3 +58,10 @@ export function characterOfCategory(category: string): CatalogueCharacter | unde
 export function characterById(id: string): CatalogueCharacter | undefined {
   return byId.get(id);
 }
+
+/** The rows of the state table, as the deployment brings them along. */
+export const CHARACTER_SEED = {
+  table: 'characters',
+  key: ['character_id'],
+  rows: CHARACTERS.map(({ id, name, category, description }) => ({ character_id: id, name, category, description })),
+};

@@ -33,7 +33,7 @@ describe('a completed scan', () => {
   it.each(REWARDABLE_CATEGORIES)('of %s earns its character', (category) => {
     given(userCharactersAggregate, 'u1')
       .when(grantScanReward, scanOf(category, true))
-      .then({ events: [granted(category)], tables: { 'character.character_ownerships': [owned(category)] } });
+      .then({ events: [granted(category)], tables: { character_ownerships: [owned(category)] } });
   });
 
   it('is answered once per scan', () => {
@@ -51,7 +51,7 @@ describe('a completed scan', () => {
   it('does not grant a character twice', () => {
     given(userCharactersAggregate, 'u1', [granted('paper')])
       .when(grantScanReward, scanOf('paper', true))
-      .then({ events: [refused('already_owned')], tables: { 'character.character_ownerships': [owned('paper')] } });
+      .then({ events: [refused('already_owned')], tables: { character_ownerships: [owned('paper')] } });
   });
 
   it('fills the collection up to its limit and not beyond', () => {
@@ -84,7 +84,7 @@ describe('a completed scan', () => {
     const rows = REWARDABLE_CATEGORIES.slice(0, MAX_CHARACTERS_PER_USER).map(owned);
     given(userCharactersAggregate, 'u1', past)
       .when(grantScanReward, scanOf('pet-bottle', true))
-      .then({ events: [granted('pet-bottle')], tables: { 'character.character_ownerships': rows } });
+      .then({ events: [granted('pet-bottle')], tables: { character_ownerships: rows } });
   });
 
   it('counts an evolved character as the one it became', () => {
@@ -98,7 +98,7 @@ describe('a completed scan', () => {
     ];
     given(userCharactersAggregate, 'u1', past)
       .when(grantScanReward, scanOf('cardboard', true))
-      .then({ events: [refused('already_owned')], tables: { 'character.character_ownerships': rows } });
+      .then({ events: [refused('already_owned')], tables: { character_ownerships: rows } });
     given(userCharactersAggregate, 'u1', [...past, refused('already_owned')])
       .when(grantScanReward, scanOf('paper', true))
       .then({ events: [granted('paper')] });

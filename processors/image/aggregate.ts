@@ -26,7 +26,7 @@ export const imageAggregate: AggregateDefinition<ImageState, ImageEvent> = {
       case 'ImageRegistered': {
         const { user_id, cdn_url } = event.payload;
         const set = { user_id, cdn_url, status: 'registered', registered_at: event.occurredAt };
-        return [{ op: 'upsert', table: 'image.images', key: { image_id: imageId }, set }];
+        return [{ op: 'upsert', table: 'images', key: { image_id: imageId }, set }];
       }
       case 'ImageProcessed':
         return [moved(imageId, { status: 'processed', processed_at: event.occurredAt })];
@@ -39,5 +39,5 @@ export const imageAggregate: AggregateDefinition<ImageState, ImageEvent> = {
 };
 
 function moved(imageId: string, set: JsonObject): StateChange {
-  return { op: 'update', table: 'image.images', key: { image_id: imageId }, set };
+  return { op: 'update', table: 'images', key: { image_id: imageId }, set };
 }

@@ -15,7 +15,7 @@ function statusAfter(...events: readonly { readonly type: string; readonly paylo
   const stored = events.map((event, index) => ({ ...event, version: BigInt(index + 1), occurredAt: '2026-03-01T09:00:00.000001Z' }));
   const changes = stored.flatMap((event) => imageAggregate.tables(event as ImageEvent, 'i1'));
   const state = stored.reduce((before, event) => imageAggregate.evolve(before, event as ImageEvent), imageAggregate.initial('i1'));
-  return { row: applyChanges(changes).get('image.images')?.[0]?.['status'], state: state.status };
+  return { row: applyChanges(changes).get('images')?.[0]?.['status'], state: state.status };
 }
 
 describe('image', () => {

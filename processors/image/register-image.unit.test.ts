@@ -12,7 +12,7 @@ describe('RegisterImage', () => {
   it('registers a new image and keeps its row', () => {
     given(imageAggregate, image.image_id)
       .when(registerImage, image)
-      .then({ events: [registered], tables: { 'image.images': [{ ...image, status: 'registered', registered_at: OCCURRED_AT }] } });
+      .then({ events: [registered], tables: { images: [{ ...image, status: 'registered', registered_at: OCCURRED_AT }] } });
   });
 
   it('rejects an image that is registered already', () => {

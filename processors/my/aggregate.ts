@@ -22,6 +22,6 @@ export const profileAggregate: AggregateDefinition<ProfileState, ProfileEvent> =
     if (event.type !== 'ProfileUpdated') return [];
     const { total_characters, last_character_id = null, last_character_name = null } = event.payload;
     const set = { total_characters, last_character_id, last_character_name, updated_at: event.occurredAt };
-    return [{ op: 'upsert', table: 'my.users', key: { user_id: userId }, set }];
+    return [{ op: 'upsert', table: 'users', key: { user_id: userId }, set }];
   },
 };

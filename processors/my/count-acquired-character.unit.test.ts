@@ -15,7 +15,7 @@ describe('CharacterAcquired', () => {
     const row = { user_id: 'u1', total_characters: 1, last_character_id: 'c2', last_character_name: 'Boxro', updated_at: OCCURRED_AT };
     given(profileAggregate, 'u1')
       .when(countAcquiredCharacter, event)
-      .then({ events: [updated(1)], tables: { 'my.users': [row] }, result: { total_characters: 1 } });
+      .then({ events: [updated(1)], tables: { users: [row] }, result: { total_characters: 1 } });
   });
 
   it('counts on from what was counted, whatever else the user changed', () => {
@@ -26,7 +26,7 @@ describe('CharacterAcquired', () => {
     const row = { user_id: 'u1', total_characters: 7, last_character_id: 'c2', last_character_name: 'Boxro', updated_at: OCCURRED_AT };
     given(profileAggregate, 'u1', past)
       .when(countAcquiredCharacter, event)
-      .then({ events: [updated(7)], tables: { 'my.users': [row] } });
+      .then({ events: [updated(7)], tables: { users: [row] } });
   });
 
   it('is counted once per event', () => {

@@ -33,7 +33,7 @@ export function delivered(
   const set = { user_id: event.payload.user_id, kind, status: result.kind, reason, event_id: event.id };
   return {
     events: [],
-    changes: [{ op: 'upsert', table: 'notification.deliveries', key: { delivery_id: deliveryId(event) }, set }],
+    changes: [{ op: 'upsert', table: 'deliveries', key: { delivery_id: deliveryId(event) }, set }],
     result: { status: result.kind },
   };
 }

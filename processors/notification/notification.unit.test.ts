@@ -43,14 +43,14 @@ describe.each(cases)('$kind', ({ reaction, event, kind, title, data }) => {
   it('is recorded as sent', () => {
     given(deliveryAggregate, event.id)
       .when(reaction, event, { kind: 'sent' })
-      .then({ tables: { 'notification.deliveries': [{ ...row, status: 'sent', reason: null }] }, result: { status: 'sent' } });
+      .then({ tables: { deliveries: [{ ...row, status: 'sent', reason: null }] }, result: { status: 'sent' } });
   });
 
   it('is recorded as rejected when the channel refuses it', () => {
     given(deliveryAggregate, event.id)
       .when(reaction, event, { kind: 'rejected', reason: 'no_device' })
       .then({
-        tables: { 'notification.deliveries': [{ ...row, status: 'rejected', reason: 'no_device' }] },
+        tables: { deliveries: [{ ...row, status: 'rejected', reason: 'no_device' }] },
         result: { status: 'rejected' },
       });
   });

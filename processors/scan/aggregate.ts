@@ -9,7 +9,7 @@ export type ScanState = {
 };
 export type ScanEvent = StoredEventOf<'ScanRequested' | 'ScanCompleted' | 'ScanFailed' | 'ScanRewardCompensated'>;
 
-export const SCAN_RECORDS = 'scan.scan_records';
+export const SCAN_RECORDS = 'scan_records';
 
 export const scanAggregate: AggregateDefinition<ScanState, ScanEvent> = {
   type: 'scan',

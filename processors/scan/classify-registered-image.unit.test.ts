@@ -30,7 +30,7 @@ describe('a registered image', () => {
       .when(classifyRegisteredImage, event, classified('pet-bottle', 0.93))
       .then({
         events: [completed('pet-bottle', 0.93, true)],
-        tables: { 'scan.scan_records': [{ ...row, ...result }] },
+        tables: { scan_records: [{ ...row, ...result }] },
         result: { scan_id, outcome: 'classified' },
       });
   });
@@ -39,7 +39,7 @@ describe('a registered image', () => {
     const result = { category, confidence: 0.99, reward_eligible: false, reward_status: 'none', status: 'completed' };
     given(scanAggregate, scan_id)
       .when(classifyRegisteredImage, event, classified(category, 0.99))
-      .then({ events: [completed(category, 0.99, false)], tables: { 'scan.scan_records': [{ ...row, ...result }] } });
+      .then({ events: [completed(category, 0.99, false)], tables: { scan_records: [{ ...row, ...result }] } });
   });
 
   it('earns nothing when the classifier is guessing', () => {
@@ -57,7 +57,7 @@ describe('a registered image', () => {
       .when(classifyRegisteredImage, event, { kind: 'rejected', reason: 'not_an_image' })
       .then({
         events: [newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'not_an_image' })],
-        tables: { 'scan.scan_records': [{ ...row, ...result }] },
+        tables: { scan_records: [{ ...row, ...result }] },
         result: { scan_id, outcome: 'rejected' },
       });
   });

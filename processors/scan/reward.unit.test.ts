@@ -34,21 +34,21 @@ describe('CharacterAcquired', () => {
   it('marks the reward of its scan as granted, and says so in no event', () => {
     given(scanAggregate, scan_id, [requested, completed])
       .when(markRewardGranted, acquired('scan', scan_id))
-      .then({ tables: { 'scan.scan_records': [{ ...row, reward_status: 'granted' }] }, result: { scan_id, outcome: 'granted' } });
+      .then({ tables: { scan_records: [{ ...row, reward_status: 'granted' }] }, result: { scan_id, outcome: 'granted' } });
     expect(markRewardGranted.idempotencyKey(acquired('scan', scan_id))).toBe(`scan:reward:${scan_id}`);
   });
 
   it('makes no row for a scan that is not there', () => {
     given(scanAggregate, scan_id)
       .when(markRewardGranted, acquired('scan', scan_id))
-      .then({ tables: { 'scan.scan_records': [] } });
+      .then({ tables: { scan_records: [] } });
   });
 
   it.each(['event', 'purchase'] as const)('from a %s leaves the scans alone, even when its source has the id of one', (source) => {
     const event = acquired(source, scan_id);
     given(scanAggregate, scan_id, [completed])
       .when(markRewardGranted, event)
-      .then({ tables: { 'scan.scan_records': [{ ...row, reward_status: 'pending' }] } });
+      .then({ tables: { scan_records: [{ ...row, reward_status: 'pending' }] } });
     expect(markRewardGranted.idempotencyKey(event)).toBe(`scan:reward:${event.id}`);
   });
 
@@ -66,7 +66,7 @@ describe('CharacterAcquireFailed', () => {
     const after = { ...row, reward_status: 'failed', failure_reason: 'max_characters_reached' };
     given(scanAggregate, scan_id, [completed])
       .when(compensateReward, failed)
-      .then({ events: [compensated], tables: { 'scan.scan_records': [after] }, result: { scan_id, outcome: 'compensated' } });
+      .then({ events: [compensated], tables: { scan_records: [after] }, result: { scan_id, outcome: 'compensated' } });
     expect(compensateReward.idempotencyKey(failed)).toBe(`scan:compensate:${scan_id}`);
   });
 
@@ -94,6 +94,6 @@ describe('a stored ScanCompleted of version 1', () => {
     const expected = { ...row, confidence: null, reward_eligible: false, reward_status: 'none' };
     given(scanAggregate, scan_id, [first])
       .when(compensateReward, event)
-      .then({ tables: { 'scan.scan_records': [expected] } });
+      .then({ tables: { scan_records: [expected] } });
   });
 });
