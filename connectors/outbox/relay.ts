@@ -1,0 +1,289 @@
+import { setImmediate as yieldToInput } from 'node:timers/promises';
+import type { Producer } from '../../core/broker.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { PayloadEncoder } from '../../core/codec.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
+import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import { formatLsn } from '../../core/lsn.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Names } from '../../core/names.ts';
+import type { CaptureSource } from '../replication/capture-source.ts';
+import type { StreamSettings } from '../replication/replication-stream.ts';
+import { ReplicationStream, STREAM_DEFAULTS } from '../replication/replication-stream.ts';
+import { confirmedLagBytes } from '../replication/slot.ts';
+import type { StandbyStatus } from '../replication/standby-status.ts';
+import type { SourceRow } from '../replication/stream-session.ts';
+import type { StreamState } from '../replication/stream-state.ts';
+import { STREAM_STATES } from '../replication/stream-state.ts';
+import { BatchPublisher } from './batch-publisher.ts';
+import type { Failpoint } from './failpoint.ts';
+import { NO_FAILPOINT } from './failpoint.ts';
+import { declaredTopics } from './route.ts';
+import { RowQueue } from './row-queue.ts';
+
+export interface RelaySettings extends StreamSettings {
+  readonly batchRowsMax: number;
+  /** Kafka takes 1 MiB for a batch of one partition, headers included. A larger single row goes alone. */
+  readonly batchBytesMax: number;
+  /** How long the first row of a batch waits for company; 0: only for what has arrived already. */
+  readonly lingerMs: number;
+  /** The longest wait between two attempts while Kafka or the registry is away. */
+  readonly retryMaxMs: number;
+  readonly lagIntervalMs: number;
+}
+
+export const RELAY_DEFAULTS: RelaySettings = {
+  ...STREAM_DEFAULTS,
+  batchRowsMax: 1000,
+  batchBytesMax: 900_000,
+  lingerMs: 0,
+  retryMaxMs: 5_000,
+  lagIntervalMs: 10_000,
+};
+
+export interface RelayOptions {
+  readonly domain: string;
+  /** The domain's own database. */
+  readonly connection: { readonly url: string };
+  readonly names: Names;
+  /** What follows `events.` in the names of the topics that the pipeline declares. */
+  readonly routes: ReadonlySet<string>;
+  /** Started and stopped by its owner; one may serve several relays. */
+  readonly producer: Producer;
+  readonly encoder: PayloadEncoder;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly settings?: Partial<RelaySettings>;
+  /** Slot or publication are missing or lost while running: the relay stands still until somebody has looked. */
+  readonly onGap?: (error: ClassifiedError) => void;
+  /** Right before a status message is written. */
+  readonly onStatus?: (status: StandbyStatus) => void;
+  readonly failpoint?: Failpoint;
+}
+
+/** Slot, publication and table of a domain's capture, by the pipeline's names. */
+export function captureSource(domain: string, url: string, names: Names): CaptureSource {
+  return { url, slot: names.slot(domain), publication: { name: names.publication(domain), schema: domain, table: 'outbox' } };
+}
+
+/**
+ * Publishes a domain's outbox. Every committed row reaches its topic, or the capture's dead-letter topic, at least once
+ * and per key in commit order (first occurrences); PostgreSQL is told to forget a row only after Kafka acknowledged it. One
+ * relay is active per slot, a second one waits. `start` rejects with SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING or
+ * CONFIGURATION_INVALID; anything that may pass is waited for.
+ */
+export function createRelay(options: RelayOptions): Service & HealthSource {
+  return new Relay(options);
+}
+
+/** An acknowledgement that Kafka owes for longer than this shows in health. */
+const SLOW_SEND_MS = 30_000;
+
+class Relay implements Service, HealthSource {
+  readonly name: string;
+  private readonly options: RelayOptions;
+  private readonly settings: RelaySettings;
+  private readonly stream: ReplicationStream;
+  private readonly publisher: BatchPublisher;
+  private readonly queue = new RowQueue();
+  private readonly failpoint: Failpoint;
+  private readonly lifetime = new AbortController();
+  /** Aborted when the rows in hand are of no use any more: their connection is over and they will come again. */
+  private generation = new AbortController();
+  private draining = false;
+  private pumping: Promise<void> | undefined;
+  private stopped: Promise<void> | undefined;
+  private lagBytes: bigint | undefined;
+  private foreignTableSeen = false;
+
+  constructor(options: RelayOptions) {
+    this.name = `relay.${options.domain}`;
+    this.options = options;
+    this.settings = { ...RELAY_DEFAULTS, ...options.settings };
+    this.failpoint = options.failpoint ?? NO_FAILPOINT;
+    const { domain, names, producer, encoder, metrics, logger, clock } = options;
+    this.publisher = new BatchPublisher({
+      domain,
+      service: this.name,
+      names,
+      topicOf: declaredTopics(names, options.routes),
+      producer,
+      encoder,
+      metrics,
+      logger,
+      clock,
+      failpoint: this.failpoint,
+      retryMaxMs: this.settings.retryMaxMs,
+    });
+    this.stream = new ReplicationStream({
+      source: captureSource(domain, options.connection.url, names),
+      settings: this.settings,
+      clock,
+      logger: logger.child({ domain }),
+      handlers: {
+        onRow: (row) => this.receive(row),
+        onReset: () => this.reset(),
+        onState: (state) => this.showState(state),
+        onStatus: (status) => options.onStatus?.(status),
+        onGap: (error) => options.onGap?.(error),
+      },
+    });
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    if (this.stopped !== undefined || this.pumping !== undefined) return;
+    this.pumping = this.pump();
+    void this.watchLag();
+    try {
+      await this.stream.start(signal);
+    } catch (thrown) {
+      await this.stop(AbortSignal.abort());
+      throw thrown;
+    }
+  }
+
+  stop(hard: AbortSignal): Promise<void> {
+    this.stopped ??= this.shutDown(hard);
+    return this.stopped;
+  }
+
+  health(): HealthReport[] {
+    const problem = this.problem();
+    const facts = {
+      state: this.stream.state,
+      unacknowledgedBytes: this.stream.unacknowledgedBytes,
+      undurableRows: this.stream.undurableEvents,
+      flushLsn: formatLsn(this.stream.flushLsn),
+      ...(this.lagBytes === undefined ? {} : { confirmedLagBytes: Number(this.lagBytes) }),
+    };
+    return [{ name: this.name, ...(problem ?? { status: 'ok' as const }), facts }];
+  }
+
+  private problem(): Pick<HealthReport, 'status' | 'detail'> | undefined {
+    const sentence = (error: ClassifiedError): string => `${error.code}: ${error.message}. ${error.remedy}`;
+    const error = this.stream.lastError;
+    if (this.stream.state === 'gap' && error !== undefined) return { status: 'down', detail: sentence(error) };
+    if (this.stream.state === 'stopped') return { status: 'down', detail: 'The relay is not started.' };
+    if (this.stream.state !== 'streaming') {
+      return { status: 'degraded', detail: error === undefined ? `The relay is ${this.stream.state}.` : sentence(error) };
+    }
+    if (this.publisher.waitingFor !== undefined) return { status: 'degraded', detail: sentence(this.publisher.waitingFor) };
+    const since = this.publisher.sendingSinceMs;
+    if (since !== undefined && this.options.clock.monotonicMs() - since > SLOW_SEND_MS) {
+      return { status: 'degraded', detail: 'Kafka has not acknowledged a batch for over 30 s.' };
+    }
+    return undefined;
+  }
+
+  private receive(row: SourceRow): void {
+    if (row.relation.schema === this.options.domain && row.relation.name === 'outbox') {
+      this.queue.push(row);
+      return;
+    }
+    // Somebody added a table to the publication: its rows are no events, and must not hold the slot either.
+    this.stream.acknowledge([row]);
+    if (this.foreignTableSeen) return;
+    this.foreignTableSeen = true;
+    this.options.logger.warn({ table: `${row.relation.schema}.${row.relation.name}` }, 'the publication holds a table that is no outbox');
+  }
+
+  private reset(): void {
+    this.queue.clear();
+    this.generation.abort();
+    this.generation = new AbortController();
+    this.queue.wakeUp();
+  }
+
+  /** Takes what has arrived and publishes it, one batch at a time, so that the order per key is the order of the commits. */
+  private async pump(): Promise<void> {
+    while (!this.lifetime.signal.aborted) {
+      if (this.queue.length === 0 && this.draining) return;
+      await this.queue.nonEmpty();
+      await this.gather();
+      const { signal } = this.generation;
+      const rows = this.queue.take(this.settings.batchRowsMax, this.settings.batchBytesMax);
+      if (rows.length > 0) await this.publish(rows, signal);
+    }
+  }
+
+  private async gather(): Promise<void> {
+    if (this.draining || this.queue.length >= this.settings.batchRowsMax) return;
+    if (this.settings.lingerMs > 0) await this.sleep(this.settings.lingerMs);
+    else await yieldToInput();
+  }
+
+  private async publish(rows: readonly SourceRow[], signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.failpoint('rows-taken');
+        await this.publisher.publish(rows, signal);
+        this.stream.acknowledge(rows);
+        this.options.metrics.gauge(
+          'millrace_capture_unacknowledged_bytes',
+          { domain: this.options.domain },
+          this.stream.unacknowledgedBytes,
+        );
+        await this.failpoint('batch-acknowledged');
+        return;
+      } catch (thrown) {
+        if (isAborted(signal)) return;
+        // Nothing that is expected ends here. Standing still and saying so loses nothing; going on would.
+        this.options.logger.error({ domain: this.options.domain }, 'a batch could not be published; trying the same batch again', thrown);
+        await this.sleep(1000);
+      }
+    }
+  }
+
+  private async shutDown(hard: AbortSignal): Promise<void> {
+    this.stream.drain();
+    this.draining = true;
+    this.queue.wakeUp();
+    if (this.pumping !== undefined) await Promise.race([this.pumping, aborted(hard)]);
+    this.lifetime.abort();
+    this.generation.abort();
+    this.queue.wakeUp();
+    await this.failpoint('stop-drained');
+    await this.stream.stop(hard);
+    await this.failpoint('stop-confirmed');
+  }
+
+  private async watchLag(): Promise<void> {
+    const { metrics, domain, logger, clock } = this.options;
+    while (!this.lifetime.signal.aborted) {
+      await this.sleep(this.settings.lagIntervalMs);
+      if (isAborted(this.lifetime.signal)) return;
+      try {
+        const facts = await this.stream.slotFacts();
+        this.lagBytes = facts === undefined ? undefined : confirmedLagBytes(facts);
+        if (this.lagBytes !== undefined) metrics.gauge('millrace_capture_confirmed_lag_bytes', { domain }, Number(this.lagBytes));
+      } catch (thrown) {
+        this.lagBytes = undefined;
+        logger.debug({ domain, at: clock.nowMs() }, `the lag cannot be told: ${thrown instanceof Error ? thrown.message : 'unknown'}`);
+      }
+    }
+  }
+
+  private showState(state: StreamState): void {
+    const { metrics, domain } = this.options;
+    for (const each of STREAM_STATES) metrics.gauge('millrace_capture_state', { domain, state: each }, each === state ? 1 : 0);
+  }
+
+  /** Ends early at the end of the lifetime; the callers look at it themselves. */
+  private async sleep(ms: number): Promise<void> {
+    await this.options.clock.sleep(ms, this.lifetime.signal).catch(() => undefined);
+  }
+}
+
+/** A function, because a signal changes while one waits. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
