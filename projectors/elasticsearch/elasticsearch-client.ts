@@ -1,0 +1,35 @@
+import { Client } from '@elastic/elasticsearch';
+
+export interface ElasticsearchClientOptions {
+  /** May hold user and password. */
+  readonly url: string;
+  readonly apiKey?: string | undefined;
+  /** PEM, when the server's certificate is not signed by a public authority. */
+  readonly caCertificate?: string | undefined;
+  /** Default 5000. A request that takes longer counts as an outage; it may have been carried out. */
+  readonly requestTimeoutMs?: number;
+}
+
+/**
+ * A client that leaves every decision about retries to its caller: its own would hide an outage and hold items back. It
+ * connects when it is used; close it with `client.close()`.
+ */
+export function createElasticsearchClient(options: ElasticsearchClientOptions): Client {
+  const url = new URL(options.url);
+  const { username, password } = url;
+  url.username = '';
+  url.password = '';
+  const auth =
+    options.apiKey !== undefined
+      ? { apiKey: options.apiKey }
+      : username === ''
+        ? undefined
+        : { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return new Client({
+    node: url.toString(),
+    maxRetries: 0,
+    requestTimeout: options.requestTimeoutMs ?? 5000,
+    ...(auth === undefined ? {} : { auth }),
+    ...(options.caCertificate === undefined ? {} : { tls: { ca: options.caCertificate } }),
+  });
+}
