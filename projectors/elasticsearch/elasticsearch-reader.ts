@@ -20,7 +20,7 @@ export interface ScanFilter {
 }
 
 export interface ScanSearch {
-  /** The newest first; of equal times the greater scan id first. */
+  /** The newest first, to the millisecond (Elasticsearch keeps no more); equal ones by scan id, descending. */
   readonly scans: readonly FinishedScan[];
   /** True when at least one more follows. */
   readonly more: boolean;
@@ -69,7 +69,7 @@ function scanSearch(userId: string, { from, before, category, after, limit }: Sc
         ],
       },
     },
-    sort: [{ completed_at: { order: 'desc', format: 'strict_date_optional_time_nanos' } }, { scan_id: { order: 'desc' } }],
+    sort: [{ completed_at: { order: 'desc', format: 'strict_date_optional_time' } }, { scan_id: { order: 'desc' } }],
     ...(after === undefined ? {} : { search_after: [after.completedAt, after.scanId] }),
   };
 }

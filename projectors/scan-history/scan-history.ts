@@ -45,8 +45,8 @@ export const scanHistory = defineProjection({
     reward_status: { type: 'keyword' },
     reward_failure_reason: { type: 'keyword' },
     character_id: { type: 'keyword' },
-    requested_at: { type: 'date_nanos' },
-    completed_at: { type: 'date_nanos' },
+    requested_at: { type: 'date' },
+    completed_at: { type: 'date' },
     trace_id: { type: 'keyword' },
   },
   documentIds: (event) => {
