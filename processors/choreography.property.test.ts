@@ -1,0 +1,129 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ClassificationResult } from '../core/calls.ts';
+import type { ScanCompleted } from '../schemas/generated/events.ts';
+import { pipeline } from '../pipeline.ts';
+import { InMemoryChoreography } from '../test/support/in-memory-choreography.ts';
+import { MAX_CHARACTERS_PER_USER } from './character/grant-scan-reward.ts';
+import { registerImage } from './image/register-image.ts';
+import { scanIdOf } from './scan/scan-id.ts';
+import { REWARDABLE_CATEGORIES, UNREWARDED_CATEGORIES } from './waste-categories.ts';
+
+interface Upload {
+  readonly user: string;
+  readonly classification: ClassificationResult;
+}
+
+const classification: fc.Arbitrary<ClassificationResult> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('classified' as const),
+      category: fc.constantFrom(...REWARDABLE_CATEGORIES),
+      confidence: fc.double({ min: 0.4, max: 1, noNaN: true }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('classified' as const),
+      category: fc.constantFrom(...UNREWARDED_CATEGORIES),
+      confidence: fc.constant(1),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ kind: 'rejected' as const, reason: 'not_an_image' }) },
+);
+const uploads: fc.Arbitrary<Upload[]> = fc.array(fc.record({ user: fc.constantFrom('u1', 'u2'), classification }), {
+  minLength: 1,
+  maxLength: 60,
+  size: 'max',
+});
+const schedule = fc.infiniteStream(fc.record({ lane: fc.nat(1_000), again: fc.boolean() }));
+
+function imageId(index: number): string {
+  return `5f0a6a6e-5a57-4a9a-8f39-${index.toString(16).padStart(12, '0')}`;
+}
+
+/** Registers everything and delivers, in an order of the schedule's choosing, until nothing waits any more. */
+function play(wanted: readonly Upload[], order: Iterator<{ lane: number; again: boolean }>): InMemoryChoreography {
+  const answers = new Map(wanted.map(({ classification: answer }, index) => [`https://cdn.example/${imageId(index)}`, answer]));
+  const world = new InMemoryChoreography(pipeline, (name, request) =>
+    name === 'classify' ? answers.get((request as { imageUrl: string }).imageUrl) : { kind: 'sent' },
+  );
+  wanted.forEach(({ user }, index) => {
+    const id = imageId(index);
+    world.execute(registerImage, { image_id: id, user_id: user, cdn_url: `https://cdn.example/${id}` });
+    if (index % 3 === 0) step(world, order);
+  });
+  while (world.ready > 0) step(world, order);
+  return world;
+}
+
+function step(world: InMemoryChoreography, order: Iterator<{ lane: number; again: boolean }>): void {
+  const next = order.next();
+  if (world.ready > 0 && next.done !== true) world.deliver(next.value.lane, next.value.again);
+}
+
+const count = (world: InMemoryChoreography, type: string, user?: string): number =>
+  world.log.filter((event) => event.type === type && (user === undefined || event.aggregateId === user)).length;
+
+describe('the choreography, in any order between topics and with any record delivered twice', () => {
+  it('ends every scan, once, with a reward that nobody still waits for', () => {
+    fc.assert(
+      fc.property(uploads, schedule, (wanted, order) => {
+        const world = play(wanted, order[Symbol.iterator]());
+        const scans = world.rows('scan', 'scan_records');
+        expect(scans.map((scan) => scan['scan_id']).sort()).toEqual(wanted.map((_, index) => scanIdOf(imageId(index))).sort());
+        for (const scan of scans) {
+          if (scan['status'] === 'failed') expect(scan).toMatchObject({ reward_status: 'none', failure_reason: 'not_an_image' });
+          else if (scan['reward_eligible'] === true) expect(scan['reward_status']).toMatch(/^(granted|failed)$/);
+          else expect(scan['reward_status']).toBe('none');
+          expect(scan['image_url']).toMatch(/^https:/);
+        }
+        expect(scans.filter((scan) => scan['reward_status'] === 'granted')).toHaveLength(count(world, 'CharacterAcquired'));
+        expect(scans.filter((scan) => scan['reward_status'] === 'failed')).toHaveLength(count(world, 'ScanRewardCompensated'));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('answers every eligible scan with one character or one refusal', () => {
+    fc.assert(
+      fc.property(uploads, schedule, (wanted, order) => {
+        const world = play(wanted, order[Symbol.iterator]());
+        const eligible = world.log.filter((event) => event.type === 'ScanCompleted' && (event.payload as ScanCompleted).reward_eligible);
+        expect(count(world, 'CharacterAcquired') + count(world, 'CharacterAcquireFailed')).toBe(eligible.length);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('gives nobody a character twice or more than the limit, and counts what it gave', () => {
+    fc.assert(
+      fc.property(uploads, schedule, (wanted, order) => {
+        const world = play(wanted, order[Symbol.iterator]());
+        for (const user of ['u1', 'u2']) {
+          const owned = world.rows('character', 'character_ownerships').filter((row) => row['user_id'] === user);
+          expect(owned).toHaveLength(count(world, 'CharacterAcquired', user));
+          expect(owned.length).toBeLessThanOrEqual(MAX_CHARACTERS_PER_USER);
+          expect(new Set(owned.map((row) => row['character_id'])).size).toBe(owned.length);
+          const profile = world.rows('my', 'users').find((row) => row['user_id'] === user);
+          expect(profile?.['total_characters'] ?? 0).toBe(owned.length);
+          if (profile !== undefined) expect(profile['last_character_id']).toBe(owned.at(-1)?.['character_id']);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('tells the user of every end once', () => {
+    fc.assert(
+      fc.property(uploads, schedule, (wanted, order) => {
+        const world = play(wanted, order[Symbol.iterator]());
+        const told = count(world, 'ProfileUpdated') + count(world, 'ScanRewardCompensated') + count(world, 'ScanFailed');
+        expect(world.rows('notification', 'deliveries')).toHaveLength(told);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

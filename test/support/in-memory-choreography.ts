@@ -1,0 +1,131 @@
+import type { Reaction, StateChange, StoredEvent } from '../../core/define.ts';
+import type { CommandDefinition, NewEvent, PipelineDefinition } from '../../core/define.ts';
+import type { EventRecord } from '../../core/envelope.ts';
+import { eventId, streamVersion } from '../../core/envelope.ts';
+import type { JsonObject } from '../../core/json.ts';
+import { createPayloadValidator } from '../../schemas/validator.ts';
+import { CATALOGUE } from '../../schemas/catalogue.ts';
+import { OCCURRED_AT } from './given.ts';
+import { applyChanges } from './state-tables.ts';
+
+/** Answers the calls that reactions declare. */
+export type Answer = (name: string, request: unknown) => unknown;
+
+/**
+ * A pipeline's decisions without the pipeline: streams, inboxes and tables in memory. Between groups and topics the order
+ * is the caller's to choose; per group, topic and record key it is the order of the commits, as Kafka gives it.
+ */
+export class InMemoryChoreography {
+  /** Every event ever committed, in the order of the commits. */
+  readonly log: EventRecord[] = [];
+  private readonly streams = new Map<string, StoredEvent[]>();
+  private readonly inboxes = new Set<string>();
+  private readonly changes = new Map<string, StateChange[]>();
+  private readonly waiting = new Map<string, { readonly domain: string; readonly reaction: Reaction; readonly events: EventRecord[] }>();
+  private readonly pipeline: PipelineDefinition;
+  private readonly answer: Answer;
+
+  constructor(pipeline: PipelineDefinition, answer: Answer) {
+    this.pipeline = pipeline;
+    this.answer = answer;
+  }
+
+  execute<C, S, E extends StoredEvent>(command: CommandDefinition<C, S, E>, input: C): void {
+    const id = command.aggregateId(input);
+    const decision = command.decide(this.state(command.domain, command.aggregate, id), input);
+    if (!('rejected' in decision)) this.commit(command.domain, command.aggregate, id, decision.events, decision.changes ?? []);
+  }
+
+  /** How many records could be handled next. */
+  get ready(): number {
+    return this.waiting.size;
+  }
+
+  /** Handles the first record of one of the `ready` lanes; with `again` the record is delivered once more afterwards. */
+  deliver(choice: number, again: boolean): void {
+    const [lane, { domain, reaction, events }] = [...this.waiting][choice % this.waiting.size]!;
+    const event = events.shift()!;
+    if (events.length === 0) this.waiting.delete(lane);
+    for (let times = again ? 2 : 1; times > 0; times -= 1) this.react(domain, reaction, event);
+  }
+
+  rows(domain: string, table: string): readonly JsonObject[] {
+    return applyChanges(this.changes.get(domain) ?? []).get(table) ?? [];
+  }
+
+  private react(domain: string, reaction: Reaction, event: EventRecord): void {
+    const request = reaction.call?.request(event);
+    const result = request === undefined ? undefined : this.answer(reaction.call!.name, request);
+    const key = `${domain} ${reaction.idempotencyKey(event)}`;
+    if (this.inboxes.has(key)) return;
+    this.inboxes.add(key);
+    const id = reaction.aggregateId(event);
+    const decision = reaction.decide({ state: this.state(domain, reaction.aggregate, id), event, result });
+    this.commit(domain, reaction.aggregate, id, decision.events, decision.changes ?? []);
+  }
+
+  private state<S>(domain: string, aggregate: { type: string; initial(id: string): S; evolve(state: S, event: never): S }, id: string): S {
+    return this.stream(domain, aggregate.type, id).reduce((state, event) => aggregate.evolve(state, event as never), aggregate.initial(id));
+  }
+
+  private stream(domain: string, type: string, id: string): StoredEvent[] {
+    const name = `${domain} ${type} ${id}`;
+    const stream = this.streams.get(name) ?? [];
+    this.streams.set(name, stream);
+    return stream;
+  }
+
+  private commit(
+    domain: string,
+    aggregate: { type: string; tables(event: never, id: string): readonly StateChange[] },
+    id: string,
+    events: readonly NewEvent[],
+    changes: readonly StateChange[],
+  ): void {
+    const stream = this.stream(domain, aggregate.type, id);
+    const all = this.changes.get(domain) ?? [];
+    this.changes.set(domain, all);
+    for (const { type, payload } of events) {
+      validator.validate(type, payload);
+      const version = BigInt(stream.length + 1);
+      const stored: StoredEvent = { type, payload, version, occurredAt: OCCURRED_AT };
+      stream.push(stored);
+      all.push(...aggregate.tables(stored as never, id));
+      this.publish(id, stored);
+    }
+    all.push(...changes);
+  }
+
+  private publish(streamId: string, { type, payload, version }: StoredEvent): void {
+    const { domain, keyField } = CATALOGUE.get(type)!;
+    const record: EventRecord = {
+      id: eventId(`00000000-0000-4000-8000-${this.log.length.toString(16).padStart(12, '0')}`),
+      type,
+      payload,
+      aggregateType: domain,
+      aggregateId: (payload as Readonly<Record<string, string>>)[keyField]!,
+      streamId,
+      version: streamVersion(version),
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      requestId: undefined,
+      traceparent: undefined,
+      tracestate: undefined,
+      correlationId: undefined,
+      causationId: undefined,
+      occurredAt: OCCURRED_AT,
+    };
+    this.log.push(record);
+    for (const { name, processor } of this.pipeline.domains) {
+      for (const reaction of processor?.reactions ?? []) if (reaction.on === type) this.enqueue(name, reaction, record);
+    }
+  }
+
+  private enqueue(domain: string, reaction: Reaction, record: EventRecord): void {
+    const lane = `${domain} ${record.type} ${record.aggregateId}`;
+    const waiting = this.waiting.get(lane);
+    if (waiting === undefined) this.waiting.set(lane, { domain, reaction, events: [record] });
+    else waiting.events.push(record);
+  }
+}
+
+const validator = createPayloadValidator();
