@@ -1,0 +1,126 @@
+import type { CallName, Calls } from '../../core/calls.ts';
+import type { Decision, ProcessorDefinition, Reaction } from '../../core/define.ts';
+import type { EventRecord } from '../../core/envelope.ts';
+import { ClassifiedError, classified } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { HandlerResult } from '../../core/outcome.ts';
+import type { RandomBytes, TraceContext } from '../../core/trace.ts';
+import { continueTrace } from '../../core/trace.ts';
+import type { Cause, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
+import type { CallRunner } from '../calls/call-runner.ts';
+import type { EventHandler, HandlerContext } from './event-handler.ts';
+
+/** What a transaction and the way to it may take beside a declared call. */
+const STEP_TIMEOUT_MS = 5_000;
+
+interface ReactionHandlerOptions {
+  readonly processor: ProcessorDefinition;
+  readonly unitOfWork: UnitOfWork;
+  readonly calls: CallRunner;
+  readonly random: RandomBytes;
+  readonly logger: Logger;
+}
+
+/**
+ * The shortest deadline under which every declared call of a processor can end when all keys call at once: as many rounds
+ * as the places make necessary, each as long as the longest call, and the transaction.
+ */
+export function reactionTimeoutMs(
+  processor: ProcessorDefinition,
+  limits: { readonly concurrencyMax: number; readonly callConcurrencyMax: number },
+): number {
+  const longestCallMs = Math.max(0, ...processor.reactions.map((reaction) => reaction.call?.timeoutMs ?? 0));
+  return Math.ceil(limits.concurrencyMax / limits.callConcurrencyMax) * longestCallMs + STEP_TIMEOUT_MS;
+}
+
+/**
+ * Handles events by a processor's reactions: the declared call first, outside any transaction, then inbox mark, load,
+ * decision, state, events and outbox in one transaction. A repeated event finds its mark and changes nothing. When it
+ * fails, nothing of it is committed, except that the call may have been made and will be made again with the same key.
+ */
+export function createReactionHandler(options: ReactionHandlerOptions): EventHandler {
+  const reactions = new Map(options.processor.reactions.map((reaction) => [reaction.on, reaction]));
+  const logger = options.logger.child({ 'log.logger': 'reaction', domain: options.processor.domain });
+  return async (event, context) => {
+    const reaction = reactions.get(event.type);
+    if (reaction === undefined) return { kind: 'skipped', reason: 'not-wanted' };
+    const trace = continueTrace(event, options.random);
+    try {
+      const result = await callResult(options.calls, reaction, event, trace, context);
+      context.signal.throwIfAborted();
+      const cause: Cause = { trace, correlationId: event.correlationId ?? event.id, causationId: event.id };
+      const appended = await options.unitOfWork.run(cause, (tx) => react(tx, reaction, event, result));
+      return report(logger, event, trace, context, appended);
+    } catch (error) {
+      return { kind: 'failed', error: classified(error, 'HANDLER_FAILED', 'the reaction failed') };
+    }
+  };
+}
+
+/** The number of events that were appended, or undefined for an event that was reacted to before. */
+async function react(tx: UnitOfWorkTransaction, reaction: Reaction, event: EventRecord, result: unknown): Promise<number | undefined> {
+  const idempotencyKey = pure(() => reaction.idempotencyKey(event));
+  const isNew = await tx.markProcessed(idempotencyKey);
+  if (!isNew) return undefined;
+  const id = pure(() => reaction.aggregateId(event));
+  const { state, version } = await tx.load(reaction.aggregate, id);
+  const decision: Decision = pure(() => reaction.decide({ state, event, result }));
+  if (decision.events.length > 0) await tx.append(reaction.aggregate, id, version, decision.events);
+  if (decision.changes !== undefined && decision.changes.length > 0) await tx.change(decision.changes);
+  if (decision.result !== undefined) await tx.markProcessed(idempotencyKey, decision.result);
+  return decision.events.length;
+}
+
+async function callResult(
+  calls: CallRunner,
+  reaction: Reaction,
+  event: EventRecord,
+  trace: TraceContext,
+  context: HandlerContext,
+): Promise<Calls[CallName]['result'] | undefined> {
+  const { call } = reaction;
+  if (call === undefined) return undefined;
+  const request = pure(() => call.request(event));
+  if (request === undefined) return undefined;
+  const idempotencyKey = pure(() => reaction.idempotencyKey(event));
+  try {
+    return await calls.run(call.name, request, { idempotencyKey, trace, signal: context.signal, timeoutMs: call.timeoutMs });
+  } catch (error) {
+    const failure = classified(error, 'CALL_FAILED', `the call ${call.name} failed`);
+    if (!context.lastAttempt || failure.code !== 'CALL_FAILED' || call.exhausted === undefined) throw failure;
+    return pure(() => call.exhausted?.(failure));
+  }
+}
+
+/** Runs the processor's own code, which promises to be pure and total: a throw is its bug, whatever it throws. */
+function pure<T>(decide: () => T): T {
+  try {
+    return decide();
+  } catch (error) {
+    throw new ClassifiedError('DECISION_FAILED', 'the reaction threw while it decided', { cause: error });
+  }
+}
+
+function report(
+  logger: Logger,
+  event: EventRecord,
+  trace: TraceContext,
+  context: HandlerContext,
+  appended: number | undefined,
+): HandlerResult {
+  const fields = {
+    'trace.id': trace.traceId,
+    'span.id': trace.spanId,
+    'event.id': event.id,
+    'event.type': event.type,
+    'stream.id': event.streamId,
+    group: context.group,
+    attempt: context.attempt,
+  };
+  if (appended === undefined) {
+    logger.debug(fields, 'event was reacted to before');
+    return { kind: 'skipped', reason: 'duplicate' };
+  }
+  logger.info({ ...fields, appended }, 'event reacted to');
+  return { kind: 'acked' };
+}
