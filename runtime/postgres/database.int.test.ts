@@ -1,0 +1,139 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import { describeFully } from '../../test/support/describe-fully.ts';
+import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
+import type { Database, DatabaseOptions } from './database.ts';
+import { createDatabase } from './database.ts';
+
+const databases = temporaryDatabases('db');
+const url = databases.url('raw');
+const open: Database[] = [];
+
+function connect(options: Partial<DatabaseOptions> = {}): Database {
+  const database = createDatabase({ url, domain: 'raw', logger: SILENT_LOGGER, ...options });
+  open.push(database);
+  return database;
+}
+
+beforeAll(() => databases.admin(`CREATE DATABASE "${databases.namespace}_raw"`));
+afterAll(async () => {
+  await Promise.all(open.map((database) => database.stop()));
+  await databases.dropAll();
+});
+
+describe('a database', () => {
+  it('gives bigint as bigint, timestamps as ISO text with microseconds in UTC, jsonb parsed', async () => {
+    const rows = await connect().query(
+      `SELECT 9007199254740993::bigint AS big, '2025-11-21 09:12:00.000001+09'::timestamptz AS at, '{"a": [1]}'::jsonb AS doc,
+              1.10::numeric AS price, DATE '2025-11-21' AS day, NULL::bigint AS nothing`,
+    );
+    expect(rows).toEqual([
+      { big: 9007199254740993n, at: '2025-11-21T00:12:00.000001Z', doc: { a: [1] }, price: '1.10', day: '2025-11-21', nothing: null },
+    ]);
+  });
+
+  it('rolls a transaction back when its work throws, and throws that on', async () => {
+    const database = connect();
+    await database.execute('CREATE TABLE rolled (id int)');
+    const thrown = new Error('mine');
+    const run = database.transaction(async (session) => {
+      await session.execute('INSERT INTO rolled VALUES (1)');
+      throw thrown;
+    });
+    await expect(run).rejects.toBe(thrown);
+    expect(await database.query('SELECT * FROM rolled')).toEqual([]);
+  });
+
+  it('refuses statements of a transaction that has ended', async () => {
+    const database = connect();
+    const session = await database.transaction(async (inner) => inner);
+    await expect(session.query('SELECT 1')).rejects.toThrow('the transaction has ended');
+  });
+
+  it('says POSTGRES_UNAVAILABLE at once when nothing listens', async () => {
+    const database = connect({ url: 'postgres://user:hidden-password@127.0.0.1:1/raw' });
+    const before = performance.now();
+    const error: unknown = await database.query('SELECT 1').catch((thrown: unknown) => thrown);
+    expect(performance.now() - before).toBeLessThan(2_000);
+    expect(error).toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+    expect(JSON.stringify(describeFully(error))).not.toContain('hidden-password');
+  });
+
+  it('says POSTGRES_UNAVAILABLE within the connect timeout when the other side never answers', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const port = (silent.address() as AddressInfo).port;
+    try {
+      const database = connect({ url: `postgres://user@127.0.0.1:${port}/raw`, connectTimeoutMs: 200 });
+      await expect(database.transaction(async () => undefined)).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+    } finally {
+      silent.close();
+    }
+  });
+
+  it('says POSTGRES_UNAVAILABLE when every connection stays busy', async () => {
+    const database = connect({ poolMax: 1, connectTimeoutMs: 200 });
+    await database.transaction(async () => {
+      await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+    });
+    expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('cancels a statement that takes too long, and keeps the connection', async () => {
+    const database = connect({ poolMax: 1, statementTimeoutMs: 100 });
+    const [before] = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await expect(database.query('SELECT pg_sleep(30)')).rejects.toMatchObject({ code: 'HANDLER_TIMEOUT' });
+    expect(await database.query('SELECT pg_backend_pid() AS pid')).toEqual([before]);
+  });
+
+  it('survives connections that the server ends, idle and in a transaction', async () => {
+    const database = connect({ poolMax: 2 });
+    const terminator = connect({ poolMax: 1 });
+    const pidOf = async (): Promise<number> => (await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid'))[0]?.pid ?? 0;
+    const kill = (pid: number) => terminator.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
+
+    const idle = await pidOf();
+    await kill(idle);
+    expect(await pidOf()).not.toBe(idle);
+
+    const inside = database.transaction(async (session) => {
+      const [row] = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await kill(row?.pid ?? 0);
+      await session.query('SELECT 1');
+    });
+    await expect(inside).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+    expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('stops softly after the transactions in hand, twice without harm, and serves no more', async () => {
+    const database = connect();
+    let started: () => void = () => undefined;
+    const running = new Promise<void>((resolve) => (started = resolve));
+    const work = database.transaction(async (session) => {
+      started();
+      return session.query('SELECT 7 AS answer, pg_sleep(0.1)::text');
+    });
+    await running;
+    await Promise.all([database.stop(), database.stop()]);
+    expect((await work)[0]).toMatchObject({ answer: 7 });
+    await expect(database.query('SELECT 1')).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+  });
+
+  it('cuts what still runs when it must stop at once', async () => {
+    const database = connect();
+    let started: () => void = () => undefined;
+    const running = new Promise<void>((resolve) => (started = resolve));
+    const work = database.transaction(async (session) => {
+      started();
+      await session.query('SELECT pg_sleep(30)');
+    });
+    const outcome = work.catch((error: unknown) => error);
+    await running;
+    const before = performance.now();
+    await database.stop(AbortSignal.timeout(100));
+    expect(performance.now() - before).toBeLessThan(3_000);
+    expect(await outcome).toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+  });
+});
