@@ -20,7 +20,7 @@ export interface GroupLimits extends IntakeLimits {
 const DEFAULT_LIMITS: GroupLimits = {
   concurrencyMax: 64,
   inFlightRecordsMax: 10_000,
-  inFlightBytesMax: 64 * 1_048_576,
+  inFlightBytesMax: 32 * 1_048_576,
   spanMax: 100_000,
 };
 

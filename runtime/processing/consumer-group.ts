@@ -91,7 +91,8 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       const arrival = epoch.arrival(record.offset);
       if (arrival === 'in-hand') continue;
       if (arrival === 'rewound') {
-        this.settings.logger.warn({ ...partition, offset: record.offset }, 'the partition was rewound: its records are handled again');
+        const position = { 'kafka.topic': partition.topic, 'kafka.partition': partition.partition, 'kafka.offset': record.offset };
+        this.settings.logger.warn(position, 'the partition was rewound: its records are handled again');
         epoch = this.assignment.renew(epoch);
         epoch.highWatermark = highWatermark;
       }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import type { CallName, Calls } from '../../core/calls.ts';
 import type { Decision, ProcessorDefinition, Reaction } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
@@ -19,6 +20,7 @@ interface ReactionHandlerOptions {
   readonly calls: CallRunner;
   readonly random: RandomBytes;
   readonly logger: Logger;
+  readonly clock: Clock;
 }
 
 /**
@@ -45,12 +47,13 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
     const reaction = reactions.get(event.type);
     if (reaction === undefined) return { kind: 'skipped', reason: 'not-wanted' };
     const trace = continueTrace(event, options.random);
+    const startedMs = options.clock.monotonicMs();
     try {
       const result = await callResult(options.calls, reaction, event, trace, context);
       context.signal.throwIfAborted();
       const cause: Cause = { trace, correlationId: event.correlationId ?? event.id, causationId: event.id };
       const appended = await options.unitOfWork.run(cause, (tx) => react(tx, reaction, event, result));
-      return report(logger, event, trace, context, appended);
+      return report(logger, event, trace, context, appended, options.clock.monotonicMs() - startedMs);
     } catch (error) {
       return { kind: 'failed', error: classified(error, 'HANDLER_FAILED', 'the reaction failed') };
     }
@@ -107,6 +110,7 @@ function report(
   trace: TraceContext,
   context: HandlerContext,
   appended: number | undefined,
+  durationMs: number,
 ): HandlerResult {
   const fields = {
     'trace.id': trace.traceId,
@@ -116,11 +120,12 @@ function report(
     'stream.id': event.streamId,
     group: context.group,
     attempt: context.attempt,
+    duration_ms: Math.round(durationMs),
   };
   if (appended === undefined) {
-    logger.debug(fields, 'event was reacted to before');
+    logger.debug({ ...fields, door: 'skipped' }, 'event was reacted to before');
     return { kind: 'skipped', reason: 'duplicate' };
   }
-  logger.info({ ...fields, appended }, 'event reacted to');
+  logger.info({ ...fields, door: 'acked', appended }, 'event reacted to');
   return { kind: 'acked' };
 }

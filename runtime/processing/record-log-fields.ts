@@ -4,7 +4,7 @@ import type { RecordInHand } from './record-in-hand.ts';
 
 /** Ids and positions of a record: never its key, its headers' unknown content or its value. */
 export function recordLogFields({ record, envelope, attempt }: RecordInHand): LogFields {
-  const position = { topic: record.topic, partition: record.partition, offset: record.offset, attempt };
+  const position = { 'kafka.topic': record.topic, 'kafka.partition': record.partition, 'kafka.offset': record.offset, attempt };
   if (envelope instanceof ClassifiedError) return position;
   return {
     ...position,

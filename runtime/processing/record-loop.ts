@@ -155,8 +155,11 @@ export class RecordLoop {
     this.balance.leave(topic, outcome.door);
     this.progressAtMs = now;
     metrics.observe('millrace_processing_duration_seconds', { group }, (now - item.takenAtMs) / 1000);
-    if (outcome.door === 'deadLettered') metrics.count('millrace_dead_lettered_total', { group, topic, code: outcome.error.code });
-    logger.debug({ ...recordLogFields(item), door: outcome.door, duration_ms: Math.round(now - item.takenAtMs) }, 'record left');
+    if (outcome.door === 'deadLettered') {
+      const { code } = outcome.error;
+      metrics.count('millrace_dead_lettered_total', { group, topic, code });
+      logger.warn({ ...recordLogFields(item), 'error.code': code }, `the record is dead-lettered: ${outcome.error.remedy}`);
+    }
     this.options.onLeft(item.epoch);
     return FINISHED;
   }
