@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { dropCaptureSource, ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
+import { decodePgoutput, tupleColumns } from '../../connectors/replication/pgoutput.ts';
+import { captureSource } from '../../connectors/outbox/relay.ts';
+import type { Lsn } from '../../core/lsn.ts';
+import { Names } from '../../core/names.ts';
+import { systemClock } from './system-clock.ts';
+import type { TemporaryDatabases } from './temporary-databases.ts';
+import { temporaryDatabases } from './temporary-databases.ts';
+
+/** The columns of an outbox without anything of the migrations: what a capture must be content with. */
+const OUTBOX = `
+  CREATE SCHEMA image;
+  CREATE TABLE image.outbox (
+    id uuid NOT NULL, aggregatetype varchar(64), aggregateid varchar(64), type varchar(64), payload jsonb,
+    trace_id varchar(64) NOT NULL, request_id varchar(64), created_at timestamptz NOT NULL DEFAULT now(),
+    topic text, stream_id varchar(64), version bigint, traceparent text, tracestate text, tracingspancontext text,
+    correlation_id text, causation_id text
+  ) PARTITION BY RANGE (created_at);
+  CREATE TABLE image.outbox_default PARTITION OF image.outbox DEFAULT;
+  CREATE TABLE image.outbox_p20251121 PARTITION OF image.outbox FOR VALUES FROM ('2025-11-21 00:00+00') TO ('2025-11-22 00:00+00');`;
+
+export interface NewRow {
+  readonly id?: string;
+  readonly aggregateid?: string | null;
+  readonly type?: string;
+  readonly topic?: string | null;
+  readonly payload?: string | null;
+  readonly version?: number;
+  readonly createdAt?: string;
+}
+
+/** A database of its own with a minimal outbox of the domain `image`, its publication and slots. */
+export interface CaptureDatabase {
+  readonly names: Names;
+  readonly domain: 'image';
+  readonly url: string;
+  readonly sql: pg.Client;
+  connect(): Promise<pg.Client>;
+  /** Inserts in the client's transaction, or in one of its own; returns the id. */
+  insert(row?: NewRow, client?: pg.Client): Promise<string>;
+  confirmedFlushLsn(): Promise<string>;
+  /** Where the server says each row committed (start of the commit record), read through a slot of its own, in commit order. */
+  commits(): Promise<{ readonly id: string; readonly commitLsn: Lsn; readonly endLsn: Lsn }[]>;
+  drop(): Promise<void>;
+}
+
+export async function captureDatabase(label: string): Promise<CaptureDatabase> {
+  const databases = temporaryDatabases(label);
+  const names = new Names(databases.namespace);
+  const url = databases.url('image');
+  await databases.admin(`CREATE DATABASE "${new URL(url).pathname.slice(1)}"`);
+  const clients: pg.Client[] = [];
+  const connect = async (): Promise<pg.Client> => {
+    const client = new pg.Client({ connectionString: url });
+    clients.push(client);
+    await client.connect();
+    return client;
+  };
+  const sql = await connect();
+  await sql.query(OUTBOX);
+  const source = captureSource('image', url, names);
+  await ensureCaptureSource(source);
+  const witness = `${source.slot}_witness`;
+  await sql.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [witness]);
+  let version = 0;
+  return {
+    names,
+    domain: 'image',
+    url,
+    sql,
+    connect,
+    insert: async (row = {}, client = sql) => {
+      version += 1;
+      const id = row.id ?? randomUUID();
+      await client.query(
+        `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version, created_at)
+         VALUES ($1, 'image', $2, $3, $4::text::jsonb, $5, $6, $7, $8, coalesce($9::timestamptz, now()))`,
+        [
+          id,
+          row.aggregateid === undefined ? 'user-1' : row.aggregateid,
+          row.type ?? 'ImageRegistered',
+          row.payload === undefined ? '{"image_id":"i"}' : row.payload,
+          'a'.repeat(32),
+          row.topic === undefined ? 'image.registered' : row.topic,
+          'stream-1',
+          row.version ?? version,
+          row.createdAt ?? null,
+        ],
+      );
+      return id;
+    },
+    confirmedFlushLsn: async () => {
+      const { rows } = await sql.query<{ lsn: string }>(
+        'SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1',
+        [source.slot],
+      );
+      return rows[0]!.lsn;
+    },
+    commits: () => readCommits(sql, witness, source.publication.name),
+    drop: () => dropEverything(databases, clients, source, witness),
+  };
+}
+
+async function readCommits(sql: pg.Client, slot: string, publication: string) {
+  const { rows } = await sql.query<{ data: Buffer }>(
+    `SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)`,
+    [slot, publication],
+  );
+  const commits: { id: string; commitLsn: Lsn; endLsn: Lsn }[] = [];
+  let ids: string[] = [];
+  for (const { data } of rows) {
+    const message = decodePgoutput(data);
+    if (message.kind === 'insert') ids.push(tupleColumns(message.tuple)[0]!.toString());
+    if (message.kind !== 'commit') continue;
+    for (const id of ids) commits.push({ id, commitLsn: message.commitLsn, endLsn: message.endLsn });
+    ids = [];
+  }
+  return commits;
+}
+
+async function dropEverything(
+  databases: TemporaryDatabases,
+  clients: readonly pg.Client[],
+  source: ReturnType<typeof captureSource>,
+  witness: string,
+): Promise<void> {
+  for (const client of clients) await client.end();
+  await dropCaptureSource({ ...source, slot: witness }, systemClock);
+  await dropCaptureSource(source, systemClock);
+  await databases.dropAll();
+}
