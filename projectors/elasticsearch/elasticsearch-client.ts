@@ -1,5 +1,7 @@
 import { Client } from '@elastic/elasticsearch';
 
+export type ElasticsearchClient = Client;
+
 export interface ElasticsearchClientOptions {
   /** May hold user and password. */
   readonly url: string;
@@ -14,7 +16,7 @@ export interface ElasticsearchClientOptions {
  * A client that leaves every decision about retries to its caller: its own would hide an outage and hold items back. It
  * connects when it is used; close it with `client.close()`.
  */
-export function createElasticsearchClient(options: ElasticsearchClientOptions): Client {
+export function createElasticsearchClient(options: ElasticsearchClientOptions): ElasticsearchClient {
   const url = new URL(options.url);
   const { username, password } = url;
   url.username = '';
