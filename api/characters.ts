@@ -9,9 +9,9 @@ const Characters = Type.Object({
   characters: Type.Array(
     Type.Object({
       id: Type.String(),
-      name: Type.String(),
+      name: Type.Union([Type.String(), Type.Null()]),
       acquired_at: Timestamp,
-      source: Type.String({ description: 'scan, event or purchase' }),
+      source: Type.String({ description: 'scan, event, purchase or evolution' }),
     }),
   ),
 });

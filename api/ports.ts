@@ -50,7 +50,8 @@ export interface Read<T> {
 
 export interface OwnedCharacter {
   readonly id: string;
-  readonly name: string;
+  /** Null when nothing that is known says it: an evolved character. */
+  readonly name: string | null;
   /** ISO 8601, UTC. */
   readonly acquired_at: string;
   readonly source: string;
@@ -79,26 +80,37 @@ export interface WeeklyRanking {
 export interface Scan {
   readonly scan_id: string;
   readonly image_id: string | null;
-  readonly status: 'completed' | 'failed';
+  /** `requested`: its outcome is not known yet. */
+  readonly status: 'requested' | 'completed' | 'failed';
   readonly category: string | null;
   /** 0 to 1. */
   readonly confidence: number | null;
   readonly reward_eligible: boolean;
-  readonly reward_status: 'pending' | 'granted' | 'none' | 'failed';
+  /** Null while the scan is only requested. */
+  readonly reward_status: 'pending' | 'granted' | 'none' | 'failed' | null;
   /** Why the scan or its reward failed. */
   readonly failure_reason: string | null;
-  /** ISO 8601, UTC: when the scan completed or failed. */
+  /** ISO 8601, UTC: when the scan completed or failed; null before. */
+  readonly completed_at: string | null;
+}
+
+/** A scan that is over. */
+export interface FinishedScan extends Scan {
   readonly completed_at: string;
 }
 
-/** A place in a user's scan history, the newest first; equal times by scan id, descending. */
+/**
+ * A place in a user's scan history. Its order, the same in both sources, so that a cursor of one goes on in the other:
+ * by completion, the newest first, to the millisecond (Elasticsearch keeps no more); equal ones by scan id, descending.
+ */
 export interface ScanPosition {
+  /** As it stood in the answer. */
   readonly completedAt: string;
   readonly scanId: string;
 }
 
 export interface ScansQuery {
-  /** ISO 8601, UTC; inclusive. */
+  /** Bounds of the completion, ISO 8601, UTC; inclusive. */
   readonly from: string | undefined;
   /** ISO 8601, UTC; exclusive. */
   readonly before: string | undefined;
@@ -109,8 +121,8 @@ export interface ScansQuery {
 }
 
 export interface ScanPage {
-  /** At most `limit`, in the order of ScanPosition. */
-  readonly scans: readonly Scan[];
+  /** At most `limit`, in the order of ScanPosition; only finished ones. */
+  readonly scans: readonly FinishedScan[];
   /** True when at least one more follows. */
   readonly more: boolean;
 }

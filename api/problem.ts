@@ -14,7 +14,7 @@ export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not valid' },
   unauthenticated: { status: 401, title: 'Authentication is required' },
   'not-found': { status: 404, title: 'Nothing is here' },
-  'scan-not-found': { status: 404, title: 'No such scan is finished' },
+  'scan-not-found': { status: 404, title: 'No such scan is known' },
   'method-not-allowed': { status: 405, title: 'This method is not allowed here' },
   timeout: { status: 408, title: 'The request took too long to arrive' },
   'body-too-large': { status: 413, title: 'The body is too large' },

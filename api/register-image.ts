@@ -25,13 +25,13 @@ const Answer = Type.Object({
   scan_id: Uuid,
   trace_id: Type.String({ description: 'Finds every step of the flow, from this request to the last log line' }),
   links: Type.Object({
-    scan: Type.String({ description: 'Answers 404 with Retry-After until the scan has completed or failed' }),
+    scan: Type.String({ description: 'Answers 404 with Retry-After until the scan is known' }),
     characters: Type.String({ description: 'Where a reward shows' }),
   }),
 });
 
 const ACCEPTED_HEADERS = {
-  location: { type: 'string', description: 'The scan, once it is finished: links.scan' },
+  location: { type: 'string', description: 'The scan, once it is known: links.scan' },
   traceresponse: { type: 'string', description: 'W3C Trace Context: the trace and span of this request' },
   'x-request-id': { type: 'string' },
   'idempotency-replayed': { type: 'string', description: '`true` when this is the first answer again' },

@@ -8,19 +8,20 @@ import { readCursor, writeCursor } from './scan-cursor.ts';
 import { readPeriod } from './scan-period.ts';
 import { userOf } from './user-of.ts';
 
-const Scan = Type.Object({
+const SCAN_FIELDS = {
   scan_id: Uuid,
   image_id: Type.Union([Uuid, Type.Null()]),
-  status: Type.Enum(['completed', 'failed']),
+  status: Type.Enum(['requested', 'completed', 'failed']),
   category: Type.Union([Type.String(), Type.Null()]),
   confidence: Type.Union([Type.Number({ description: '0 to 1' }), Type.Null()]),
   reward_eligible: Type.Boolean(),
-  reward_status: Type.Enum(['pending', 'granted', 'none', 'failed'], {
-    description: '`pending` becomes `granted` or `failed`; `none`: not eligible',
+  reward_status: Type.Union([Type.Enum(['pending', 'granted', 'none', 'failed']), Type.Null()], {
+    description: '`pending` becomes `granted` or `failed`; `none`: not eligible; null: not decided yet',
   }),
   failure_reason: Type.Union([Type.String(), Type.Null()], { description: 'Why the scan or its reward failed' }),
-  completed_at: Timestamp,
-});
+};
+const Scan = Type.Object({ ...SCAN_FIELDS, completed_at: Type.Union([Timestamp, Type.Null()]) });
+const FinishedScan = Type.Object({ ...SCAN_FIELDS, completed_at: Timestamp });
 
 const DAY_OR_MOMENT = 'A date-time with its offset, or a date: the whole day in the time zone of the pipeline.';
 const LIMIT_DEFAULT = 20;
@@ -38,7 +39,7 @@ const ScansQuery = Type.Object(
 );
 
 const Scans = Type.Object({
-  scans: Type.Array(Scan, { description: 'The newest first' }),
+  scans: Type.Array(FinishedScan, { description: 'Completed and failed ones, the newest first' }),
   next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'null: this is the last page' }),
 });
 
@@ -72,20 +73,21 @@ export function addScans(app: ApiServer, queries: Queries, timeZone: string): vo
     tags: ['scans'],
     summary: 'One of your scans',
     description:
-      'A scan can be read when it has completed or failed. Until then, and for an id that is not yours, the answer is 404 with Retry-After: ' +
-      'a client that follows links.scan of a registration asks again after that many seconds. reward_status may still change from pending afterwards.',
+      'Until the scan is known, and for an id that is not yours, the answer is 404 with Retry-After: a client that follows links.scan of a ' +
+      'registration asks again after that many seconds, and gives up after a time of its own choice. A scan whose status is requested is ' +
+      'answered with Retry-After too; completed and failed are final, while reward_status may still change from pending.',
     security: SECURED,
     headers: Headers,
     params: ScanPath,
     querystring: NoQuery,
-    response: { 200: described(Scan, 'The scan has completed or failed'), ...commonProblems('scan-not-found') },
+    response: { 200: described(Scan, 'The scan as far as it is known'), ...commonProblems('scan-not-found') },
   };
   app.get('/scans/:id', { schema: one, config: { rateClass: 'query' } }, async (request, reply) => {
     const scan = answerRead(request, reply, await queries.scan(userOf(request), request.params.id.toLowerCase()));
+    if (scan?.status === 'requested') reply.header('retry-after', POLL_SECONDS);
     if (scan !== undefined) return scan;
     throw new HttpProblem('scan-not-found', {
-      detail:
-        'You have no finished scan with this id. If it was accepted a moment ago it is still being processed: ask again after Retry-After.',
+      detail: 'You have no scan with this id. If it was accepted a moment ago it is still being processed: ask again after Retry-After.',
       headers: { 'retry-after': POLL_SECONDS.toString() },
     });
   });

@@ -78,7 +78,10 @@ function faultsOfError(error: SchemaError, whole: string): FieldFault[] {
 
 /** What the schema demands, in words made of the schema alone. */
 function demand(keyword: string, params: Readonly<Record<string, unknown>>): string {
-  const of = (name: string): string => String(JSON.stringify(params[name])).replaceAll('"', '');
+  const of = (name: string): string => {
+    const value = params[name];
+    return value === undefined ? '' : JSON.stringify(value).replaceAll('"', '');
+  };
   switch (keyword) {
     case 'type':
       return `must be of type ${of('type')}`;

@@ -47,7 +47,9 @@ export async function createTokenVerifier(options: TokenOptions, clock: Clock): 
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         currentDate: new Date(clock.nowMs()),
       });
-      return USER_ID.test(payload.sub ?? '') ? { kind: 'valid', userId: payload.sub ?? '' } : { kind: 'invalid' };
+      // The library promises a text, and lets through whatever JSON holds.
+      const subject: unknown = payload.sub;
+      return typeof subject === 'string' && USER_ID.test(subject) ? { kind: 'valid', userId: subject } : { kind: 'invalid' };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return { kind: 'expired' };
       if (error instanceof errors.JOSEError) return { kind: 'invalid' };

@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto';
+import { setImmediate as tick } from 'node:timers/promises';
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { buildApi } from '../../api/create-api.ts';
+import type { ApiDependencies, ApiOptions } from '../../api/create-api.ts';
+import { developmentToken } from '../../api/development-token.ts';
+import type { FinishedScan, RegisterImageInput, RegisterImageResult, Scan, ScansQuery, WeeklyRankingQuery } from '../../api/ports.ts';
+import type { TokenOptions } from '../../api/verify-token.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { HealthSource } from '../../core/lifecycle.ts';
+import type { LogFields, Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { TraceContext } from '../../core/trace.ts';
+
+export const SECRET = 'a secret of a developer, 32 bytes or more';
+export const AUTH: TokenOptions = { issuer: 'millrace', audience: 'millrace', keys: { kind: 'development-secret', secret: SECRET } };
+
+export interface LogLine extends LogFields {
+  readonly level: string;
+  readonly message: string;
+}
+
+/** Keeps every line, with the fields of its ancestors; an error counts as everything that it could print. */
+export function captureLogger(lines: LogLine[], base: LogFields = {}): Logger {
+  const write = (level: string) => (fields: LogFields, message: string, error?: unknown) => {
+    const failure = error instanceof Error ? { failure: `${error.name} ${error.message}` } : {};
+    lines.push({ ...base, ...fields, ...failure, level, message });
+  };
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => captureLogger(lines, { ...base, ...fields }),
+  };
+}
+
+/** A clock that stands still until it is turned; sleepers wake when their time has come. */
+export class HandClock implements Clock {
+  private ms = 1_800_000_000_000;
+  private readonly sleepers = new Set<{ readonly atMs: number; wake(): void }>();
+
+  nowMs(): number {
+    return this.ms;
+  }
+
+  monotonicMs(): number {
+    return this.ms;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const sleeper = { atMs: this.ms + ms, wake: resolve };
+      this.sleepers.add(sleeper);
+      signal?.addEventListener('abort', () => {
+        this.sleepers.delete(sleeper);
+        reject(signal.reason as Error);
+      });
+    });
+  }
+
+  async turn(ms: number): Promise<void> {
+    this.ms += ms;
+    for (const sleeper of this.sleepers) {
+      if (sleeper.atMs > this.ms) continue;
+      this.sleepers.delete(sleeper);
+      sleeper.wake();
+    }
+    await tick();
+  }
+}
+
+export interface Counted {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export function captureMetrics(counted: Counted[]): Metrics {
+  const keep = (name: string, labels: Readonly<Record<string, string>>): void => void counted.push({ name, labels });
+  return { count: keep, gauge: keep, observe: keep };
+}
+
+/** The ports in memory: what a test sets is what the API gets, and what the API asked is kept. */
+export class InMemoryPorts {
+  readonly registered: { readonly input: RegisterImageInput; readonly trace: TraceContext }[] = [];
+  readonly asked: { readonly userId: string; readonly query: ScansQuery }[] = [];
+  readonly rankings: WeeklyRankingQuery[] = [];
+  readonly answers = new Map<string, { readonly hash: string; readonly result: RegisterImageResult & { kind: 'accepted' } }>();
+  readonly unknownUsers = new Set<string>();
+  scans: readonly FinishedScan[] = [];
+  single: Scan | undefined;
+  more = false;
+  /** Thrown by every port when set. */
+  failure: Error | undefined;
+  /** Every port waits for it. */
+  gate: Promise<void> = Promise.resolve();
+
+  readonly commands = {
+    registerImage: async (input: RegisterImageInput, trace: TraceContext): Promise<RegisterImageResult> => {
+      await this.pass();
+      const first = input.idempotencyKey === undefined ? undefined : this.answers.get(input.idempotencyKey);
+      if (first !== undefined) return first.hash === input.requestHash ? { ...first.result, kind: 'repeated' } : { kind: 'mismatch' };
+      this.registered.push({ input, trace });
+      const answer = { image_id: randomUUID(), scan_id: randomUUID(), trace_id: trace.traceId };
+      const result = { kind: 'accepted' as const, answer };
+      if (input.idempotencyKey !== undefined) this.answers.set(input.idempotencyKey, { hash: input.requestHash, result });
+      return result;
+    },
+  };
+
+  readonly queries = {
+    ownedCharacters: async (userId: string) => {
+      await this.pass();
+      const mine = { id: 'bottle', name: `of ${userId}`, acquired_at: '2026-02-14T00:00:00.000000Z', source: 'scan' };
+      return { data: [mine], source: 'read-model' as const };
+    },
+    weeklyRanking: async (query: WeeklyRankingQuery) => {
+      await this.pass();
+      this.rankings.push(query);
+      const entries = [{ rank: 1, user_id: 'ada', count: 3 }];
+      return { data: { week: query.week ?? '2026-W07', entries }, source: 'write-database' as const };
+    },
+    scansOf: async (userId: string, query: ScansQuery) => {
+      await this.pass();
+      this.asked.push({ userId, query });
+      return { data: { scans: this.scans, more: this.more }, source: 'read-model' as const };
+    },
+    scan: async (_userId: string, scanId: string) => {
+      await this.pass();
+      return { data: this.single?.scan_id === scanId ? this.single : undefined, source: 'read-model' as const };
+    },
+  };
+
+  readonly users = { isKnownUser: async (userId: string) => !this.unknownUsers.has(userId) };
+
+  private async pass(): Promise<void> {
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+export interface ApiHarness {
+  readonly app: FastifyInstance;
+  readonly ports: InMemoryPorts;
+  readonly lines: LogLine[];
+  readonly counted: Counted[];
+  readonly clock: HandClock;
+  readonly health: HealthSource[];
+  readonly dependencies: ApiDependencies;
+  stopping: boolean;
+  /** A request with a valid token of the user. */
+  readonly as: (userId: string, request: InjectOptions) => Promise<LightMyRequestResponse>;
+}
+
+/** The API without a socket, over ports in memory. Rate limits are off unless a test sets them. */
+export function apiHarness(options: Partial<ApiOptions> = {}): ApiHarness {
+  const { dependencies, ...captured } = capturedDependencies();
+  const settings = { ...apiOptions(), ...options };
+  const harness: ApiHarness = {
+    ...captured,
+    dependencies,
+    stopping: false,
+    app: buildApi(dependencies, settings, () => harness.stopping),
+    as: async (userId: string, request: InjectOptions) => {
+      const token = await developmentToken(AUTH, { id: userId }, captured.clock.nowMs());
+      const headers = { authorization: `Bearer ${token}`, ...request.headers };
+      return harness.app.inject({ ...request, headers });
+    },
+  };
+  return harness;
+}
+
+export function apiOptions(): ApiOptions {
+  return {
+    host: '127.0.0.1',
+    port: 0,
+    auth: AUTH,
+    timeZone: 'Asia/Seoul',
+    rateLimits: { commandsPerMinute: 0, queriesPerMinute: 0 },
+  };
+}
+
+export function capturedDependencies() {
+  const ports = new InMemoryPorts();
+  const lines: LogLine[] = [];
+  const counted: Counted[] = [];
+  const clock = new HandClock();
+  const health: HealthSource[] = [];
+  const dependencies: ApiDependencies = {
+    commands: ports.commands,
+    queries: ports.queries,
+    users: ports.users,
+    health,
+    renderMetrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'millrace_up 1\n' }),
+    logger: captureLogger(lines),
+    metrics: captureMetrics(counted),
+    clock,
+  };
+  return { ports, lines, counted, clock, health, dependencies };
+}
