@@ -3,11 +3,10 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Flavour } from './flavour.ts';
 import { PARTS, type Part } from './parts.ts';
 import { freePorts, PORT_NAMES, type PortName, type Ports } from './ports.ts';
 import { StackError } from './stack-error.ts';
-
-export type Flavour = 'native' | 'docker';
 
 /** What must be the same the next time: written before anything that depends on it starts. */
 export interface StackState {

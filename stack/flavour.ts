@@ -1,40 +1,32 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import type { DataFolder, Flavour } from './data-folder.ts';
-import { missingTools } from './native/toolchain.ts';
-import { StackError } from './stack-error.ts';
+import type { GivenEndpoints } from './endpoints.ts';
+import type { Part } from './parts.ts';
+import type { StackEvent } from './progress.ts';
 
-/** The flavour asked for, or the one this folder has, or the one this machine can run (servers without Docker first). */
-export async function chooseFlavour(folder: DataFolder, wanted: Flavour | undefined): Promise<Flavour> {
-  const current = (await folder.readState())?.flavour;
-  if (wanted !== undefined && current !== undefined && wanted !== current) {
-    throw new StackError(
-      `${folder.path} holds a stack of the ${current} flavour`,
-      'Run `millrace stack reset` first (it deletes the data), or choose another --data-folder.',
-    );
-  }
-  return wanted ?? current ?? (await detectFlavour());
+/** Servers as plain processes, or as containers. */
+export type Flavour = 'native' | 'docker';
+
+/** One way to run the servers. The caller holds the data folder's lock around `up`, `down` and `reset`. */
+export interface Stack {
+  /** Starts what does not run yet and resolves when every wanted part answers. Rejects after stopping what it had started. */
+  up(request: UpRequest): Promise<Readonly<Record<Part, string>>>;
+  /** Stops the parts, or all; softly first, then hard after a deadline. Data stays. */
+  down(parts: readonly Part[] | undefined, report: (event: StackEvent) => void): Promise<void>;
+  status(): Promise<readonly PartStatus[]>;
+  /** Deletes what the stopped servers keep outside the data folder. */
+  discard(): Promise<void>;
 }
 
-async function detectFlavour(): Promise<Flavour> {
-  const missing = await missingTools(['java', 'javac', 'mvn']);
-  if (missing.length === 0) return 'native';
-  if (await dockerComposeWorks()) return 'docker';
-  throw new StackError(
-    `Neither flavour of the stack can run here: no Docker engine with compose answers, and ${missing.map(({ problem }) => problem).join(', ')}`,
-    ['Start Docker, or:', ...missing.map(({ remedy }) => remedy)].join(' '),
-  );
+export interface UpRequest {
+  readonly parts: readonly Part[];
+  readonly given: GivenEndpoints;
+  readonly signal: AbortSignal;
+  readonly report: (event: StackEvent) => void;
 }
 
-/** Whether an engine answers and has the compose command. */
-export async function dockerComposeWorks(): Promise<boolean> {
-  const run = promisify(execFile);
-  try {
-    await run('docker', ['compose', 'version'], { timeout: 10_000 });
-    await run('docker', ['info', '--format', '{{.ServerVersion}}'], { timeout: 10_000 });
-    return true;
-  } catch {
-    // Not installed, no right to use it, engine stopped: for the choice all of them mean the same.
-    return false;
-  }
+export interface PartStatus {
+  readonly part: Part;
+  readonly state: 'running' | 'not answering' | 'stopped';
+  readonly address: string;
+  readonly pid?: number;
+  readonly log?: string;
 }

@@ -44,6 +44,16 @@ export async function freePorts(count: number, taken: Iterable<number> = [], ran
   return found;
 }
 
+/** The same ports, except those of `stopped` parts on which somebody else listens by now. */
+export async function portsWithoutTaken(ports: Ports, stopped: readonly Part[]): Promise<Ports> {
+  const names: PortName[] = [];
+  for (const name of stopped.flatMap((part) => PORTS_OF[part])) {
+    if (!(await isFree(ports[name]))) names.push(name);
+  }
+  const fresh = await freePorts(names.length, Object.values(ports));
+  return { ...ports, ...Object.fromEntries(names.map((name, index) => [name, fresh[index]])) };
+}
+
 /** Whether a server could listen there on the loopback interface. */
 export async function isFree(port: number): Promise<boolean> {
   return !(await answers(port)) && (await bindable(port));

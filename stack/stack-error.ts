@@ -1,10 +1,12 @@
-/** The stack cannot do what was asked; `remedy` tells the user what to do about it. */
+/** The stack cannot do what was asked. The message is the problem and, on a line of its own, what to do about it. */
 export class StackError extends Error {
+  readonly problem: string;
   readonly remedy: string;
 
-  constructor(message: string, remedy: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(problem: string, remedy: string, options?: ErrorOptions) {
+    super(`${problem}\n${remedy}`, options);
     this.name = 'StackError';
+    this.problem = problem;
     this.remedy = remedy;
   }
 }

@@ -1,42 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataFolder, defaultDataFolder, type Flavour } from './data-folder.ts';
+import { chooseFlavour } from './choose-flavour.ts';
+import { DataFolder, defaultDataFolder } from './data-folder.ts';
 import { DockerStack } from './docker/docker-stack.ts';
 import { endpointsFrom, givenByEnvironment, type GivenEndpoints, type StackEndpoints } from './endpoints.ts';
 import { withLock } from './lock.ts';
 import { NativeStack } from './native/native-stack.ts';
 import { CORE_PARTS, type Part } from './parts.ts';
-import { chooseFlavour } from './flavour.ts';
+import type { Flavour, PartStatus, Stack } from './flavour.ts';
 import { StackError } from './stack-error.ts';
 import type { StackEvent } from './progress.ts';
 
-export type { Flavour, GivenEndpoints, Part, StackEndpoints, StackEvent };
-
-/** One way to run the servers. The caller holds the data folder's lock around `up`, `down` and `reset`. */
-export interface Stack {
-  /** Starts what does not run yet and resolves when every wanted part answers. Rejects after stopping what it had started. */
-  up(request: UpRequest): Promise<Readonly<Record<Part, string>>>;
-  /** Stops the parts, or all; softly first, then hard after a deadline. Data stays. */
-  down(parts: readonly Part[] | undefined, report: (event: StackEvent) => void): Promise<void>;
-  status(): Promise<readonly PartStatus[]>;
-  /** Deletes what the stopped servers keep outside the data folder. */
-  discard(): Promise<void>;
-}
-
-export interface UpRequest {
-  readonly parts: readonly Part[];
-  readonly given: GivenEndpoints;
-  readonly signal: AbortSignal;
-  readonly report: (event: StackEvent) => void;
-}
-
-export interface PartStatus {
-  readonly part: Part;
-  readonly state: 'running' | 'not answering' | 'stopped';
-  readonly address: string;
-  readonly pid?: number;
-  readonly log?: string;
-}
+export type { Flavour, GivenEndpoints, Part, PartStatus, StackEndpoints, StackEvent };
 
 export interface StackOptions {
   readonly flavour?: Flavour | undefined;

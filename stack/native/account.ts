@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StackError } from '../stack-error.ts';
-import type { Owner } from './run-tool.ts';
+import type { Owner } from '../run-tool.ts';
 
 /** The account PostgreSQL runs under: undefined, that is our own, unless we are root, as which it refuses to run. */
 export function postgresOwner(): Owner | undefined {

@@ -30,7 +30,7 @@ export interface Installation {
 export async function installed(cache: string, installation: Installation): Promise<string> {
   const { name, signal, onWait } = installation;
   const folder = join(cache, name);
-  if (existsSync(folder)) return folder;
+  if (isInstalled(cache, name)) return folder;
   await mkdir(cache, { recursive: true });
   return withLock(join(cache, `.${name}.lock`), { signal, onWait }, async () => {
     if (existsSync(folder)) return folder;
@@ -45,6 +45,10 @@ export async function installed(cache: string, installation: Installation): Prom
       await rm(temporary, { recursive: true, force: true });
     }
   });
+}
+
+export function isInstalled(cache: string, name: string): boolean {
+  return existsSync(join(cache, name));
 }
 
 async function removeLeftovers(cache: string, name: string): Promise<void> {

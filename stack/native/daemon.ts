@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRunning, parseIdentity, WRITE_IDENTITY, type ProcessIdentity } from '../process-identity.ts';
-import type { Owner } from './run-tool.ts';
+import type { Owner } from '../run-tool.ts';
 
 const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
 const POLL_MS = 50;

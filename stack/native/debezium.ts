@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kafkaJars, logging, properties } from './kafka.ts';
 import { homeOf, STOP_JVM, type NativePart, type PartContext, type Recipe } from './native-part.ts';
-import { runTool } from './run-tool.ts';
+import { runTool } from '../run-tool.ts';
 import { commandOf } from './toolchain.ts';
 
 const VERSION = '3.7.0.Final';

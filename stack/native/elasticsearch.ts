@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { homeOf, STOP_JVM, type NativePart, type PartContext, type Recipe } from './native-part.ts';
-import { runTool } from './run-tool.ts';
+import { runTool } from '../run-tool.ts';
 import { commandOf } from './toolchain.ts';
 
 const VERSION = '8.19.21';

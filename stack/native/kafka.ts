@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { homeOf, STOP_JVM, type NativePart, type PartContext, type Recipe } from './native-part.ts';
-import { runTool } from './run-tool.ts';
+import { runTool } from '../run-tool.ts';
 import { commandOf } from './toolchain.ts';
 
 const KAFKA_VERSION = '4.3.1';

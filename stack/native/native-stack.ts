@@ -1,13 +1,12 @@
 import { newState, type DataFolder, type StackState } from '../data-folder.ts';
-import { ADDRESS_VARIABLE, withoutPassword, type GivenEndpoints } from '../endpoints.ts';
+import type { PartStatus, Stack, UpRequest } from '../flavour.ts';
+import { addressesOf, checkGiven } from '../given.ts';
 import { answers } from '../health.ts';
 import { PARTS, type Part } from '../parts.ts';
-import { freePorts, isFree, PORT_NAMES, PORTS_OF, type PortName, type Ports } from '../ports.ts';
-import type { StackEvent, Step } from '../progress.ts';
-import type { PartStatus, Stack, UpRequest } from '../stack.ts';
-import { StackError } from '../stack-error.ts';
+import { PORT_NAMES, portsWithoutTaken, type Ports } from '../ports.ts';
+import type { StackEvent } from '../progress.ts';
 import { postgresOwner, reachableFolder } from './account.ts';
-import { cacheFolder } from './cache.ts';
+import { cacheFolder, isInstalled } from './cache.ts';
 import { runningIn, stop, type DaemonFiles } from './daemon.ts';
 import { debezium } from './debezium.ts';
 import { elasticsearch } from './elasticsearch.ts';
@@ -17,6 +16,7 @@ import { PartStart } from './part-start.ts';
 import { postgres } from './postgres.ts';
 import { redis } from './redis.ts';
 import { registry } from './registry.ts';
+import { requireTools, type Tool } from './toolchain.ts';
 
 const NATIVE: Readonly<Record<Part, NativePart>> = { postgres, kafka, registry, redis, elasticsearch, debezium };
 
@@ -32,14 +32,16 @@ export class NativeStack implements Stack {
 
   async up(request: UpRequest): Promise<Readonly<Record<Part, string>>> {
     await checkGiven(request);
-    const own = request.parts.filter((part) => request.given[part] === undefined);
+    const own = withNeeds(request.parts).filter((part) => request.given[part] === undefined);
     for (let attempt = 1; ; attempt++) {
-      const state = await this.#stateFor(own);
+      const stopped = await this.#stoppedOf(own);
+      await requireTools(toolsFor(stopped));
+      const state = await this.#stateFor(stopped);
       try {
         return await this.#start(own, state, request);
       } catch (error) {
         // Between choosing a port and listening on it, another program can take it.
-        const ports = await this.#portsFor(state.ports, own);
+        const ports = await portsWithoutTaken(state.ports, await this.#stoppedOf(own));
         if (request.signal.aborted || attempt === PORT_ATTEMPTS || PORT_NAMES.every((name) => ports[name] === state.ports[name]))
           throw error;
       }
@@ -57,7 +59,7 @@ export class NativeStack implements Stack {
   async status(): Promise<readonly PartStatus[]> {
     const state = await this.#folder.readState();
     if (state === undefined) return [];
-    const addresses = addressesOf(state.ports, await this.#folder.postgresPassword(), {});
+    const addresses = ownAddresses(state.ports, await this.#folder.postgresPassword());
     return Promise.all(PARTS.map(async (part) => this.#statusOf(part, addresses[part])));
   }
 
@@ -67,13 +69,13 @@ export class NativeStack implements Stack {
   }
 
   /** The state, with other ports for the parts that have to start and find theirs taken; on disk before anything starts. */
-  async #stateFor(own: readonly Part[]): Promise<StackState> {
+  async #stateFor(stopped: readonly Part[]): Promise<StackState> {
     const before = (await this.#folder.readState()) ?? (await newState('native'));
     const wanted = this.#folder.of('postgres');
-    const reachable = before.postgresFolder ?? reachableFolder(wanted, own.includes('postgres') ? postgresOwner() : undefined);
+    const reachable = before.postgresFolder ?? reachableFolder(wanted, stopped.includes('postgres') ? postgresOwner() : undefined);
     const state: StackState = {
       ...before,
-      ports: await this.#portsFor(before.ports, own),
+      ports: await portsWithoutTaken(before.ports, stopped),
       ...(reachable === wanted ? {} : { postgresFolder: reachable }),
     };
     await this.#folder.writeState(state);
@@ -82,7 +84,7 @@ export class NativeStack implements Stack {
 
   async #start(own: readonly Part[], state: StackState, request: UpRequest): Promise<Readonly<Record<Part, string>>> {
     const password = await this.#folder.postgresPassword();
-    const addresses = addressesOf(state.ports, password, request.given);
+    const addresses = addressesOf(request.given, ownAddresses(state.ports, password));
     const failed = new AbortController();
     const shared = { ...state, password, addresses, signal: AbortSignal.any([request.signal, failed.signal]) };
     const starts = new Map<Part, PartStart>();
@@ -101,12 +103,12 @@ export class NativeStack implements Stack {
     return addresses;
   }
 
-  async #portsFor(ports: Ports, own: readonly Part[]): Promise<Ports> {
+  async #stoppedOf(parts: readonly Part[]): Promise<readonly Part[]> {
     const stopped: Part[] = [];
-    for (const part of own) {
+    for (const part of parts) {
       if ((await runningIn(this.#filesOf(part))) === undefined) stopped.push(part);
     }
-    return portsWithoutTaken(ports, stopped);
+    return stopped;
   }
 
   async #stop(part: Part, report: (event: StackEvent) => void): Promise<void> {
@@ -147,37 +149,23 @@ async function runAll(starts: readonly PartStart[], failed: AbortController, req
   throw failed.signal.reason;
 }
 
-async function checkGiven(request: UpRequest): Promise<void> {
-  await Promise.all(
-    request.parts.map(async (part) => {
-      const address = request.given[part];
-      if (address === undefined) return;
-      if (!(await answers(part, address))) {
-        throw new StackError(
-          `${ADDRESS_VARIABLE[part]} is given, but nothing answers at ${withoutPassword(address)}`,
-          'Start that server, correct the address, or unset the variable so that the stack starts its own.',
-        );
-      }
-      const step: Step = 'given';
-      request.report({ part, step, detail: withoutPassword(address) });
-    }),
-  );
+function ownAddresses(ports: Ports, password: string): Readonly<Record<Part, string>> {
+  return Object.fromEntries(PARTS.map((part) => [part, NATIVE[part].address(ports, password)])) as Record<Part, string>;
 }
 
-function addressesOf(ports: Ports, password: string, given: GivenEndpoints): Readonly<Record<Part, string>> {
-  return Object.fromEntries(PARTS.map((part) => [part, given[part] ?? NATIVE[part].address(ports, password)])) as Record<Part, string>;
+/** What is needed to start these parts, and to install what the cache does not hold. */
+function toolsFor(parts: readonly Part[]): readonly Tool[] {
+  const natives = parts.map((part) => NATIVE[part]);
+  const missing = natives.flatMap(({ recipes }) => recipes).filter(({ name }) => !isInstalled(cacheFolder(), name));
+  return [...new Set([...natives.flatMap(({ tools }) => tools), ...missing.flatMap(({ tools }) => tools)])];
+}
+
+/** Connect alone is of no use: asking for it asks for its broker. */
+function withNeeds(parts: readonly Part[]): readonly Part[] {
+  const all = new Set(parts.flatMap((part) => [...NATIVE[part].needs, part]));
+  return PARTS.filter((part) => all.has(part));
 }
 
 function inOrderOfNeed(parts: readonly Part[]): readonly Part[] {
   return [...parts].sort((a, b) => NATIVE[a].needs.length - NATIVE[b].needs.length);
-}
-
-/** The same ports, except those of `stopped` parts on which somebody else listens by now. */
-export async function portsWithoutTaken(ports: Ports, stopped: readonly Part[]): Promise<Ports> {
-  const names: PortName[] = [];
-  for (const name of stopped.flatMap((part) => PORTS_OF[part])) {
-    if (!(await isFree(ports[name]))) names.push(name);
-  }
-  const fresh = await freePorts(names.length, Object.values(ports));
-  return { ...ports, ...Object.fromEntries(names.map((name, index) => [name, fresh[index]])) };
 }

@@ -43,7 +43,7 @@ export class PartStart {
     try {
       await result;
     } catch (error) {
-      if (!this.#signal.aborted) this.#options.report('failed', error instanceof Error ? error.message : String(error));
+      if (!this.#signal.aborted) this.#options.report('failed', error instanceof StackError ? error.problem : String(error));
       throw error;
     }
   }

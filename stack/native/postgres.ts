@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { StackError } from '../stack-error.ts';
 import { canReach, postgresOwner } from './account.ts';
 import { homeOf, type NativePart, type PartContext, type Recipe } from './native-part.ts';
-import { runTool, type Owner } from './run-tool.ts';
+import { runTool, type Owner } from '../run-tool.ts';
 import { commandOf } from './toolchain.ts';
 
 export const POSTGRES_USER = 'millrace';

@@ -2,7 +2,7 @@ import { chmod, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StackError } from '../stack-error.ts';
 import { homeOf, type NativePart, type Recipe } from './native-part.ts';
-import { runTool } from './run-tool.ts';
+import { runTool } from '../run-tool.ts';
 import { commandOf } from './toolchain.ts';
 
 /** The servers inside the artifact, by platform. */

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StackError } from '../stack-error.ts';
 import { homeOf, STOP_JVM, type NativePart, type Recipe } from './native-part.ts';
-import { runTool } from './run-tool.ts';
+import { runTool } from '../run-tool.ts';
 import { commandOf } from './toolchain.ts';
 
 const VERSION = '2.6.13.Final';

@@ -1,17 +1,43 @@
 import type { TestProject } from 'vitest/node';
+import { progressOn } from '../../stack/progress.ts';
+import { startTestStack, type TestStack } from '../../stack/test-stack.ts';
 
-/** Provides the servers whose URLs the environment names. */
-export default function setup(project: TestProject): void {
-  const required = (name: string): string => {
-    const value = process.env[name];
-    if (value === undefined) throw new Error(`${name} is not set`);
-    return value;
-  };
+/** One stack for all projects of a run: vitest loads this file once for each of them. */
+interface Shared {
+  stack: Promise<TestStack>;
+  users: number;
+}
+
+const here = globalThis as { millraceTestStack?: Shared | undefined };
+
+/** Provides servers to the tests: those that MILLRACE_TEST_* name, and a stack of its own for those that they do not. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const shared = (here.millraceTestStack ??= { stack: start(), users: 0 });
+  shared.users++;
+  const { endpoints } = await shared.stack;
   project.provide('services', {
-    postgresUrl: required('MILLRACE_TEST_POSTGRES_URL'),
-    kafkaBrokers: required('MILLRACE_TEST_KAFKA_BROKERS'),
-    registryUrl: required('MILLRACE_TEST_SCHEMA_REGISTRY_URL'),
-    redisUrl: required('MILLRACE_TEST_REDIS_URL'),
-    elasticsearchUrl: required('MILLRACE_TEST_ELASTICSEARCH_URL'),
+    postgresUrl: endpoints.postgresUrl,
+    kafkaBrokers: endpoints.kafkaBrokers,
+    registryUrl: endpoints.registryUrl,
+    redisUrl: endpoints.redisUrl,
+    elasticsearchUrl: endpoints.elasticsearchUrl,
   });
+  return async () => {
+    if (--shared.users > 0) return;
+    here.millraceTestStack = undefined;
+    await (await shared.stack).stop();
+  };
+}
+
+async function start(): Promise<TestStack> {
+  const progress = progressOn(process.stderr);
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort(new Error('interrupted'));
+  process.once('SIGINT', interrupt);
+  try {
+    return await startTestStack(interrupted.signal, progress.report);
+  } finally {
+    process.off('SIGINT', interrupt);
+    progress.close();
+  }
 }

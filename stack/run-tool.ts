@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { StackError } from '../stack-error.ts';
+import { StackError } from './stack-error.ts';
 
 export interface ToolRun {
   readonly command: string;
