@@ -1,0 +1,43 @@
+import { Kafka, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
+import type { ConnectionOptions } from 'node:tls';
+import type { Logger } from '../../core/log.ts';
+import { kafkaJsLogCreator } from './kafkajs-log.ts';
+
+export interface KafkaJsSettings {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly logger: Logger;
+  readonly ssl?: boolean | ConnectionOptions;
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
+  /** Default 3 s. */
+  readonly connectionTimeoutMs?: number;
+  /** Default 15 s. */
+  readonly requestTimeoutMs?: number;
+}
+
+export const DEFAULT_REQUEST_TIMEOUT_MS = 15_000;
+
+/** Retries inside kafkajs are few and short: it multiplies them (a retried send retries its connection), and waiting is ours. */
+export const SHORT_RETRIES: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 3 };
+
+/**
+ * One kafkajs client for one use. Never shared between consumers: members of one group that share a client also share its
+ * record of what the group has committed.
+ */
+export function createKafkaJsClient(settings: KafkaJsSettings, clientId = settings.clientId): Kafka {
+  return new Kafka({
+    brokers: [...settings.brokers],
+    clientId,
+    ssl: settings.ssl ?? false,
+    ...(settings.sasl === undefined ? {} : { sasl: settings.sasl as SASLOptions }),
+    connectionTimeout: settings.connectionTimeoutMs ?? 3_000,
+    requestTimeout: settings.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
+    retry: SHORT_RETRIES,
+    logLevel: logLevel.INFO,
+    logCreator: kafkaJsLogCreator(settings.logger),
+  });
+}
