@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ClassifiedError } from '../../core/errors.ts';
+import { deposit } from '../../test/support/bank-domain.ts';
+import type { Bank } from '../../test/support/bank.ts';
+import { aCause, openBank } from '../../test/support/bank.ts';
+import type { CommandAnswer } from './command-handler.ts';
+import { executeCommand } from './command-handler.ts';
+
+describe('executing a command', () => {
+  let bank: Bank;
+  beforeAll(async () => {
+    bank = await openBank('cmd', { poolMax: 20 });
+  });
+  afterAll(() => bank.close());
+
+  const execute = (account_id: string, amount = 1, key?: string, requestHash = 'h1'): Promise<CommandAnswer> =>
+    executeCommand(
+      bank.unitOfWork,
+      deposit,
+      { account_id, owner_id: 'o', amount },
+      aCause(),
+      key === undefined ? undefined : { key, requestHash },
+    );
+  const versions = (id: string) =>
+    bank.database.query('SELECT sequence_number AS v FROM bank.events WHERE aggregate_id = $1 ORDER BY v', [id]);
+
+  it('accepts it and answers with what was appended', async () => {
+    expect(await execute('plain')).toMatchObject({
+      kind: 'accepted',
+      events: [{ type: 'AccountDeposited', version: 1n }],
+      result: { account_id: 'plain', deposits: 1 },
+    });
+  });
+
+  it('answers a refusal and commits nothing, not even the idempotency key', async () => {
+    expect(await execute('refused', -1, 'k-refused')).toEqual({
+      kind: 'rejected',
+      rejection: { rejected: 'negative_amount', detail: 'only positive amounts are deposited' },
+    });
+    expect(await versions('refused')).toEqual([]);
+    expect((await execute('refused', 1, 'k-refused')).kind).toBe('accepted');
+  });
+
+  it('answers a repeated key with the first answer, and another body with a mismatch', async () => {
+    await execute('repeated', 1, 'k-repeated');
+    await execute('repeated', 1);
+    expect(await execute('repeated', 1, 'k-repeated')).toEqual({ kind: 'repeated', result: { account_id: 'repeated', deposits: 1 } });
+    expect(await execute('repeated', 2, 'k-repeated', 'h2')).toEqual({ kind: 'mismatch' });
+    expect(await versions('repeated')).toHaveLength(2);
+  });
+
+  it('has one effect for many requests with one key at once; the others wait for its answer', async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => execute('rush', 1, 'k-rush')));
+    expect(answers.map(({ kind }) => kind).sort()).toEqual(['accepted', ...Array<string>(9).fill('repeated')]);
+    for (const answer of answers) expect(answer).toMatchObject({ result: { account_id: 'rush', deposits: 1 } });
+    expect(await versions('rush')).toHaveLength(1);
+  });
+
+  it('keeps keys of commands apart from the keys of reactions', async () => {
+    await bank.unitOfWork.run(aCause(), (tx) => tx.markProcessed('scan:classify:1'));
+    expect((await execute('apart', 1, 'scan:classify:1')).kind).toBe('accepted');
+  });
+
+  it('decides again when another writer was faster, so that 20 at once all get their turn (I5)', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => execute('crowd')));
+    expect(answers.map(({ kind }) => kind)).toEqual(Array<string>(20).fill('accepted'));
+    const results = answers.map((answer) => (answer.kind === 'accepted' ? (answer.result as { deposits: number }).deposits : 0));
+    expect(
+      results.sort((a, b) => a - b),
+      'each decided over the state that the one before it left',
+    ).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+  });
+
+  it('gives up after its attempts, and repeats nothing that no repetition heals', async () => {
+    let attempts = 0;
+    const failing = (code: 'VERSION_CONFLICT' | 'STATE_INVALID') => ({
+      domain: 'bank',
+      run: () => {
+        attempts += 1;
+        return Promise.reject(new ClassifiedError(code, 'as the test says'));
+      },
+    });
+    const input = { account_id: 'x', owner_id: 'o', amount: 1 };
+    const run = (code: 'VERSION_CONFLICT' | 'STATE_INVALID') =>
+      executeCommand(failing(code), deposit, input, aCause(), undefined, { attempts: 3, random: () => 0 });
+    await expect(run('VERSION_CONFLICT')).rejects.toMatchObject({ code: 'VERSION_CONFLICT' });
+    expect(attempts).toBe(3);
+    await expect(run('STATE_INVALID')).rejects.toMatchObject({ code: 'STATE_INVALID' });
+    expect(attempts).toBe(4);
+  });
+
+  it('fails as DECISION_FAILED when the decision throws, and for a command of another domain', async () => {
+    const broken = {
+      ...deposit,
+      decide: () => {
+        throw new TypeError('secret-value');
+      },
+    };
+    const input = { account_id: 'x', owner_id: 'o', amount: 1 };
+    const error: unknown = await executeCommand(bank.unitOfWork, broken, input, aCause()).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'DECISION_FAILED' });
+    expect((error as Error).message).not.toContain('secret-value');
+    await expect(executeCommand(bank.unitOfWork, { ...deposit, domain: 'other' }, input, aCause())).rejects.toMatchObject({
+      code: 'DECISION_FAILED',
+    });
+  });
+});

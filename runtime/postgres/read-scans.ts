@@ -1,0 +1,62 @@
+import type { Database } from './database.ts';
+
+/** A scan as the write side knows it. Times are ISO 8601, UTC. */
+export interface ScanRow {
+  readonly scan_id: string;
+  readonly user_id: string;
+  readonly image_id: string | null;
+  readonly status: 'requested' | 'completed' | 'failed';
+  readonly category: string | null;
+  readonly confidence: number | null;
+  readonly reward_eligible: boolean;
+  readonly reward_status: 'pending' | 'granted' | 'none' | 'failed' | null;
+  readonly failure_reason: string | null;
+  readonly completed_at: string | null;
+}
+
+export interface ScanRowsFilter {
+  readonly from?: string | undefined;
+  readonly before?: string | undefined;
+  readonly category?: string | undefined;
+  readonly after?: { readonly completedAt: string; readonly scanId: string } | undefined;
+  readonly limit: number;
+}
+
+const COLUMNS = `scan_id, user_id, image_id, status, category, confidence, coalesce(reward_eligible, false) AS reward_eligible,
+  reward_status, failure_reason, completed_at`;
+
+/** Rejects with POSTGRES_UNAVAILABLE. */
+export async function readScan(database: Database, userId: string, scanId: string): Promise<ScanRow | undefined> {
+  const rows = await database.query<ScanRow>(`SELECT ${COLUMNS} FROM scan.scan_records WHERE scan_id = $1 AND user_id = $2`, [
+    scanId,
+    userId,
+  ]);
+  return rows[0];
+}
+
+/**
+ * The user's finished scans, the newest first to the millisecond, equal ones by scan id descending: the order that the
+ * read model has, so that a page of one goes on in the other. One row more than `limit` says that more follow.
+ */
+export async function readScans(database: Database, userId: string, filter: ScanRowsFilter): Promise<readonly ScanRow[]> {
+  return database.query<ScanRow>(
+    `SELECT ${COLUMNS} FROM scan.scan_records
+      WHERE user_id = $1 AND status IN ('completed', 'failed') AND completed_at IS NOT NULL
+        AND ($2::timestamptz IS NULL OR completed_at >= $2)
+        AND ($3::timestamptz IS NULL OR completed_at < $3)
+        AND ($4::text IS NULL OR category = $4)
+        AND ($5::timestamptz IS NULL
+             OR (date_trunc('milliseconds', completed_at), scan_id) < (date_trunc('milliseconds', $5::timestamptz), $6::varchar))
+      ORDER BY date_trunc('milliseconds', completed_at) DESC, scan_id DESC
+      LIMIT $7`,
+    [
+      userId,
+      filter.from ?? null,
+      filter.before ?? null,
+      filter.category ?? null,
+      filter.after?.completedAt ?? null,
+      filter.after?.scanId ?? null,
+      filter.limit + 1,
+    ],
+  );
+}
