@@ -189,6 +189,15 @@ export interface DomainDefinition {
   readonly processor?: ProcessorDefinition;
   /** False for the platform and for read-only domains: no outbox, no slot. */
   readonly captured: boolean;
+  /** Reference data that the deployment brings along. */
+  readonly seeds?: readonly SeedRows[];
+}
+
+/** Rows that must be there with these values; other rows of the table are left alone. */
+export interface SeedRows {
+  readonly table: string;
+  readonly key: readonly string[];
+  readonly rows: readonly JsonObject[];
 }
 
 export function defineDomain(definition: DomainDefinition): DomainDefinition {

@@ -38,6 +38,10 @@ export class Names {
     return this.underscored(`millrace_${domain}`);
   }
 
+  database(domain: string): string {
+    return this.underscored(domain);
+  }
+
   publication(domain: string): string {
     return this.underscored(`millrace_${domain}`);
   }

@@ -1,6 +1,7 @@
 import { defineDomain, defineProcessor } from '../../core/define.ts';
 import { characterAcquireFailed, characterAcquired, characterEvolved, characterLost } from '../../schemas/catalogue.ts';
 import { userCharactersAggregate } from './aggregate.ts';
+import { CHARACTER_SEED } from './catalogue.ts';
 import { grantScanReward } from './grant-scan-reward.ts';
 
 export const character = defineDomain({
@@ -9,4 +10,5 @@ export const character = defineDomain({
   aggregates: [userCharactersAggregate],
   processor: defineProcessor({ domain: 'character', reactions: [grantScanReward] }),
   captured: true,
+  seeds: [CHARACTER_SEED],
 });

@@ -4,7 +4,7 @@ import type { MetricName, Metrics } from '../../core/metrics.ts';
 
 export interface RenderedMetrics {
   readonly metrics: Metrics;
-  render(): Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly render: () => Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 /** Every metric of core/metrics.ts in a Prometheus registry of its own, beside the process's (CPU, memory, event loop). */

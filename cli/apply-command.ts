@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import { pipelineIn } from '../pipeline.ts';
+import { applyPipeline } from '../runtime/apply.ts';
+import { loadConfig } from '../runtime/config.ts';
+import { createLogger } from '../runtime/telemetry/log.ts';
+import { localEnvironment } from './local-environment.ts';
+import { localFolder } from './local-folder.ts';
+
+export function applyCommand(): Command {
+  return new Command('apply')
+    .description('make what the pipeline declares on the configured servers; changes nothing the second time')
+    .option('--json', 'print the changes as one JSON object')
+    .addHelpText(
+      'after',
+      `
+Makes databases and migrations, publications and slots, topics with partitions and retention, schemas with compatibility
+BACKWARD, and index templates. Existing data is never deleted.
+
+Examples:
+  millrace apply
+  millrace apply --json`,
+    )
+    .action(async (options: { json?: true }) => {
+      const config = loadConfig(localEnvironment(localFolder()));
+      const logger = createLogger({
+        service: 'millrace-apply',
+        environment: config.environment,
+        level: 'error',
+        format: config.log.format,
+      });
+      const changes = await applyPipeline(pipelineIn(config.timeZone), config, logger, (change) => {
+        if (options.json !== true) console.log(`  ${change}`);
+      });
+      if (options.json === true) console.log(JSON.stringify({ changes }));
+      else console.log(changes.length === 0 ? 'nothing to change' : `${changes.length} changes made`);
+    });
+}

@@ -1,0 +1,91 @@
+import { Command } from 'commander';
+import { runDemo } from '../demo/demo.ts';
+import { pipelineIn } from '../pipeline.ts';
+import { loadConfig } from '../runtime/config.ts';
+import { Connections } from '../runtime/connections.ts';
+import { Lifecycle } from '../runtime/lifecycle.ts';
+import { createLogger } from '../runtime/telemetry/log.ts';
+import type { Flavour } from '../stack/stack.ts';
+import { registerUsers } from './development-user.ts';
+import { localEnvironment } from './local-environment.ts';
+import type { LocalFolder, RunningRoles } from './local-folder.ts';
+import { localFolder } from './local-folder.ts';
+import { runningRoles } from './local-roles.ts';
+import { withLocalPipeline } from './start-command.ts';
+import { tokenOptions } from './token-options.ts';
+
+interface DemoFlags {
+  readonly count: string;
+  readonly seed: string;
+  readonly concurrency: string;
+  readonly patience: string;
+  readonly dataFolder: string;
+  readonly flavour?: Flavour;
+}
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('send registrations, watch them arrive, compare the end state field by field')
+    .option('--count <n>', 'registrations', '10000')
+    .option('--seed <n>', 'what is sent follows from it', '1')
+    .option('--concurrency <n>', 'users that send at the same time', '32')
+    .option('--patience <seconds>', 'give up after this long without any progress', '60')
+    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
+    .option('--flavour <flavour>', 'native or docker, when the pipeline does not run yet')
+    .addHelpText(
+      'after',
+      `
+Uses the pipeline that \`millrace start\` runs on the folder, or brings one up and stops it afterwards. Ends with exit code 1
+when something is missing or extra.
+
+Examples:
+  millrace demo
+  millrace demo --count 1000 --seed 7`,
+    )
+    .action(async (flags: DemoFlags) => {
+      const folder = localFolder(flags.dataFolder);
+      const interrupted = new AbortController();
+      const interrupt = (): void => interrupted.abort(new DOMException('interrupted', 'AbortError'));
+      process.once('SIGINT', interrupt);
+      process.once('SIGTERM', interrupt);
+      const work = async (running: RunningRoles): Promise<void> => {
+        if (!(await demo(folder, running, flags, interrupted.signal))) process.exitCode = 1;
+      };
+      const running = runningRoles(folder);
+      if (running === undefined) await withLocalPipeline(folder, flags.flavour, interrupted.signal, work);
+      else await work(running);
+    });
+}
+
+async function demo(folder: LocalFolder, running: RunningRoles, flags: DemoFlags, signal: AbortSignal): Promise<boolean> {
+  const config = loadConfig(localEnvironment(folder), { auth: true });
+  const logger = createLogger({ service: 'millrace-demo', environment: config.environment, level: 'error', format: config.log.format });
+  const connections = new Connections(pipelineIn(config.timeZone), config, logger, 'millrace-demo');
+  connections.redis('character');
+  connections.elasticsearch();
+  const lifecycle = new Lifecycle([...connections.services()], logger);
+  await lifecycle.start(signal);
+  try {
+    return await runDemo({
+      apiUrl: running.apiUrl,
+      operationsUrls: () => (runningRoles(folder) ?? running).roles.map(({ role, operationsUrl }) => ({ role, url: operationsUrl })),
+      connections,
+      tokens: tokenOptions(config),
+      registerUsers: (userIds) => registerUsers(config, userIds),
+      count: wholeNumber('--count', flags.count),
+      seed: wholeNumber('--seed', flags.seed),
+      concurrency: wholeNumber('--concurrency', flags.concurrency),
+      patienceMs: wholeNumber('--patience', flags.patience) * 1_000,
+      signal,
+    });
+  } finally {
+    await lifecycle.stop(5_000);
+    for (const service of connections.services()) await service.stop(AbortSignal.timeout(5_000));
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0`);
+  return value;
+}

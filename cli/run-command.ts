@@ -1,0 +1,77 @@
+import { Command } from 'commander';
+import type { ClassifiedError } from '../core/errors.ts';
+import { pipeline, pipelineIn } from '../pipeline.ts';
+import { loadConfig, printableConfig } from '../runtime/config.ts';
+import { parseRoles } from '../runtime/roles.ts';
+import { createLogger } from '../runtime/telemetry/log.ts';
+import { composeProcess } from './compose-process.ts';
+import { localEnvironment } from './local-environment.ts';
+import { localFolder } from './local-folder.ts';
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('start roles in this process and run until a signal')
+    .argument('<role...>', 'all, api, relay[:domain], processor[:domain], projector[:projection]')
+    .addHelpText(
+      'after',
+      `
+SIGTERM or SIGINT stops softly: reading ends first, what is in hand is finished and committed. A second signal stops at once.
+
+Examples:
+  millrace run all
+  millrace run api
+  millrace run relay:image relay:scan
+  millrace run processor projector:scan-history`,
+    )
+    .action(async (words: string[]) => {
+      await run(words);
+    });
+}
+
+async function run(words: readonly string[]): Promise<void> {
+  const roles = parseRoles(words, pipeline);
+  const config = loadConfig(localEnvironment(localFolder()), { auth: roles.api });
+  const service = serviceName(words);
+  const logger = createLogger({ service, environment: config.environment, ...config.log });
+  logger.info({ roles: words.join(' '), configuration: JSON.stringify(printableConfig(config)) }, 'starting');
+
+  const stopping = new AbortController();
+  let exitCode = 0;
+  const onFatal = (error: ClassifiedError): void => {
+    logger.error({ remedy: error.remedy }, 'cannot go on', error);
+    exitCode = 1;
+    stopping.abort();
+  };
+  const lifecycle = composeProcess({ service, pipeline: pipelineIn(config.timeZone), roles, config, logger, onFatal });
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) process.exit(130);
+    logger.info({ signal }, 'stopping');
+    stopping.abort();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  try {
+    await lifecycle.start(stopping.signal);
+    logger.info({ roles: words.join(' ') }, 'running');
+    await aborted(stopping.signal);
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
+  } finally {
+    await lifecycle.stop(config.shutdownTimeoutMs);
+  }
+  logger.info({ roles: words.join(' ') }, 'stopped');
+  process.exit(exitCode);
+}
+
+/** `millrace-relay-image` for one role, `millrace` for several. */
+function serviceName(words: readonly string[]): string {
+  const [only] = words;
+  return words.length === 1 && only !== undefined && only !== 'all' ? `millrace-${only.replace(':', '-')}` : 'millrace';
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,89 @@
+import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
+import type { Logger } from '../core/log.ts';
+import { NO_METRICS } from '../core/metrics.ts';
+import { captureSource } from '../connectors/outbox/relay.ts';
+import { ensureCaptureSource } from '../connectors/replication/capture-source.ts';
+import { subjectsOf } from '../schemas/event-schema.ts';
+import { topicsOf } from '../schemas/topics.ts';
+import { createProjector } from './compose.ts';
+import type { Config } from './config.ts';
+import { Connections } from './connections.ts';
+import { databaseUrl, PLATFORM } from './database-url.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { migrateDomain } from './postgres/migrate.ts';
+import { seedTable } from './postgres/seed-table.ts';
+
+const STOP_MS = 5_000;
+
+/**
+ * Makes what the pipeline declares, wherever it is missing: databases and migrations, reference data, publications and
+ * slots, topics, schemas with compatibility BACKWARD, indices. Deletes nothing. Returns what it changed, in words, and
+ * nothing the second time; what fails in the middle is made by the next run.
+ *
+ * Rejects with the classified error of the server that is away.
+ */
+export async function applyPipeline(
+  pipeline: PipelineDefinition,
+  config: Config,
+  logger: Logger,
+  report: (change: string) => void,
+): Promise<readonly string[]> {
+  const connections = new Connections(pipeline, config, logger, 'millrace-apply');
+  const made: string[] = [];
+  const note = (changes: readonly string[]): void => {
+    for (const change of changes) report(change);
+    made.push(...changes);
+  };
+  try {
+    for (const domain of pipeline.domains) note(await applyDomain(domain, config, connections, logger));
+    note(await migrateDomain({ databaseUrl: databaseUrl(config, PLATFORM), domain: PLATFORM, kind: 'platform', logger }));
+    note(await applyTopics(pipeline, config, connections));
+    note(await applySchemas(pipeline, config, connections));
+    note(await applyReadModels(pipeline, connections, logger));
+    return made;
+  } finally {
+    for (const service of connections.services()) await service.stop(AbortSignal.timeout(STOP_MS));
+  }
+}
+
+/** The publication comes before the slot: a slot does not see a publication that is younger than it. */
+async function applyDomain(domain: DomainDefinition, config: Config, connections: Connections, logger: Logger): Promise<readonly string[]> {
+  const url = databaseUrl(config, domain.name);
+  const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger }))];
+  for (const seed of domain.seeds ?? []) changes.push(...(await seedTable(connections.database(domain.name), seed)));
+  if (domain.captured) changes.push(...(await ensureCaptureSource(captureSource(domain.name, url, config.names))));
+  return changes;
+}
+
+async function applyTopics(pipeline: PipelineDefinition, config: Config, connections: Connections): Promise<readonly string[]> {
+  const admin = connections.broker().admin();
+  try {
+    return await admin.ensureTopics(topicsOf(pipeline, config.names, config.kafka.replicationFactor));
+  } finally {
+    await admin.stop();
+  }
+}
+
+async function applySchemas(pipeline: PipelineDefinition, config: Config, connections: Connections): Promise<readonly string[]> {
+  const changes: string[] = [];
+  for (const { subject, versions } of subjectsOf(pipeline, config.names)) {
+    for (const schema of versions) {
+      const registered = await connections.registry().register(subject, schema);
+      if (registered.changed) changes.push(`registry: registered ${subject} as schema ${registered.id}`);
+    }
+  }
+  return changes;
+}
+
+async function applyReadModels(pipeline: PipelineDefinition, connections: Connections, logger: Logger): Promise<readonly string[]> {
+  const projectors = pipeline.projections.map((projection) => createProjector(projection, connections, NO_METRICS));
+  const lifecycle = new Lifecycle(connections.services(), logger);
+  try {
+    await lifecycle.start(new AbortController().signal);
+    const changes: string[] = [];
+    for (const projector of projectors) changes.push(...(await projector.ensure()));
+    return changes;
+  } finally {
+    await lifecycle.stop(STOP_MS);
+  }
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import type { DomainDefinition, PipelineDefinition, ProjectionDefinition } from '../core/define.ts';
+import type { ClassifiedError } from '../core/errors.ts';
+import type { HealthSource, Service } from '../core/lifecycle.ts';
+import type { Metrics } from '../core/metrics.ts';
+import { createRelay } from '../connectors/outbox/relay.ts';
+import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
+import type { Projector } from '../projectors/projector.ts';
+import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
+import { createCalls } from './calls/create-calls.ts';
+import type { Connections } from './connections.ts';
+import { databaseUrl } from './database-url.ts';
+import { createPayloads } from './payloads.ts';
+import { createMaintenance } from './postgres/maintenance.ts';
+import { createConsumerGroup } from './processing/consumer-group.ts';
+import type { EventHandler } from './processing/event-handler.ts';
+import { createReactionHandler } from './processing/reaction-handler.ts';
+import type { Roles } from './roles.ts';
+import { systemClock } from './telemetry/system-clock.ts';
+
+export interface Surroundings {
+  readonly pipeline: PipelineDefinition;
+  readonly connections: Connections;
+  readonly metrics: Metrics;
+  /** Called when a part of the process cannot go on by itself. */
+  readonly onFatal: (error: ClassifiedError) => void;
+}
+
+export type Part = Service & HealthSource;
+
+/**
+ * The parts of one process, as the picture of docs/architecture.md shows them: outbox → relay → Kafka → processors and
+ * projectors. In the order of starting: readers before those who write for them.
+ */
+export function composeRoles(roles: Roles, surroundings: Surroundings): readonly (Service | Part)[] {
+  const { pipeline } = surroundings;
+  const domains = (names: readonly string[]): DomainDefinition[] => pipeline.domains.filter(({ name }) => names.includes(name));
+  return [
+    ...pipeline.projections
+      .filter(({ name }) => roles.projectors.includes(name))
+      .map((projection) => projectionGroup(projection, surroundings)),
+    ...domains(roles.processors).map((domain) => processorGroup(domain, surroundings)),
+    ...domains(roles.relays).flatMap((domain) => [maintenance(domain, surroundings), relay(domain, surroundings)]),
+  ];
+}
+
+function relay(domain: DomainDefinition, { pipeline, connections, metrics }: Surroundings): Part {
+  const { config, logger } = connections;
+  return createRelay({
+    domain: domain.name,
+    connection: { url: databaseUrl(config, domain.name) },
+    names: config.names,
+    routes: new Set(domain.events.map((event) => event.route)),
+    producer: connections.producer(),
+    encoder: createPayloads(pipeline, connections).encoder,
+    metrics,
+    logger,
+    clock: systemClock,
+    onGap: (error) => logger.error({ 'log.logger': 'relay', domain: domain.name, remedy: error.remedy }, 'capture stands still', error),
+  });
+}
+
+function maintenance(domain: DomainDefinition, { connections }: Surroundings): Service {
+  return createMaintenance({ database: connections.database(domain.name), clock: systemClock, logger: connections.logger });
+}
+
+function processorGroup(domain: DomainDefinition, surroundings: Surroundings): Part {
+  const { connections, metrics } = surroundings;
+  const processor = domain.processor ?? { domain: domain.name, reactions: [] };
+  const handler = createReactionHandler({
+    processor,
+    unitOfWork: connections.unitOfWork(domain.name),
+    calls: createCalls(connections.config, metrics, connections.logger),
+    random: (length) => randomBytes(length),
+    logger: connections.logger,
+    clock: systemClock,
+  });
+  return group(
+    connections.config.names.processorGroup(domain.name),
+    processor.reactions.map(({ on }) => on),
+    handler,
+    surroundings,
+  );
+}
+
+function projectionGroup(projection: ProjectionDefinition, surroundings: Surroundings): Part {
+  const projector = createProjector(projection, surroundings.connections, surroundings.metrics);
+  const name = surroundings.connections.config.names.projectionGroup(projection.name, projection.version);
+  const handler: EventHandler = async (event, context) => projector.handle(event, context);
+  return group(
+    name,
+    projection.reads.map(({ type }) => type),
+    handler,
+    surroundings,
+  );
+}
+
+export function createProjector(projection: ProjectionDefinition, connections: Connections, metrics: Metrics): Projector {
+  const { config, logger } = connections;
+  const common = { names: config.names, history: connections.history(), metrics, logger, clock: systemClock };
+  if (projection.store === 'elasticsearch')
+    return createElasticsearchProjector({ projection, client: connections.elasticsearch(), ...common });
+  const owner = projection.reads[0]?.domain ?? '';
+  return createRedisProjector({ projection, redis: connections.redis(owner).client, ...common });
+}
+
+function group(
+  name: string,
+  types: readonly string[],
+  handler: EventHandler,
+  { pipeline, connections, metrics, onFatal }: Surroundings,
+): Part {
+  const { config, logger } = connections;
+  const events = pipeline.domains.flatMap((domain) => domain.events);
+  return createConsumerGroup({
+    group: name,
+    service: 'millrace',
+    topics: events.filter(({ type }) => types.includes(type)).map(({ route }) => config.names.eventTopic(route)),
+    broker: connections.broker(),
+    producer: connections.producer(),
+    decoder: createPayloads(pipeline, connections).decoder,
+    handler,
+    wanted: new Set(types),
+    known: new Set(events.map(({ type }) => type)),
+    deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, name),
+    retryPolicy: { delaysMs: config.processing.retryDelaysMs, jitter: 0.2 },
+    handlerTimeoutMs: config.processing.handlerTimeoutMs,
+    limits: { concurrencyMax: config.processing.concurrencyMax },
+    metrics,
+    logger,
+    clock: systemClock,
+    random: Math.random,
+    onFatal,
+  });
+}

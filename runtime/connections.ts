@@ -1,0 +1,145 @@
+import type { BrokerDriver, Producer } from '../core/broker.ts';
+import type { History, PipelineDefinition } from '../core/define.ts';
+import type { HealthSource, Service } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import { createElasticsearchClient } from '../projectors/elasticsearch/elasticsearch-client.ts';
+import { createRedisConnection } from '../projectors/redis/redis-connection.ts';
+import type { RedisConnection } from '../projectors/redis/redis-connection.ts';
+import { CATALOGUE } from '../schemas/catalogue.ts';
+import { createSchemaRegistry } from '../schemas/registry.ts';
+import type { SchemaRegistry } from '../schemas/registry.ts';
+import { createPayloadValidator } from '../schemas/validator.ts';
+import type { Config } from './config.ts';
+import { databaseUrl, PLATFORM } from './database-url.ts';
+import { createKafkaJsDriver } from './kafka/kafkajs-driver.ts';
+import type { Database } from './postgres/database.ts';
+import { createDatabase } from './postgres/database.ts';
+import { createHistory } from './postgres/history.ts';
+import type { PostgresUnitOfWork } from './postgres/unit-of-work.ts';
+import { createUnitOfWork } from './postgres/unit-of-work.ts';
+
+/**
+ * The outside of one process, made when it is first asked for: a relay never opens a Redis connection. Nothing here needs
+ * its server to be there: a process starts while servers are away, and works when they come.
+ */
+export class Connections {
+  readonly config: Config;
+  readonly logger: Logger;
+  private readonly pipeline: PipelineDefinition;
+  private readonly service: string;
+  private readonly opened: Service[] = [];
+  private readonly sources: HealthSource[] = [];
+  private readonly made = new Map<string, unknown>();
+
+  constructor(pipeline: PipelineDefinition, config: Config, logger: Logger, service: string) {
+    this.pipeline = pipeline;
+    this.config = config;
+    this.logger = logger;
+    this.service = service;
+  }
+
+  /** What was opened, to be started before and stopped after everything that uses it. */
+  services(): readonly Service[] {
+    return this.opened;
+  }
+
+  /** What read models say of themselves; it does not decide readiness of who can do without them. */
+  health(): readonly HealthSource[] {
+    return this.sources;
+  }
+
+  database(domain: string): Database {
+    return this.once(`database.${domain}`, () => {
+      const { config, logger } = this;
+      const database = createDatabase({
+        url: databaseUrl(config, domain),
+        domain,
+        poolMax: config.postgres.poolMax,
+        applicationName: this.service,
+        logger,
+      });
+      this.opened.push(serviceOf(`database.${domain}`, async (hard) => database.stop(hard)));
+      return database;
+    });
+  }
+
+  platform(): Database {
+    return this.database(PLATFORM);
+  }
+
+  history(): History {
+    return this.once('history', () => {
+      const captured = this.pipeline.domains.filter((domain) => domain.captured);
+      return createHistory({ databases: new Map(captured.map(({ name }) => [name, this.database(name)])), catalogue: CATALOGUE });
+    });
+  }
+
+  unitOfWork(domainName: string): PostgresUnitOfWork {
+    return this.once(`unit-of-work.${domainName}`, () => {
+      const domain = this.pipeline.domains.find(({ name }) => name === domainName);
+      if (domain === undefined) throw new RangeError(`no domain ${domainName} in the pipeline`);
+      return createUnitOfWork({
+        database: this.database(domainName),
+        domain,
+        catalogue: CATALOGUE,
+        validator: createPayloadValidator(),
+        logger: this.logger,
+      });
+    });
+  }
+
+  broker(): BrokerDriver {
+    return this.once('broker', () => {
+      const { brokers, ssl, sasl } = this.config.kafka;
+      return createKafkaJsDriver({ brokers, ssl, ...(sasl === undefined ? {} : { sasl }), clientId: this.service, logger: this.logger });
+    });
+  }
+
+  /** One per process. */
+  producer(): Producer {
+    return this.once('producer', () => {
+      const producer = this.broker().producer({ clientId: this.service });
+      this.opened.push({ name: 'producer', start: async () => producer.start(), stop: async () => producer.stop() });
+      return producer;
+    });
+  }
+
+  registry(): SchemaRegistry {
+    return this.once('registry', () => {
+      const { url, username, password } = this.config.registry;
+      return createSchemaRegistry({
+        url,
+        ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
+        logger: this.logger,
+      });
+    });
+  }
+
+  redis(domain: string): RedisConnection {
+    const url = this.config.redis.domainUrls[domain] ?? this.config.redis.url;
+    return this.once(`redis.${url}`, () => {
+      const redis = createRedisConnection({ url, logger: this.logger });
+      this.opened.push(redis);
+      this.sources.push(redis);
+      return redis;
+    });
+  }
+
+  elasticsearch(): ReturnType<typeof createElasticsearchClient> {
+    return this.once('elasticsearch', () => {
+      const { url, apiKey } = this.config.elasticsearch;
+      const client = createElasticsearchClient({ url, ...(apiKey === undefined ? {} : { apiKey }) });
+      this.opened.push(serviceOf('elasticsearch', async () => client.close()));
+      return client;
+    });
+  }
+
+  private once<T>(name: string, make: () => T): T {
+    if (!this.made.has(name)) this.made.set(name, make());
+    return this.made.get(name) as T;
+  }
+}
+
+function serviceOf(name: string, stop: (hard: AbortSignal) => Promise<void>): Service {
+  return { name, start: async () => undefined, stop };
+}
