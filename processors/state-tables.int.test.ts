@@ -1,0 +1,210 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import type { AggregateDefinition, NewEvent, Reaction, StateChange, StoredEvent } from '../core/define.ts';
+import type { EventRecord } from '../core/envelope.ts';
+import type { JsonObject } from '../core/json.ts';
+import { SILENT_LOGGER } from '../core/log.ts';
+import { pipeline } from '../pipeline.ts';
+import type { Database } from '../runtime/postgres/database.ts';
+import { createDatabase } from '../runtime/postgres/database.ts';
+import { migrateDomain } from '../runtime/postgres/migrate.ts';
+import { seedTable } from '../runtime/postgres/seed-table.ts';
+import type { PostgresUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
+import { createUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
+import {
+  CATALOGUE,
+  characterAcquireFailed,
+  characterAcquired,
+  characterEvolved,
+  characterLost,
+  imageDeleted,
+  imageProcessed,
+  imageRegistered,
+  preferencesChanged,
+  profileUpdated,
+  scanCompleted,
+  scanFailed,
+  scanRequested,
+  scanRewardCompensated,
+  userLoggedIn,
+  userRegistered,
+} from '../schemas/catalogue.ts';
+import { newEvent } from '../schemas/typed-events.ts';
+import { createPayloadValidator } from '../schemas/validator.ts';
+import { arrived } from '../test/support/arrived.ts';
+import { aCause } from '../test/support/bank.ts';
+import { temporaryDatabases } from '../test/support/temporary-databases.ts';
+import { userAggregate } from './auth/aggregate.ts';
+import { userCharactersAggregate } from './character/aggregate.ts';
+import { CHARACTERS, CHARACTER_SEED } from './character/catalogue.ts';
+import { imageAggregate } from './image/aggregate.ts';
+import { profileAggregate } from './my/aggregate.ts';
+import { tellScanFailed } from './notification/tell-scan-failed.ts';
+import { scanAggregate } from './scan/aggregate.ts';
+import { classifyRegisteredImage } from './scan/classify-registered-image.ts';
+import { markRewardGranted } from './scan/mark-reward-granted.ts';
+import { scanIdOf } from './scan/scan-id.ts';
+
+const databases = temporaryDatabases('states');
+const open: Database[] = [];
+const image_id = '5f0a6a6e-5a57-4a9a-8f39-1b2ad3c3b001';
+const image = { image_id, user_id: 'u1', cdn_url: 'https://cdn.example/1.jpg' };
+const scan_id = scanIdOf(image_id);
+
+afterAll(async () => {
+  for (const database of open) await database.stop();
+  await databases.dropAll();
+});
+
+interface OpenDomain {
+  readonly database: Database;
+  readonly unitOfWork: PostgresUnitOfWork;
+  append<S, E extends StoredEvent>(aggregate: AggregateDefinition<S, E>, id: string, events: readonly NewEvent[]): Promise<void>;
+  react(reaction: Reaction, event: EventRecord, callResult?: unknown): Promise<void>;
+  rows(table: string): Promise<readonly JsonObject[]>;
+}
+
+async function openDomain(name: string): Promise<OpenDomain> {
+  const domain = pipeline.domains.find((candidate) => candidate.name === name)!;
+  const url = databases.url(name);
+  await migrateDomain({ databaseUrl: url, domain: name, logger: SILENT_LOGGER });
+  const database = createDatabase({ url, domain: name, poolMax: 2, logger: SILENT_LOGGER });
+  open.push(database);
+  const unitOfWork = createUnitOfWork({
+    database,
+    domain,
+    catalogue: CATALOGUE,
+    validator: createPayloadValidator(),
+    logger: SILENT_LOGGER,
+  });
+  const commit = (
+    aggregate: AggregateDefinition<unknown>,
+    id: string,
+    decide: (state: unknown) => { readonly events: readonly NewEvent[]; readonly changes?: readonly StateChange[] },
+  ): Promise<void> =>
+    unitOfWork.run(aCause(), async (tx) => {
+      const { state, version } = await tx.load(aggregate, id);
+      const { events, changes = [] } = decide(state);
+      await tx.append(aggregate, id, version, events);
+      await tx.change(changes);
+    });
+  return {
+    database,
+    unitOfWork,
+    append: (aggregate, id, events) => commit(aggregate, id, () => ({ events })),
+    react: (reaction, event, result) =>
+      commit(reaction.aggregate, reaction.aggregateId(event), (state) => reaction.decide({ state, event, result })),
+    async rows(table) {
+      const found = await database.query<{ row: JsonObject }>(`SELECT to_jsonb(t) AS row FROM ${name}.${table} AS t`);
+      return found.map(({ row }) => row);
+    },
+  };
+}
+
+const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string;
+
+describe('the tables take what the decisions say', () => {
+  it('image: from registration to deletion', async () => {
+    const domain = await openDomain('image');
+    const ids = { image_id, user_id: 'u1' };
+    await domain.append(imageAggregate, image_id, [
+      newEvent(imageRegistered, image),
+      newEvent(imageProcessed, ids),
+      newEvent(imageDeleted, ids),
+    ]);
+    expect(await domain.rows('images')).toEqual([{ ...image, status: 'deleted', registered_at: at, processed_at: at, deleted_at: at }]);
+  });
+
+  it('auth: a registered user', async () => {
+    const domain = await openDomain('auth');
+    const user = { user_id: 'u1', provider: 'kakao', email_hash: 'h1' };
+    const login = { user_id: 'u1', session_id: 's1', ip_hash: 'h2', user_agent: 'curl' };
+    await domain.append(userAggregate, 'u1', [newEvent(userRegistered, user), newEvent(userLoggedIn, login)]);
+    expect(await domain.rows('users')).toEqual([{ ...user, created_at: at }]);
+  });
+
+  it('scan: completed, granted, compensated and failed', async () => {
+    const domain = await openDomain('scan');
+    const origin = { scan_id, user_id: 'u1', image_id, image_url: image.cdn_url };
+    await domain.react(classifyRegisteredImage, arrived(imageRegistered, image), {
+      kind: 'classified',
+      category: 'paper',
+      confidence: 0.9,
+    });
+    const completed = { ...origin, category: 'paper', confidence: 0.9, reward_eligible: true, status: 'completed', completed_at: at };
+    expect(await domain.rows('scan_records')).toMatchObject([{ ...completed, reward_status: 'pending' }]);
+
+    const acquired = { user_id: 'u1', character_id: 'c1', character_name: 'Papy', source: 'scan', source_id: scan_id } as const;
+    await domain.react(markRewardGranted, arrived(characterAcquired, acquired));
+    expect(await domain.rows('scan_records')).toMatchObject([{ ...completed, reward_status: 'granted' }]);
+
+    await domain.append(scanAggregate, scan_id, [newEvent(scanRewardCompensated, { scan_id, user_id: 'u1', reason: 'already_owned' })]);
+    expect(await domain.rows('scan_records')).toMatchObject([{ ...completed, reward_status: 'failed', failure_reason: 'already_owned' }]);
+
+    const other = '5f0a6a6e-5a57-4a9a-8f39-1b2ad3c3b002';
+    await domain.react(classifyRegisteredImage, arrived(imageRegistered, { ...image, image_id: other }), {
+      kind: 'rejected',
+      reason: 'blurred',
+    });
+    const failed = { scan_id: scanIdOf(other), status: 'failed', failure_reason: 'blurred', reward_status: 'none', image_id: other };
+    expect((await domain.rows('scan_records')).find((row) => row['scan_id'] === scanIdOf(other))).toMatchObject(failed);
+
+    const asked = 'b6a1f7f6-6d43-5c39-9c16-0f2d1c7a0009';
+    await domain.append(scanAggregate, asked, [
+      newEvent(scanRequested, { scan_id: asked, user_id: 'u1', image_url: image.cdn_url }),
+      newEvent(scanCompleted, { scan_id: asked, user_id: 'u1', category: 'unknown' }),
+    ]);
+    expect((await domain.rows('scan_records')).find((row) => row['scan_id'] === asked)).toMatchObject({
+      reward_status: 'none',
+      confidence: null,
+    });
+  });
+
+  it('character: the seeded catalogue, and ownerships that come, change and go', async () => {
+    const domain = await openDomain('character');
+    expect(await seedTable(domain.database, CHARACTER_SEED)).toHaveLength(CHARACTERS.length);
+    expect(await seedTable(domain.database, CHARACTER_SEED)).toEqual([]);
+    const [first, second] = [CHARACTERS[0]!, CHARACTERS[1]!];
+    await domain.append(userCharactersAggregate, 'u1', [
+      newEvent(characterAcquired, {
+        user_id: 'u1',
+        character_id: first.id,
+        character_name: first.name,
+        source: 'scan',
+        source_id: scan_id,
+      }),
+      newEvent(characterAcquireFailed, { user_id: 'u1', scan_id, reason: 'already_owned' }),
+      newEvent(characterEvolved, { user_id: 'u1', from_character_id: first.id, to_character_id: second.id, evolution_level: 1 }),
+      newEvent(characterLost, { user_id: 'u1', character_id: second.id, reason: 'traded' }),
+    ]);
+    const rows = [...(await domain.rows('character_ownerships'))].sort((a) => (a['character_id'] === first.id ? -1 : 1));
+    expect(rows).toMatchObject([
+      { character_id: first.id, character_name: first.name, source: 'scan', source_id: scan_id, status: 'lost', released_at: at },
+      { character_id: second.id, character_name: second.name, source: 'event', source_id: first.id, status: 'lost', released_at: at },
+    ]);
+  });
+
+  it('my: a profile', async () => {
+    const domain = await openDomain('my');
+    const profile = { user_id: 'u1', total_characters: 2, last_character_id: 'c2', last_character_name: 'Boxro' };
+    await domain.append(profileAggregate, 'u1', [
+      newEvent(profileUpdated, profile),
+      newEvent(preferencesChanged, { user_id: 'u1', changes: { language: 'ko' } }),
+    ]);
+    expect(await domain.rows('users')).toMatchObject([{ ...profile, updated_at: at }]);
+  });
+
+  it('notification: a delivery, with its reason and the time of the database', async () => {
+    const domain = await openDomain('notification');
+    const event = arrived(scanFailed, { user_id: 'u1', scan_id, reason: 'blurred' });
+    await domain.react(tellScanFailed, event, { kind: 'rejected', reason: 'no_device' });
+    const delivery = {
+      delivery_id: event.id,
+      event_id: event.id,
+      user_id: 'u1',
+      kind: 'scan_failed',
+      status: 'rejected',
+      reason: 'no_device',
+    };
+    expect(await domain.rows('deliveries')).toEqual([{ ...delivery, created_at: at }]);
+  });
+});
