@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ClassifiedError } from '../../core/errors.ts';
+import { headerText, utf8Text } from '../../core/record.ts';
+import { dropSlot } from '../replication/slot.ts';
+import type { CaptureDatabase } from '../../test/support/capture-database.ts';
+import { captureDatabase } from '../../test/support/capture-database.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import type { RelayUnderTest } from '../../test/support/relay-under-test.ts';
+import { findEarlyAcknowledgement, relayUnderTest } from '../../test/support/relay-under-test.ts';
+import { systemClock } from '../../test/support/system-clock.ts';
+
+const never = new AbortController().signal;
+const soon = () => AbortSignal.timeout(20_000);
+
+describe('the relay when something goes away', () => {
+  let database: CaptureDatabase;
+  let relays: RelayUnderTest[] = [];
+
+  beforeEach(async () => {
+    database = await captureDatabase('recover');
+  });
+  afterEach(async () => {
+    for (const relay of relays) {
+      relay.producer.release();
+      await relay.stop(soon());
+    }
+    relays = [];
+    await database.drop();
+  });
+
+  const started = async (options: Parameters<typeof relayUnderTest>[1] = {}): Promise<RelayUnderTest> => {
+    const relay = relayUnderTest(database, options);
+    relays.push(relay);
+    await relay.start(never);
+    return relay;
+  };
+
+  const terminateWalsender = async (): Promise<void> => {
+    await database.sql.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [
+      database.names.slot('image'),
+    ]);
+  };
+
+  it('connects again when its walsender is killed, and loses nothing', async () => {
+    const relay = await started();
+    const ids: string[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      ids.push(await database.insert());
+      await terminateWalsender();
+      ids.push(await database.insert());
+      await eventually(() => relay.producer.acknowledgedIds().includes(ids.at(-1)!));
+    }
+    await relay.stop(soon());
+    expect([...new Set(relay.producer.acknowledgedIds())]).toEqual(ids);
+    expect(findEarlyAcknowledgement(relay, await database.commits())).toBeUndefined();
+  });
+
+  it('drops what it holds when the connection is lost while Kafka is away, and publishes it once both are back', async () => {
+    const relay = await started();
+    relay.producer.failWith(() => new ClassifiedError('KAFKA_UNAVAILABLE', 'test'));
+    const ids = [await database.insert(), await database.insert()];
+    await eventually(() => relay.health()[0]!.detail?.startsWith('KAFKA_UNAVAILABLE') === true);
+    await terminateWalsender();
+    await eventually(() => relay.state() === 'streaming' && relay.health()[0]!.facts!['undurableRows'] === 2);
+    relay.producer.failWith(() => undefined);
+    await eventually(() => relay.producer.acknowledged.length >= 2);
+    await relay.stop(soon());
+    expect(relay.producer.acknowledgedIds()).toEqual(ids);
+  });
+
+  it('waits as a standby while another one holds the slot, and takes over when that one is gone', async () => {
+    const first = await started();
+    const second = await started();
+    expect(second.state()).toBe('waiting');
+    expect(second.health()[0]).toMatchObject({ status: 'degraded' });
+    const before = await database.insert();
+    await eventually(() => first.producer.acknowledgedIds().includes(before));
+    await first.stop(soon());
+    const after = await database.insert();
+    await eventually(() => second.producer.acknowledgedIds().includes(after));
+    expect(second.producer.acknowledgedIds()).toEqual([after]);
+    expect(second.health()[0]).toMatchObject({ status: 'ok' });
+  });
+
+  it('passes one transaction of 100,000 rows without holding more than its limit', async () => {
+    const limit = 2 * 1024 * 1024;
+    const relay = await started({ settings: { inFlightBytesMax: limit, statusIntervalMs: 50 } });
+    relay.producer.hang();
+    await database.sql.query(
+      `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)
+       SELECT gen_random_uuid(), 'image', 'user-' || g % 10, 'ImageRegistered',
+              jsonb_build_object('n', g, 'filler', repeat(md5(g::text), 4)), repeat('a', 32), 'image.registered', 's', g
+         FROM generate_series(1, 100000) AS g`,
+    );
+    await eventually(() => relay.unacknowledgedBytes() > limit, { timeoutMs: 20_000 });
+    // The tap is closed, and yet status messages go on.
+    const written = relay.statuses.length;
+    await eventually(() => relay.statuses.length >= written + 5);
+    let highest = 0;
+    const watch = setInterval(() => (highest = Math.max(highest, relay.unacknowledgedBytes())), 1);
+    relay.producer.release();
+    try {
+      await eventually(() => relay.producer.acknowledged.length >= 100_000, { timeoutMs: 50_000 });
+    } finally {
+      clearInterval(watch);
+    }
+    // What one read of the socket brings comes on top.
+    expect(highest).toBeLessThan(limit + 512 * 1024);
+    const numbers = relay.producer.acknowledged.map((record) => Number(headerText(record.headers, 'version')));
+    expect(numbers).toEqual(Array.from({ length: 100_000 }, (_, index) => index + 1));
+    const wrong = relay.producer.acknowledged.find(
+      (record, index) => (JSON.parse(utf8Text(record.value!)) as { n: number }).n !== index + 1,
+    );
+    expect(wrong).toBeUndefined();
+    await relay.stop(soon());
+    expect(findEarlyAcknowledgement(relay, await database.commits())).toBeUndefined();
+  }, 90_000);
+
+  it('hands over rows in memory of their own: later input never shows through', async () => {
+    const relay = await started();
+    relay.producer.hang();
+    const payloads = Array.from(
+      { length: 400 },
+      (_, index) => `{"n": ${index}, "filler": "${String(index).repeat(1 + ((index * 37) % 900))}"}`,
+    );
+    for (const payload of payloads) await database.insert({ payload });
+    await eventually(() => relay.health()[0]!.facts!['undurableRows'] === payloads.length);
+    relay.producer.release();
+    await eventually(() => relay.producer.acknowledged.length >= payloads.length);
+    expect(relay.producer.acknowledged.map((record) => utf8Text(record.value!))).toEqual(payloads);
+  });
+
+  it('names a slot that is gone and stands still, instead of beginning anew', async () => {
+    const gaps: string[] = [];
+    const relay = await started({ onGap: (error) => gaps.push(error.code) });
+    await dropSlot(database.sql, database.names.slot('image'), systemClock);
+    await eventually(() => relay.state() === 'gap');
+    expect(gaps).toEqual(['SLOT_MISSING']);
+    expect(relay.health()[0]).toMatchObject({ status: 'down' });
+    const late = relayUnderTest(database);
+    await expect(late.start(never)).rejects.toMatchObject({ code: 'SLOT_MISSING' });
+    await late.stop(soon());
+  });
+
+  it('names a publication that is gone', async () => {
+    const relay = await started();
+    await database.sql.query(`DROP PUBLICATION ${database.names.publication('image')}`);
+    await database.insert();
+    await eventually(() => relay.state() === 'gap');
+    expect(relay.health()[0]!.detail).toContain('PUBLICATION_MISSING');
+  });
+
+  it('starts without PostgreSQL and waits for it', async () => {
+    const relay = relayUnderTest({ domain: 'image', names: database.names, url: 'postgres://nobody@127.0.0.1:1/none' });
+    await relay.start(never);
+    expect(relay.state()).toBe('disconnected');
+    expect(relay.health()[0]!.detail).toContain('POSTGRES_UNAVAILABLE');
+    await relay.stop(soon());
+    await relay.stop(soon());
+    expect(relay.state()).toBe('stopped');
+  });
+
+  it('may be stopped before it was started', async () => {
+    const relay = relayUnderTest(database);
+    await relay.stop(soon());
+    await relay.start(never);
+    expect(relay.state()).toBe('stopped');
+  });
+});
