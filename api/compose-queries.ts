@@ -106,7 +106,7 @@ function mapped<T, U>(answer: Read<T>, map: (data: T) => U): Read<U> {
 }
 
 function ownedCharacter(entry: CharacterListEntry): OwnedCharacter {
-  return { id: entry.id, name: entry.name ?? '', acquired_at: entry.acquired_at, source: entry.source };
+  return { id: entry.id, name: entry.name, acquired_at: entry.acquired_at, source: entry.source };
 }
 
 function scanOfDocument(document: ScanDocument): Scan {
