@@ -1,0 +1,40 @@
+/**
+ * What somebody who builds their own pipeline imports: the definitions, the envelope, the outcomes, and the test kit. The
+ * shipped domains use nothing else.
+ */
+export {
+  defineCommand,
+  defineDomain,
+  defineEvent,
+  definePipeline,
+  defineProcessor,
+  defineProjection,
+  defineReaction,
+  NOTHING,
+} from './core/define.ts';
+export type {
+  AggregateDefinition,
+  CommandDefinition,
+  Decision,
+  DomainDefinition,
+  ElasticsearchProjection,
+  EventDefinition,
+  EventOf,
+  History,
+  HistoryQuery,
+  NewEvent,
+  PipelineDefinition,
+  ProcessorDefinition,
+  ProjectionDefinition,
+  Reaction,
+  RedisMutation,
+  RedisProjection,
+  Rejection,
+  StateChange,
+  StoredEvent,
+} from './core/define.ts';
+export type { Envelope, EventId, EventRecord, StreamVersion } from './core/envelope.ts';
+export { ClassifiedError, ERRORS } from './core/errors.ts';
+export type { ErrorCode, ErrorDisposition } from './core/errors.ts';
+export type { Door, HandlerResult, Outcome, SkipReason } from './core/outcome.ts';
+export { createInMemoryBroker } from './runtime/kafka/in-memory-broker.ts';
