@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { cloneFolder } from './data-folder.ts';
 import { progressOn } from './progress.ts';
 import { StackError } from './stack-error.ts';
-import { countTests, type TestCounts } from './test-counts.ts';
+import { countTests, RESULT_FILE_VARIABLE, type TestCounts } from './test-counts.ts';
 import { startTestStack, testEnvironment, type TestStack } from './test-stack.ts';
 
 /** Tiers in the order of their price; those below need no servers. */
@@ -63,7 +63,7 @@ async function runVitest(order: Order, resultFile: string, stack: TestStack | un
   interrupted.signal.throwIfAborted();
   await mkdir(join(clone, '.millrace'), { recursive: true });
   const projects = order.tiers.flatMap((tier) => ['--project', tier]);
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${resultFile}`];
+  const reporters = ['--reporter=default', '--reporter=./stack/test-result-reporter.ts'];
   const vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...projects, ...reporters, ...order.filters], {
     cwd: clone,
     stdio: 'inherit',
@@ -72,6 +72,7 @@ async function runVitest(order: Order, resultFile: string, stack: TestStack | un
     env: {
       ...process.env,
       ...(stack === undefined ? {} : testEnvironment(stack.endpoints)),
+      [RESULT_FILE_VARIABLE]: resultFile,
       ...(order.long ? { MILLRACE_TEST_LONG: '1' } : {}),
     },
   });

@@ -1,3 +1,6 @@
+/** The variable that names the file for a run's result. */
+export const RESULT_FILE_VARIABLE = 'MILLRACE_TEST_RESULT_FILE';
+
 export interface TestCounts {
   readonly passed: number;
   readonly failed: number;
