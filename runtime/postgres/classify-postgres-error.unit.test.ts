@@ -58,7 +58,7 @@ describe('errors of PostgreSQL', () => {
   );
 
   it('keep the frames of the stack, which say where the statement came from', () => {
-    expect((classifyPostgresError(serverError('23505')).cause as Error).stack).toContain('classify-postgres-error.unit.test');
+    expect((classifyPostgresError(serverError('23505')).cause as Error).stack).toMatch(/^PostgresFault: SQLSTATE 23505\n +at serverError/);
   });
 
   it.each([

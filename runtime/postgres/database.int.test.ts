@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { describeFully } from '../../test/support/describe-fully.ts';
@@ -73,6 +73,28 @@ describe('a database', () => {
     }
   });
 
+  it('gives up a connection that has gone silent, and does not use it again', async () => {
+    const server = new URL(url);
+    const line = await silenceableLine(server.hostname, Number(server.port));
+    server.host = `127.0.0.1:${line.port}`;
+    const database = connect({ url: server.href, poolMax: 1, statementTimeoutMs: 100, silenceMarginMs: 200 });
+    try {
+      const before = performance.now();
+      const run = database.transaction(async (session) => {
+        await session.query('SELECT 1');
+        line.silence();
+        await session.query('SELECT 2');
+      });
+      await expect(run).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+      expect(performance.now() - before).toBeLessThan(1_500);
+      line.restore();
+      expect(await database.query('SELECT 3 AS three')).toEqual([{ three: 3 }]);
+    } finally {
+      await database.stop();
+      line.close();
+    }
+  });
+
   it('says POSTGRES_UNAVAILABLE when every connection stays busy', async () => {
     const database = connect({ poolMax: 1, connectTimeoutMs: 200 });
     await database.transaction(async () => {
@@ -137,3 +159,33 @@ describe('a database', () => {
     expect(await outcome).toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
   });
 });
+
+/** A line to the server on which nothing arrives any more once it is silenced, as when a cable is pulled; new connections work. */
+async function silenceableLine(host: string, port: number) {
+  const sockets = new Set<Socket>();
+  let silent = false;
+  const server = createServer((near) => {
+    const far = createConnection({ host, port });
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => to.destroy());
+      from.on('data', (bytes) => {
+        if (!silent) to.write(bytes);
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    silence: () => (silent = true),
+    restore: () => (silent = false),
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}

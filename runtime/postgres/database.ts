@@ -15,6 +15,8 @@ export interface DatabaseOptions {
   /** The server cancels a statement after this time (HANDLER_TIMEOUT). */
   readonly statementTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
+  /** How much later than the server's own limit a connection that has gone silent is given up (POSTGRES_UNAVAILABLE). */
+  readonly silenceMarginMs?: number;
 }
 
 /** Statements with parameters. Rows come with the types of `type-parsers.ts`. Every rejection is a ClassifiedError. */
@@ -40,12 +42,11 @@ export interface Database extends Session {
   stop(hard?: AbortSignal): Promise<void>;
 }
 
-const DEFAULTS = { poolMax: 10, statementTimeoutMs: 10_000, connectTimeoutMs: 2_000 };
-/** How much later than the server's own limit the client gives up on a connection that has gone silent. */
-const SILENCE_MARGIN_MS = 5_000;
+const DEFAULTS = { poolMax: 10, statementTimeoutMs: 10_000, connectTimeoutMs: 2_000, silenceMarginMs: 5_000 };
 
 export function createDatabase(options: DatabaseOptions): Database {
   const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULTS.statementTimeoutMs;
+  const silenceMs = statementTimeoutMs + (options.silenceMarginMs ?? DEFAULTS.silenceMarginMs);
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolMax ?? DEFAULTS.poolMax,
@@ -54,8 +55,8 @@ export function createDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     statement_timeout: statementTimeoutMs,
-    idle_in_transaction_session_timeout: statementTimeoutMs + SILENCE_MARGIN_MS,
-    query_timeout: statementTimeoutMs + SILENCE_MARGIN_MS,
+    idle_in_transaction_session_timeout: silenceMs,
+    query_timeout: silenceMs,
     options: '-c timezone=UTC -c datestyle=ISO',
     types: TYPE_PARSERS,
   });
@@ -114,7 +115,7 @@ class PooledDatabase implements Database {
     try {
       return await use(client);
     } catch (error) {
-      broken = error instanceof BrokenConnection || (error instanceof ClassifiedError && error.code === 'POSTGRES_UNAVAILABLE');
+      broken = error instanceof BrokenConnection || isUnavailable(error);
       throw error instanceof BrokenConnection ? error.first : error;
     } finally {
       this.busy.delete(client);
@@ -150,11 +151,17 @@ async function inTransaction<T>(client: pg.PoolClient, work: (session: Session) 
     return result;
   } catch (error) {
     session.close();
+    // A connection that fails or is silent is closed at once, which rolls back too: asking it would take as long again.
+    if (isUnavailable(error)) throw error;
     await session.run('ROLLBACK').catch(() => {
       throw new BrokenConnection(error);
     });
     throw error;
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof ClassifiedError && error.code === 'POSTGRES_UNAVAILABLE';
 }
 
 class ClientSession implements Session {

@@ -201,6 +201,21 @@ describe('the unit of work', () => {
     expect(tries, 'writers met each other').toBeGreaterThan(20);
   });
 
+  it('lets the times of a stream never fall, even when the later version belongs to the transaction that began first', async () => {
+    await bank.unitOfWork.run(aCause(), async (early) => {
+      await early.markProcessed('key:early');
+      await bank.unitOfWork.run(aCause(), async (late) => {
+        await late.load(account, 'overtaken');
+        await late.append(account, 'overtaken', 0n, [deposited('overtaken')]);
+      });
+      const { version } = await early.load(account, 'overtaken');
+      await early.append(account, 'overtaken', version, [deposited('overtaken')]);
+    });
+    const rows = await bank.database.query<OutboxRow>("SELECT created_at FROM bank.outbox WHERE stream_id = 'overtaken' ORDER BY version");
+    const [first, second] = rows.map((row) => row.created_at);
+    expect(second! > first!).toBe(true);
+  });
+
   it('answers true to exactly one of many who mark one key at once, when the first commits', async () => {
     const marks = await Promise.all(Array.from({ length: 10 }, () => bank.unitOfWork.run(aCause(), (tx) => tx.markProcessed('key:race'))));
     expect(marks.filter((marked) => marked)).toHaveLength(1);
