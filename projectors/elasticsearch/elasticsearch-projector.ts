@@ -107,6 +107,7 @@ const ID_BYTES_MAX = 512;
 
 /** Elasticsearch refuses a whole request for one id that is empty or too long: such an event must not get into one. */
 function documentIdsOf(projection: ElasticsearchProjection, event: EventRecord): readonly string[] {
+  if (!projection.reads.some(({ type }) => type === event.type)) return [];
   let ids: readonly string[];
   try {
     ids = projection.documentIds(event);

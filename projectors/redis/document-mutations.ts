@@ -3,11 +3,12 @@ import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 
 /**
- * What an event does to the projection's documents, checked, so that one event's fault cannot fail the others that share
- * its script.
+ * What an event does to the projection's documents; nothing when the projection does not read it. Checked, so that one
+ * event's fault cannot fail the others that share its script.
  * @throws ClassifiedError DOCUMENT_INVALID
  */
 export function mutationsOf(projection: RedisProjection, event: EventRecord): readonly RedisMutation[] {
+  if (!projection.reads.some(({ type }) => type === event.type)) return [];
   let mutations: readonly RedisMutation[];
   try {
     mutations = projection.mutations(event);
@@ -21,12 +22,9 @@ export function mutationsOf(projection: RedisProjection, event: EventRecord): re
   return mutations;
 }
 
-/** The mutations of one document in its history; events that the projection does not read, or of other documents, are left out. */
+/** The mutations of one document in its history; what belongs to other documents is left out. */
 export function mutationsOfHistory(projection: RedisProjection, key: string, events: readonly EventRecord[]): readonly RedisMutation[] {
-  const wanted = new Set(projection.reads.map((event) => event.type));
-  return events
-    .filter((event) => wanted.has(event.type))
-    .flatMap((event) => mutationsOf(projection, event).filter((mutation) => mutation.key === key));
+  return events.flatMap((event) => mutationsOf(projection, event).filter((mutation) => mutation.key === key));
 }
 
 function faultOf(mutation: RedisMutation, structure: RedisProjection['structure']): string | undefined {
