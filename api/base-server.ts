@@ -18,6 +18,8 @@ export interface BaseServerOptions extends Telemetry {
   /** A request must be answered within this time; a caller that gets 503 for it may repeat with its Idempotency-Key. */
   readonly handlerTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** True from the moment a stop begins: the answers then tell their clients not to come back on the same connection. */
+  readonly isStopping: () => boolean;
 }
 
 /**
@@ -30,6 +32,8 @@ export function createBaseServer(options: BaseServerOptions): FastifyInstance {
     bodyLimit: options.bodyBytesMax,
     trustProxy: options.trustProxy,
     connectionTimeout: 0,
+    // Node looks for overdue requests every 30 seconds by itself; slow senders are cheap, so it looks more often.
+    http: { connectionsCheckingInterval: 1_000, headersTimeout: options.requestTimeoutMs },
     requestTimeout: options.requestTimeoutMs,
     handlerTimeout: options.handlerTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
@@ -46,6 +50,9 @@ export function createBaseServer(options: BaseServerOptions): FastifyInstance {
   app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorCompiler);
   app.addHook('onRequest', async (request, reply) => beginRequest(request, reply, options));
+  app.addHook('onSend', async (_request, reply) => {
+    if (options.isStopping()) reply.header('connection', 'close');
+  });
   app.setErrorHandler((error, request, reply) => answerProblem(error, request, reply));
   answerUnknownRoutes(app);
   return app;

@@ -64,6 +64,7 @@ export function buildApi(dependencies: ApiDependencies, options: ApiOptions, isS
     requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
     handlerTimeoutMs: options.handlerTimeoutMs ?? 30_000,
     keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 65_000,
+    isStopping,
   });
   // What takes time to make (keys) is made while the server gets ready.
   app.register(async (root) => {

@@ -24,6 +24,8 @@ export interface HttpServiceOptions {
   onStopping(): void;
 }
 
+const SWEEP_MS = 100;
+
 /**
  * A server's life. A stop refuses new connections at once, lets the requests in hand be answered, and returns when the
  * last connection is closed; the hard signal cuts what is still open.
@@ -49,7 +51,13 @@ export function createHttpService(app: FastifyInstance, options: HttpServiceOpti
     // What is being started is let start, so that there is one thing to close; its failure is the starter's to hear.
     await starting?.catch(() => undefined);
     listening = undefined;
-    await app.close();
+    // A connection that was busy when the close began falls idle later, and would be kept open for its next request.
+    const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+    try {
+      await app.close();
+    } finally {
+      clearInterval(sweep);
+    }
   };
 
   return {

@@ -27,6 +27,7 @@ export function createOperationsServer(options: OperationsServerOptions): HttpSe
     requestTimeoutMs: 10_000,
     handlerTimeoutMs: 10_000,
     keepAliveTimeoutMs: 65_000,
+    isStopping: () => stopping,
   });
   app.addSchema(ProblemSchema);
   addOperationsRoutes(app, { health: options.health, metrics: options.renderMetrics, isStopping: () => stopping });

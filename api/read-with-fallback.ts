@@ -6,6 +6,8 @@ import type { Read } from './ports.ts';
 export interface FallbackRead<T> {
   /** The query's name in the metric: one of a few, never an id. */
   readonly query: string;
+  /** Names the document: reads of the same one that fall back at the same time share one look into the write database. */
+  readonly key?: string;
   /** Undefined: the read model does not hold the document. Should give up when the signal aborts. */
   readModel(signal: AbortSignal): Promise<T | undefined>;
   writeDatabase(): Promise<T>;
@@ -33,7 +35,25 @@ const FILLS_MAX = 64;
  */
 export function createReadWithFallback(options: FallbackOptions): ReadWithFallback {
   const withinMs = options.readModelWithinMs ?? READ_MODEL_WITHIN_MS;
+  const underWay = new Map<string, Promise<unknown>>();
   let filling = 0;
+
+  /** A hot document whose read model is away must not become a crowd before the write database. */
+  const writeDatabase = async <T>(read: FallbackRead<T>, fillAfter: boolean): Promise<T> => {
+    const ask = async (): Promise<T> => {
+      const data = await read.writeDatabase();
+      if (fillAfter) void fill(read, data);
+      return data;
+    };
+    if (read.key === undefined) return ask();
+    const name = `${read.query} ${read.key}`;
+    // The same query and key ask for the same type.
+    const shared = underWay.get(name) as Promise<T> | undefined;
+    if (shared !== undefined) return shared;
+    const asked = ask().finally(() => underWay.delete(name));
+    underWay.set(name, asked);
+    return asked;
+  };
 
   const fill = async <T>(read: FallbackRead<T>, data: T): Promise<void> => {
     if (read.fill === undefined || data === undefined || filling >= (options.fillsMax ?? FILLS_MAX)) return;
@@ -48,9 +68,8 @@ export function createReadWithFallback(options: FallbackOptions): ReadWithFallba
   };
 
   const fallBack = async <T>(read: FallbackRead<T>, reason: 'miss' | 'outage' | 'error'): Promise<Read<T>> => {
-    const data = await read.writeDatabase();
+    const data = await writeDatabase(read, reason === 'miss');
     options.metrics.count('millrace_read_fallback_total', { query: read.query, reason });
-    if (reason === 'miss') void fill(read, data);
     return { data, source: 'write-database' };
   };
 

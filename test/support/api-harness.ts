@@ -90,6 +90,8 @@ export class InMemoryPorts {
   scans: readonly FinishedScan[] = [];
   single: Scan | undefined;
   more = false;
+  /** How many calls wait at the gate. */
+  waiting = 0;
   /** Thrown by every port when set. */
   failure: Error | undefined;
   /** Every port waits for it. */
@@ -134,7 +136,9 @@ export class InMemoryPorts {
   readonly users = { isKnownUser: async (userId: string) => !this.unknownUsers.has(userId) };
 
   private async pass(): Promise<void> {
+    this.waiting += 1;
     await this.gate;
+    this.waiting -= 1;
     if (this.failure !== undefined) throw this.failure;
   }
 }
