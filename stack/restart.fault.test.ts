@@ -74,22 +74,6 @@ test('PostgreSQL is ready for change data capture and asks for its password', as
   await expect(wrong.connect()).rejects.toThrow(/password authentication failed/);
 });
 
-test('an interrupted start leaves nothing running that it had started', async () => {
-  await stackDown({ dataFolder });
-  const interrupted = new AbortController();
-  const start = stackUp({
-    dataFolder,
-    parts: PARTS,
-    given: {},
-    signal: interrupted.signal,
-    progress: ({ part, step }) => part === 'postgres' && step === 'ready' && interrupted.abort(new Error('Ctrl-C')),
-  });
-  await expect(start).rejects.toThrow('Ctrl-C');
-  expect((await stackStatus({ dataFolder }))?.parts.map(({ state }) => state)).not.toContain('running');
-  expect(await pids()).toEqual([]);
-  endpoints = await up();
-});
-
 test('a part that is given by its address is checked and not started', async () => {
   const other = await mkdtemp(join(tmpdir(), 'millrace-given-'));
   const given = { postgres: endpoints.postgresUrl, kafka: endpoints.kafkaBrokers, registry: endpoints.registryUrl };
@@ -111,6 +95,21 @@ test('a part that is given by its address is checked and not started', async () 
 test('the password is in no log', async () => {
   const password = new URL(endpoints.postgresUrl).password;
   for (const part of PARTS) expect(await readFile(join(dataFolder, 'logs', `${part}.log`), 'utf8')).not.toContain(password);
+});
+
+test('an interrupted start leaves nothing running that it had started', async () => {
+  await stackDown({ dataFolder });
+  const interrupted = new AbortController();
+  const start = stackUp({
+    dataFolder,
+    parts: PARTS,
+    given: {},
+    signal: interrupted.signal,
+    progress: ({ part, step }) => part === 'postgres' && step === 'ready' && interrupted.abort(new Error('Ctrl-C')),
+  });
+  await expect(start).rejects.toThrow('Ctrl-C');
+  expect((await stackStatus({ dataFolder }))?.parts.map(({ state }) => state)).not.toContain('running');
+  expect(await pids()).toEqual([]);
 });
 
 async function pids(): Promise<number[]> {

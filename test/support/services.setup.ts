@@ -35,7 +35,7 @@ async function start(): Promise<TestStack> {
   const interrupt = () => interrupted.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt);
   try {
-    return await startTestStack(interrupted.signal, progress.report);
+    return await startTestStack(interrupted.signal, (event) => event.step === 'given' || progress.report(event));
   } finally {
     process.off('SIGINT', interrupt);
     progress.close();
