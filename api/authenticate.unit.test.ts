@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, SignJWT } from 'jose';
 import type { JWK } from 'jose';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { AUTH, HandClock, SECRET, apiHarness } from '../test/support/api-harness.ts';
 import type { ApiHarness } from '../test/support/api-harness.ts';
 import { createTokenVerifier } from './verify-token.ts';
@@ -252,6 +252,27 @@ describe('keys by JWKS URL', () => {
     const verify = await createTokenVerifier(auth, clock);
     expect(await verify(forged({ alg: 'HS256', kid: 'one' }, CLAIMS, SECRET))).toEqual({ kind: 'invalid' });
     expect(await verify(await rs256(CLAIMS, pair.privateKey, 'one'))).toEqual({ kind: 'invalid' });
+  });
+
+  it('go on being used while the issuer is away, and the issuer is left alone for a while', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const { state, auth } = await issuer([await publicJwk('one')]);
+      const hands = new HandClock();
+      const verify = await createTokenVerifier(auth, hands);
+      const token = await rs256(CLAIMS, pair.privateKey, 'one');
+      expect((await verify(token)).kind).toBe('valid');
+      state.mode = 'fail';
+      vi.setSystemTime(Date.now() + 11 * 60_000);
+      expect((await verify(token)).kind).toBe('valid');
+      expect((await verify(token)).kind).toBe('valid');
+      expect(state.fetched).toBe(2);
+      await hands.turn(5_000);
+      expect((await verify(token)).kind).toBe('valid');
+      expect(state.fetched).toBe(3);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('that were never known and cannot be fetched are an outage: 503, asked for again only after a pause', async () => {

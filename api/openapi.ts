@@ -28,7 +28,10 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     operationId: 'openapi',
     tags: ['operations'],
     summary: 'This document',
-    response: { 200: Type.Unsafe<unknown>({ type: 'object', additionalProperties: true }), ...problemAnswers('internal') },
+    response: {
+      200: Type.Unsafe<unknown>({ type: 'object', additionalProperties: true, description: 'OpenAPI 3.1' }),
+      ...problemAnswers('internal'),
+    },
   };
   app.get('/openapi.json', { schema }, async () => app.swagger());
 }
