@@ -35,7 +35,7 @@ export async function loadAggregate<S, E extends StoredEvent>(
   aggregate: AggregateDefinition<S, E>,
   id: string,
 ): Promise<AggregateRead<S>> {
-  const rows = await session.query<LoadRow>(loadStatement(schema), [aggregate.type, id, stateVersion(aggregate)]);
+  const rows = await session.prepared<LoadRow>(loadStatement(schema), [aggregate.type, id, stateVersion(aggregate)]);
   const [first] = rows;
   if (first === undefined) throw new ClassifiedError('UNCLASSIFIED', 'the load statement returned no row');
   const fromSnapshot = first.sequence_number !== null && first.event_type === null;

@@ -44,8 +44,10 @@ interface ServerError {
 
 /** Whole codes first, then classes (the first two characters). Source: PostgreSQL documentation, appendix A. */
 const BY_CODE: Readonly<Record<string, ErrorCode>> = {
+  '0A000': 'POSTGRES_SERIALIZATION', // a kept plan whose table has changed; the pipeline's statements use no feature that a server lacks
   '25006': 'POSTGRES_UNAVAILABLE', // read only: a standby answers after a failover
   '25P03': 'HANDLER_TIMEOUT', // idle in transaction for too long
+  '26000': 'POSTGRES_SERIALIZATION', // a kept plan that is gone
   '40001': 'POSTGRES_SERIALIZATION',
   '40P01': 'POSTGRES_SERIALIZATION',
   '40003': 'POSTGRES_UNAVAILABLE',

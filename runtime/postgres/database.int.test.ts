@@ -103,6 +103,25 @@ describe('a database', () => {
     expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
+  it('replaces a connection whose kept plan no longer fits its table', async () => {
+    const database = connect({ poolMax: 1 });
+    await database.execute('CREATE TABLE planned (id int)');
+    await database.prepared('SELECT * FROM planned WHERE id = $1', [1]);
+    await database.execute('ALTER TABLE planned ADD COLUMN name text DEFAULT $$new$$');
+    await database.execute('INSERT INTO planned VALUES (1)');
+    await expect(database.prepared('SELECT * FROM planned WHERE id = $1', [1])).rejects.toMatchObject({ code: 'POSTGRES_SERIALIZATION' });
+    expect(await database.prepared('SELECT * FROM planned WHERE id = $1', [1])).toEqual([{ id: 1, name: 'new' }]);
+  });
+
+  it('keeps plans for a bounded number of statements, and for none behind a pooler', async () => {
+    const plans = async (database: Database): Promise<number> => {
+      for (let index = 0; index < 150; index += 1) await database.prepared(`SELECT $1::int + ${index}`, [1]);
+      return (await database.query<{ plans: number }>('SELECT count(*)::int AS plans FROM pg_prepared_statements'))[0]?.plans ?? -1;
+    };
+    expect(await plans(connect({ poolMax: 1 }))).toBe(100);
+    expect(await plans(connect({ poolMax: 1, preparedStatements: false }))).toBe(0);
+  });
+
   it('cancels a statement that takes too long, and keeps the connection', async () => {
     const database = connect({ poolMax: 1, statementTimeoutMs: 100 });
     const [before] = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import { classifyPostgresError } from './classify-postgres-error.ts';
+import { classifyPostgresError, PostgresFault } from './classify-postgres-error.ts';
 import { TYPE_PARSERS } from './type-parsers.ts';
 
 export interface DatabaseOptions {
@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   readonly connectTimeoutMs?: number;
   /** How much later than the server's own limit a connection that has gone silent is given up (POSTGRES_UNAVAILABLE). */
   readonly silenceMarginMs?: number;
+  /** False behind a connection pooler that gives each transaction another connection and does not follow prepared statements. */
+  readonly preparedStatements?: boolean;
 }
 
 /** Statements with parameters. Rows come with the types of `type-parsers.ts`. Every rejection is a ClassifiedError. */
@@ -24,6 +26,8 @@ export interface Session {
   query<R extends object>(text: string, values?: readonly unknown[]): Promise<readonly R[]>;
   /** The number of rows that the statement changed. */
   execute(text: string, values?: readonly unknown[]): Promise<number>;
+  /** As `query`; the connection keeps the statement's plan. For texts that come again and again, and are few. */
+  prepared<R extends object>(text: string, values: readonly unknown[]): Promise<readonly R[]>;
 }
 
 /**
@@ -60,35 +64,41 @@ export function createDatabase(options: DatabaseOptions): Database {
     options: '-c timezone=UTC -c datestyle=ISO',
     types: TYPE_PARSERS,
   });
-  return new PooledDatabase(options.domain, pool, options.logger);
+  return new PooledDatabase(options.domain, pool, options.logger, options.preparedStatements === false ? undefined : new StatementNames());
 }
 
 class PooledDatabase implements Database {
   readonly domain: string;
   private readonly pool: pg.Pool;
   private readonly logger: Logger;
+  private readonly names: StatementNames | undefined;
   private readonly busy = new Set<pg.PoolClient>();
   private stopping: Promise<void> | undefined;
 
-  constructor(domain: string, pool: pg.Pool, logger: Logger) {
+  constructor(domain: string, pool: pg.Pool, logger: Logger, names: StatementNames | undefined) {
     this.domain = domain;
     this.pool = pool;
     this.logger = logger;
+    this.names = names;
     // Without listeners, the error event of a dead connection would end the process; the pool listens to idle ones only.
     pool.on('error', (error) => this.connectionLost(error));
     pool.on('connect', (client) => client.on('error', (error) => this.connectionLost(error)));
   }
 
   async query<R extends object>(text: string, values?: readonly unknown[]): Promise<readonly R[]> {
-    return this.withClient((client) => new ClientSession(client).query<R>(text, values));
+    return this.withClient((client) => new ClientSession(client, this.names).query<R>(text, values));
   }
 
   async execute(text: string, values?: readonly unknown[]): Promise<number> {
-    return this.withClient((client) => new ClientSession(client).execute(text, values));
+    return this.withClient((client) => new ClientSession(client, this.names).execute(text, values));
+  }
+
+  async prepared<R extends object>(text: string, values: readonly unknown[]): Promise<readonly R[]> {
+    return this.withClient((client) => new ClientSession(client, this.names).prepared<R>(text, values));
   }
 
   async transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    return this.withClient((client) => inTransaction(client, work));
+    return this.withClient((client) => inTransaction(new ClientSession(client, this.names), work));
   }
 
   async stop(hard?: AbortSignal): Promise<void> {
@@ -115,7 +125,7 @@ class PooledDatabase implements Database {
     try {
       return await use(client);
     } catch (error) {
-      broken = error instanceof BrokenConnection || isUnavailable(error);
+      broken = error instanceof BrokenConnection || isUnavailable(error) || isStalePlan(error);
       throw error instanceof BrokenConnection ? error.first : error;
     } finally {
       this.busy.delete(client);
@@ -138,8 +148,7 @@ class BrokenConnection extends Error {
   }
 }
 
-async function inTransaction<T>(client: pg.PoolClient, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = new ClientSession(client);
+async function inTransaction<T>(session: ClientSession, work: (session: Session) => Promise<T>): Promise<T> {
   try {
     await session.run('BEGIN ISOLATION LEVEL READ COMMITTED');
     const result = await work(session);
@@ -164,12 +173,19 @@ function isUnavailable(error: unknown): boolean {
   return error instanceof ClassifiedError && error.code === 'POSTGRES_UNAVAILABLE';
 }
 
+/** The table behind a kept plan has changed, or the plan is gone: another connection makes a new one. */
+function isStalePlan(error: unknown): boolean {
+  return error instanceof ClassifiedError && error.cause instanceof PostgresFault && ['0A000', '26000'].includes(error.cause.sqlState);
+}
+
 class ClientSession implements Session {
   private readonly client: pg.PoolClient;
+  private readonly names: StatementNames | undefined;
   private closed = false;
 
-  constructor(client: pg.PoolClient) {
+  constructor(client: pg.PoolClient, names: StatementNames | undefined) {
     this.client = client;
+    this.names = names;
   }
 
   async query<R extends object>(text: string, values?: readonly unknown[]): Promise<readonly R[]> {
@@ -182,13 +198,18 @@ class ClientSession implements Session {
     return (await this.run(text, values)).rowCount ?? 0;
   }
 
+  async prepared<R extends object>(text: string, values: readonly unknown[]): Promise<readonly R[]> {
+    this.assertOpen();
+    return (await this.run<R>(text, values, this.names?.of(text))).rows;
+  }
+
   close(): void {
     this.closed = true;
   }
 
-  async run<R extends object>(text: string, values: readonly unknown[] = []): Promise<pg.QueryResult<R>> {
+  async run<R extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<pg.QueryResult<R>> {
     try {
-      return await this.client.query<R>(text, [...values]);
+      return await this.client.query<R>({ text, values: [...values], ...(name === undefined ? {} : { name }) });
     } catch (error) {
       throw classifyPostgresError(error);
     }
@@ -196,5 +217,19 @@ class ClientSession implements Session {
 
   private assertOpen(): void {
     if (this.closed) throw new ClassifiedError('HANDLER_FAILED', 'the transaction has ended: a statement came after its work had returned');
+  }
+}
+
+/** Names for texts, and no more of them than a server should keep plans for per connection. */
+class StatementNames {
+  private static readonly most = 100;
+  private readonly names = new Map<string, string>();
+
+  of(text: string): string | undefined {
+    const known = this.names.get(text);
+    if (known !== undefined || this.names.size >= StatementNames.most) return known;
+    const name = `millrace_${this.names.size}`;
+    this.names.set(text, name);
+    return name;
   }
 }

@@ -27,7 +27,7 @@ export function eventRow(
       `event ${event.type} belongs to ${definition.domain} and cannot be appended by ${place.domain}`,
     );
   }
-  if (Buffer.byteLength(JSON.stringify(event.payload)) > MAX_PAYLOAD_BYTES) {
+  if (payloadBytes(event) > MAX_PAYLOAD_BYTES) {
     throw new ClassifiedError('RECORD_TOO_LARGE', `the payload of ${event.type} has over ${MAX_PAYLOAD_BYTES} bytes`);
   }
   return {
@@ -39,6 +39,16 @@ export function eventRow(
     route: definition.route,
     payload: event.payload as Json,
   };
+}
+
+function payloadBytes({ type, payload }: NewEvent): number {
+  if (typeof payload !== 'object' || payload === null) throw new ClassifiedError('PAYLOAD_INVALID', `the payload of ${type} is no object`);
+  try {
+    return Buffer.byteLength(JSON.stringify(payload));
+  } catch (error) {
+    // A bigint or a cycle; the thrown text may name what it met.
+    throw new ClassifiedError('PAYLOAD_INVALID', `the payload of ${type} cannot be written as JSON`, { cause: error });
+  }
 }
 
 /** @throws ClassifiedError PAYLOAD_INVALID naming the field. */

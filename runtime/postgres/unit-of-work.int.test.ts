@@ -149,6 +149,8 @@ describe('the unit of work', () => {
   it.each([
     ['an event that nobody declares', { type: 'Unknown', payload: {} }, 'EVENT_UNKNOWN'],
     ['a payload without its key', { type: 'AccountDeposited', payload: { amount: 1 } }, 'PAYLOAD_INVALID'],
+    ['a payload that is no object', { type: 'AccountDeposited', payload: undefined }, 'PAYLOAD_INVALID'],
+    ['a payload that JSON cannot hold', deposited('big', 1, { note: 1n }), 'PAYLOAD_INVALID'],
     ['a payload that no topic takes', deposited('big', 1, { note: 'x'.repeat(900_001) }), 'RECORD_TOO_LARGE'],
     ['text that jsonb cannot hold', deposited('zero', 1, { note: 'a\u0000b' }), 'STATE_INVALID'],
     [

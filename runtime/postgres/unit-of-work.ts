@@ -82,22 +82,23 @@ class Transaction implements PostgresTransaction {
     const json = result === undefined ? null : JSON.stringify(result);
     const table = qualified(this.settings.schema, 'processed_events');
     if (this.marked.has(idempotencyKey)) {
-      await this.session.execute(`UPDATE ${table} SET result = $2::jsonb WHERE idempotency_key = $1`, [idempotencyKey, json]);
+      await this.session.prepared(`UPDATE ${table} SET result = $2::jsonb WHERE idempotency_key = $1`, [idempotencyKey, json]);
       return true;
     }
-    const inserted = await this.session.execute(
+    const inserted = await this.session.prepared(
       `INSERT INTO ${table} (idempotency_key, domain, result, expires_at)
-       VALUES ($1, $2, $3::jsonb, now() + make_interval(days => $4::int)) ON CONFLICT DO NOTHING`,
+       VALUES ($1, $2, $3::jsonb, now() + make_interval(days => $4::int)) ON CONFLICT DO NOTHING RETURNING true AS marked`,
       [idempotencyKey, this.settings.domain.name, json, this.settings.inboxRetentionDays],
     );
-    if (inserted === 1) this.marked.add(idempotencyKey);
+    const marked = inserted.length === 1;
+    if (marked) this.marked.add(idempotencyKey);
     else this.repeated = true;
-    return inserted === 1;
+    return marked;
   }
 
   async processedResult(idempotencyKey: string): Promise<Json | undefined> {
     const table = qualified(this.settings.schema, 'processed_events');
-    const [row] = await this.session.query<{ result: Json }>(`SELECT result FROM ${table} WHERE idempotency_key = $1`, [idempotencyKey]);
+    const [row] = await this.session.prepared<{ result: Json }>(`SELECT result FROM ${table} WHERE idempotency_key = $1`, [idempotencyKey]);
     return row?.result;
   }
 
@@ -138,7 +139,7 @@ class Transaction implements PostgresTransaction {
       correlationId: this.correlationId,
       at,
     });
-    const [answer] = await this.session.query<{ appended: bigint }>(
+    const [answer] = await this.session.prepared<{ appended: bigint }>(
       appendStatement(this.settings.schema, statements),
       appendValues(rows, context, statements),
     );
@@ -161,7 +162,7 @@ class Transaction implements PostgresTransaction {
     if (first === undefined) return;
     const parts = others.map((statement, index) => `change_${index} AS (${statement.text})`);
     const text = parts.length === 0 ? first.text : `WITH ${parts.join(', ')} ${first.text}`;
-    await this.session.execute(
+    await this.session.prepared(
       text,
       statements.map((statement) => statement.row),
     );
