@@ -1,4 +1,5 @@
 import type { Classifier, Notifier } from '../../core/calls.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import { REWARDABLE_CATEGORIES, UNREWARDED_CATEGORIES } from '../../processors/waste-categories.ts';
@@ -29,13 +30,17 @@ export function createCalls(config: Pick<Config, 'classifier' | 'notifier'>, met
 }
 
 function createClassifier({ kind, url, concurrencyMax }: Config['classifier']): Classifier {
-  if (kind === 'http' && url !== undefined) return createHttpClassifier({ url, connectionsMax: concurrencyMax });
-  return createLocalClassifier({ categories: [...REWARDABLE_CATEGORIES, ...UNREWARDED_CATEGORIES] });
+  if (kind === 'local') return createLocalClassifier({ categories: [...REWARDABLE_CATEGORIES, ...UNREWARDED_CATEGORIES] });
+  return createHttpClassifier({ url: given(url, 'CLASSIFIER_URL'), connectionsMax: concurrencyMax });
 }
 
 function createNotifier({ kind, url, secret }: Config['notifier'], logger: Logger): Notifier {
-  if (kind === 'webhook' && url !== undefined && secret !== undefined) {
-    return createWebhookNotifier({ url, secret, connectionsMax: NOTIFICATIONS_MAX, clock: systemClock });
-  }
-  return createLogNotifier(logger);
+  if (kind === 'log') return createLogNotifier(logger);
+  const receiver = { url: given(url, 'NOTIFIER_URL'), secret: given(secret, 'NOTIFIER_SECRET') };
+  return createWebhookNotifier({ ...receiver, connectionsMax: NOTIFICATIONS_MAX, clock: systemClock });
+}
+
+function given(setting: string | undefined, name: string): string {
+  if (setting === undefined) throw new ClassifiedError('CONFIGURATION_INVALID', `${name} is missing`);
+  return setting;
 }

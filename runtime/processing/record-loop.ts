@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { HandlerResult, Outcome } from '../../core/outcome.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
@@ -49,6 +50,8 @@ export class RecordLoop {
   constructor(options: RecordLoopOptions) {
     const { settings } = options;
     const sleep = (ms: number): Promise<void> => pause(settings.clock, ms, this.stopped.signal);
+    // As many records as there are may sleep on it at once.
+    setMaxListeners(0, this.stopped.signal);
     this.options = options;
     this.settings = settings;
     this.progressAtMs = settings.clock.monotonicMs();

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { settle } from '../../test/support/manual-clock.ts';
+import type { LaneVerdict } from './key-lanes.ts';
+import { AGAIN, FINISHED, KeyLanes } from './key-lanes.ts';
+
+interface Item {
+  readonly lane: string;
+  readonly name: string;
+}
+
+/** Lanes whose items end when the test says so. */
+function lanesOf(concurrencyMax: number) {
+  const begun: string[] = [];
+  const ends = new Map<string, { end: (verdict: LaneVerdict) => void; fail: (error: Error) => void }>();
+  const defects: unknown[] = [];
+  const lanes = new KeyLanes<Item>({
+    concurrencyMax,
+    run: (item) => {
+      begun.push(item.name);
+      return new Promise((end, fail) => ends.set(item.name, { end, fail }));
+    },
+    onDefect: (error) => defects.push(error),
+  });
+  const push = (...names: string[]) => {
+    for (const name of names) lanes.push({ lane: name[0]!, name });
+  };
+  const end = async (name: string, verdict: LaneVerdict = FINISHED) => {
+    ends.get(name)!.end(verdict);
+    await settle();
+  };
+  const fail = async (name: string) => {
+    ends.get(name)!.fail(new Error('defect'));
+    await settle();
+  };
+  return { lanes, begun, defects, push, end, fail };
+}
+
+describe('lanes by key', () => {
+  it('run items of one lane one after another and those of different lanes at the same time', async () => {
+    const { begun, push, end } = lanesOf(10);
+    push('a1', 'a2', 'b1');
+    expect(begun).toEqual(['a1', 'b1']);
+    await end('a1');
+    expect(begun).toEqual(['a1', 'b1', 'a2']);
+  });
+
+  it('run no more than the limit, and take up who waits longest', async () => {
+    const { begun, push, end } = lanesOf(2);
+    push('a1', 'b1', 'c1', 'd1', 'a2');
+    expect(begun).toEqual(['a1', 'b1']);
+    await end('b1');
+    await end('a1');
+    expect(begun).toEqual(['a1', 'b1', 'c1', 'd1']);
+  });
+
+  it('keep an item that runs again at the head of its lane', async () => {
+    const { begun, push, end } = lanesOf(10);
+    push('a1', 'a2');
+    await end('a1', AGAIN);
+    expect(begun).toEqual(['a1', 'a1']);
+    await end('a1');
+    expect(begun).toEqual(['a1', 'a1', 'a2']);
+  });
+
+  it('lend the place of an item that waits to another lane', async () => {
+    const { begun, push, end } = lanesOf(1);
+    push('a1', 'a2', 'b1');
+    let wake = (): void => undefined;
+    await end('a1', { kind: 'again', after: new Promise((resolve) => (wake = resolve)) });
+    expect(begun).toEqual(['a1', 'b1']);
+    await end('b1');
+    expect(begun).toEqual(['a1', 'b1']);
+    wake();
+    await settle();
+    expect(begun).toEqual(['a1', 'b1', 'a1']);
+  });
+
+  it('begin nothing while they are closed, a probe apart', async () => {
+    const { lanes, begun, push, end } = lanesOf(10);
+    push('a1', 'b1');
+    lanes.close();
+    push('c1');
+    await end('b1', { kind: 'again', after: Promise.resolve() });
+    await end('a1', { kind: 'again', after: Promise.resolve(), probe: true });
+    expect(begun).toEqual(['a1', 'b1', 'a1']);
+    lanes.open();
+    expect(begun).toEqual(['a1', 'b1', 'a1', 'c1', 'b1']);
+  });
+
+  it('give out what has not begun, begin none of it meanwhile, and leave what runs', async () => {
+    const { lanes, begun, push, end } = lanesOf(2);
+    push('a1', 'a2', 'b1', 'c1', 'c2');
+    await end('b1', { kind: 'again', after: new Promise(() => undefined) });
+    push('d1');
+    expect(begun).toEqual(['a1', 'b1', 'c1']);
+    const removed = lanes.remove(({ name }) => name !== 'd1');
+    expect(removed.map(({ name }) => name).sort()).toEqual(['a2', 'b1', 'c2']);
+    await end('a1');
+    await end('c1');
+    expect(begun).toEqual(['a1', 'b1', 'c1', 'd1']);
+  });
+
+  it('go on with the next item when a waiting head is taken out, and let its waking pass', async () => {
+    const { lanes, begun, push, end } = lanesOf(2);
+    push('a1', 'a2');
+    let wake = (): void => undefined;
+    await end('a1', { kind: 'again', after: new Promise((resolve) => (wake = resolve)) });
+    lanes.remove(({ name }) => name === 'a1');
+    expect(begun).toEqual(['a1', 'a2']);
+    wake();
+    await settle();
+    expect(begun).toEqual(['a1', 'a2']);
+  });
+
+  it('close and report when an item breaks its promise not to reject', async () => {
+    const { begun, defects, push, fail } = lanesOf(1);
+    push('a1', 'b1');
+    await fail('a1');
+    expect(defects).toHaveLength(1);
+    expect(begun).toEqual(['a1']);
+  });
+
+  it('keep the order of a lane and the limit over very many items', async () => {
+    const order = new Map<string, number>();
+    let running = 0;
+    let most = 0;
+    const lanes = new KeyLanes<{ lane: string; n: number }>({
+      concurrencyMax: 7,
+      run: async ({ lane, n }) => {
+        running += 1;
+        most = Math.max(most, running);
+        await Promise.resolve();
+        expect(order.get(lane) ?? -1).toBe(n - 1);
+        order.set(lane, n);
+        running -= 1;
+        return FINISHED;
+      },
+      onDefect: (error) => expect.fail(String(error)),
+    });
+    for (let n = 0; n < 500; n += 1) for (let lane = 0; lane < 20; lane += 1) lanes.push({ lane: `${lane}`, n });
+    await settle();
+    expect([...order.values()]).toEqual(Array<number>(20).fill(499));
+    expect(most).toBe(7);
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { offset } from '../../core/offset.ts';
+import { PartitionEpoch } from './partition-epoch.ts';
+
+const held = (at: number, bytes = 10) => ({ record: { offset: offset(BigInt(at)) }, bytes });
+
+function epochOf(...items: ReturnType<typeof held>[]) {
+  const epoch = new PartitionEpoch({ topic: 't', partition: 0 });
+  for (const item of items) epoch.begin(item);
+  return epoch;
+}
+
+describe('a stay of a partition', () => {
+  it('tells a new offset from one in hand and from one behind the finished ones', () => {
+    const [a, b] = [held(5), held(6)];
+    const epoch = epochOf(a, b);
+    expect([4n, 5n, 6n, 7n].map((at) => epoch.arrival(offset(at)))).toEqual(['in-hand', 'in-hand', 'in-hand', 'new']);
+    epoch.finish(a);
+    expect([4n, 5n, 6n, 7n].map((at) => epoch.arrival(offset(at)))).toEqual(['rewound', 'rewound', 'in-hand', 'new']);
+  });
+
+  it('never commits past a record that is given back', () => {
+    const [a, b, c] = [held(5), held(6), held(7)];
+    const epoch = epochOf(a, b, c);
+    epoch.finish(a);
+    epoch.giveBack(b);
+    epoch.finish(c);
+    expect(epoch.uncommitted).toBe(6n);
+    expect([epoch.records, epoch.bytes, epoch.span]).toEqual([0, 0, 2]);
+  });
+
+  it('has nothing to commit twice', () => {
+    const a = held(5);
+    const epoch = epochOf(a);
+    expect(epoch.uncommitted).toBeUndefined();
+    epoch.finish(a);
+    epoch.committed(offset(6n));
+    expect(epoch.uncommitted).toBeUndefined();
+  });
+
+  it('counts its lag from the lowest unfinished record', () => {
+    const [a, b] = [held(5), held(6)];
+    const epoch = epochOf(a, b);
+    expect(epoch.lag).toBe(0);
+    epoch.highWatermark = offset(20n);
+    expect(epoch.lag).toBe(15);
+    epoch.finish(a);
+    expect(epoch.lag).toBe(14);
+    epoch.finish(b);
+    expect(epoch.lag).toBe(13);
+  });
+
+  it('is idle when nothing of it runs', async () => {
+    const epoch = epochOf(held(5));
+    epoch.runBegins();
+    epoch.runBegins();
+    let idle = false;
+    const waiting = epoch.idle().then(() => (idle = true));
+    epoch.runEnds();
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    epoch.runEnds();
+    await waiting;
+    await epoch.idle();
+  });
+});
