@@ -35,10 +35,19 @@ describe('the relay when something goes away', () => {
     return relay;
   };
 
-  const terminateWalsender = async (): Promise<void> => {
-    await database.sql.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [
-      database.names.slot('image'),
-    ]);
+  const walsender = async (): Promise<number | null> => {
+    const { rows } = await database.sql.query<{ pid: number | null }>(
+      'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1',
+      [database.names.slot('image')],
+    );
+    return rows[0]!.pid;
+  };
+
+  /** Resolves once another walsender streams. */
+  const replaceWalsender = async (): Promise<void> => {
+    const pid = await walsender();
+    await database.sql.query('SELECT pg_terminate_backend($1)', [pid]);
+    await eventually(async () => ![null, pid].includes(await walsender()));
   };
 
   it('connects again when its walsender is killed, and loses nothing', async () => {
@@ -46,7 +55,7 @@ describe('the relay when something goes away', () => {
     const ids: string[] = [];
     for (let round = 0; round < 3; round += 1) {
       ids.push(await database.insert());
-      await terminateWalsender();
+      await replaceWalsender();
       ids.push(await database.insert());
       await eventually(() => relay.producer.acknowledgedIds().includes(ids.at(-1)!));
     }
@@ -56,14 +65,14 @@ describe('the relay when something goes away', () => {
   });
 
   it('drops what it holds when the connection is lost while Kafka is away, and publishes it once both are back', async () => {
-    const relay = await started();
+    const relay = await started({ settings: { batchRowsMax: 1 } });
     relay.producer.failWith(() => new ClassifiedError('KAFKA_UNAVAILABLE', 'test'));
-    const ids = [await database.insert(), await database.insert()];
+    const ids = [await database.insert(), await database.insert(), await database.insert()];
     await eventually(() => relay.health()[0]!.detail?.startsWith('KAFKA_UNAVAILABLE') === true);
-    await terminateWalsender();
-    await eventually(() => relay.state() === 'streaming' && relay.health()[0]!.facts!['undurableRows'] === 2);
+    await replaceWalsender();
+    await eventually(() => relay.state() === 'streaming' && relay.health()[0]!.facts!['undurableRows'] === 3);
     relay.producer.failWith(() => undefined);
-    await eventually(() => relay.producer.acknowledged.length >= 2);
+    await eventually(() => relay.producer.acknowledged.length >= 3);
     await relay.stop(soon());
     expect(relay.producer.acknowledgedIds()).toEqual(ids);
   });
@@ -106,12 +115,12 @@ describe('the relay when something goes away', () => {
     }
     // What one read of the socket brings comes on top.
     expect(highest).toBeLessThan(limit + 512 * 1024);
-    const numbers = relay.producer.acknowledged.map((record) => Number(headerText(record.headers, 'version')));
-    expect(numbers).toEqual(Array.from({ length: 100_000 }, (_, index) => index + 1));
-    const wrong = relay.producer.acknowledged.find(
-      (record, index) => (JSON.parse(utf8Text(record.value!)) as { n: number }).n !== index + 1,
+    const misplaced = relay.producer.acknowledged.findIndex(
+      (record, index) =>
+        Number(headerText(record.headers, 'version')) !== index + 1 ||
+        (JSON.parse(utf8Text(record.value!)) as { n: number }).n !== index + 1,
     );
-    expect(wrong).toBeUndefined();
+    expect(misplaced).toBe(-1);
     await relay.stop(soon());
     expect(findEarlyAcknowledgement(relay, await database.commits())).toBeUndefined();
   }, 90_000);
@@ -119,15 +128,17 @@ describe('the relay when something goes away', () => {
   it('hands over rows in memory of their own: later input never shows through', async () => {
     const relay = await started();
     relay.producer.hang();
-    const payloads = Array.from(
-      { length: 400 },
-      (_, index) => `{"n": ${index}, "filler": "${String(index).repeat(1 + ((index * 37) % 900))}"}`,
+    const { rows } = await database.sql.query<{ text: string }>(
+      `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)
+       SELECT gen_random_uuid(), 'image', 'user-1', 'ImageRegistered',
+              jsonb_build_object('n', g, 'filler', repeat(g::text, 1 + (g * 37) % 900)), repeat('a', 32), 'image.registered', 's', g
+         FROM generate_series(1, 2000) AS g
+       RETURNING payload::text AS text`,
     );
-    for (const payload of payloads) await database.insert({ payload });
-    await eventually(() => relay.health()[0]!.facts!['undurableRows'] === payloads.length);
+    await eventually(() => relay.health()[0]!.facts!['undurableRows'] === rows.length);
     relay.producer.release();
-    await eventually(() => relay.producer.acknowledged.length >= payloads.length);
-    expect(relay.producer.acknowledged.map((record) => utf8Text(record.value!))).toEqual(payloads);
+    await eventually(() => relay.producer.acknowledged.length >= rows.length);
+    expect(relay.producer.acknowledged.findIndex((record, index) => utf8Text(record.value!) !== rows[index]!.text)).toBe(-1);
   });
 
   it('names a slot that is gone and stands still, instead of beginning anew', async () => {
