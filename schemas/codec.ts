@@ -1,0 +1,145 @@
+import avsc from 'avsc';
+import type { EncodedPayload, PayloadDecoder, PayloadEncoder } from '../core/codec.ts';
+import { CONTENT_TYPE_AVRO, CONTENT_TYPE_JSON } from '../core/envelope.ts';
+import { ClassifiedError } from '../core/errors.ts';
+import type { Json } from '../core/json.ts';
+import type { ConsumedRecord } from '../core/record.ts';
+import { conform } from './avro-conform.ts';
+import { AVRO_LIMITS, AvroFault, compileAvroReader } from './avro-guard.ts';
+import type { AvroRecord } from './avro-schema.ts';
+import { writeAvro } from './avro-write.ts';
+import { LookupCache } from './lookup-cache.ts';
+import type { SchemaRegistry } from './registry.ts';
+import { encodeFrame, readWireValue, type Frame } from './wire-format.ts';
+
+/** Copies the JSON text as it is: key order and numbers of any size survive. */
+export function createJsonEncoder(): PayloadEncoder {
+  return { encode: async (_type, json) => ({ value: new Uint8Array(json), contentType: CONTENT_TYPE_JSON }) };
+}
+
+/**
+ * JSON text to Avro by the latest schema of the event. A field that the schema does not know is refused, because it would
+ * be lost; an integer beyond 2^53 is refused, because it would be rounded. The payload is checked before the registry is
+ * asked, so that poison leaves even while the registry is away. A schema that is not registered yet is waited for
+ * (REGISTRY_UNAVAILABLE): `millrace apply` registers it, and no event is to blame.
+ */
+export function createAvroEncoder(options: {
+  readonly registry: Pick<SchemaRegistry, 'idOf'>;
+  readonly subjectOf: (type: string) => string;
+  readonly schemaOf: (type: string) => AvroRecord;
+}): PayloadEncoder {
+  const compiled = new Map<string, { readonly schema: AvroRecord; readonly avro: avsc.Type; id: number | undefined }>();
+
+  function compiledOf(type: string): { readonly schema: AvroRecord; readonly avro: avsc.Type; id: number | undefined } {
+    const known = compiled.get(type);
+    if (known !== undefined) return known;
+    const schema = options.schemaOf(type);
+    const entry = { schema, avro: compile(schema), id: undefined };
+    compiled.set(type, entry);
+    return entry;
+  }
+
+  return {
+    async encode(type, json): Promise<EncodedPayload> {
+      const entry = compiledOf(type);
+      const payload = parseJson(json);
+      if (payload instanceof Unreadable) throw new ClassifiedError('PAYLOAD_INVALID', `${type}: ${payload.why}`);
+      const body = writeAvro(entry.avro, conform(entry.avro, payload.value, { event: type, unknownFields: 'refuse' }));
+      entry.id ??= await options.registry.idOf(options.subjectOf(type), entry.schema);
+      return { value: encodeFrame(entry.id, body), contentType: CONTENT_TYPE_AVRO };
+    },
+  };
+}
+
+/**
+ * Avro frames of any version and plain JSON to a payload of the reader's schema. Throws nothing but ClassifiedError, takes
+ * no longer than the size of the value explains, and never puts a part of the value into a message.
+ */
+export function createPayloadDecoder(options: {
+  readonly registry: Pick<SchemaRegistry, 'schemaById'>;
+  /** Undefined, or a throw of EVENT_UNKNOWN, for an event that this pipeline does not know. */
+  readonly readerSchemaOf: (type: string) => AvroRecord | undefined;
+}): PayloadDecoder {
+  const readers = new Map<string, avsc.Type>();
+  const writers = new LookupCache<number, (body: Uint8Array) => Json>({ maxEntries: 500, failureTtlMs: () => 0 });
+
+  function readerOf(type: string): avsc.Type {
+    const known = readers.get(type);
+    if (known !== undefined) return known;
+    const schema = options.readerSchemaOf(type);
+    if (schema === undefined) throw new ClassifiedError('EVENT_UNKNOWN', 'the event type has no schema');
+    const compiled = compile(schema);
+    readers.set(type, compiled);
+    return compiled;
+  }
+
+  async function readFrame({ schemaId, body }: Frame): Promise<Json> {
+    const read = await writers.get(schemaId, async () => compileWriter(schemaId, await options.registry.schemaById(schemaId)));
+    try {
+      return read(body);
+    } catch (thrown) {
+      if (thrown instanceof AvroFault)
+        throw new ClassifiedError('PAYLOAD_UNREADABLE', `the body is not what schema ${schemaId} says: ${thrown.message}`);
+      throw thrown;
+    }
+  }
+
+  async function read(type: string, record: ConsumedRecord): Promise<Json> {
+    const reader = readerOf(type);
+    if (record.value === null) throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the record has no value');
+    const wire = readWireValue(record.value);
+    if (wire.kind === 'unknown') throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value is neither an Avro frame nor JSON');
+    const written = wire.kind === 'frame' ? await readFrame(wire.frame) : readJson(record.value);
+    return conform(reader, written, { event: type, unknownFields: 'drop' });
+  }
+
+  return {
+    async decode(type, record) {
+      try {
+        return await read(type, record);
+      } catch (thrown) {
+        if (thrown instanceof ClassifiedError) throw thrown;
+        // Without the cause: the messages of parsers quote what they parse.
+        throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value could not be read');
+      }
+    },
+  };
+}
+
+function compile(schema: AvroRecord): avsc.Type {
+  return avsc.Type.forSchema(schema as unknown as avsc.Schema);
+}
+
+function compileWriter(id: number, schema: Json): (body: Uint8Array) => Json {
+  try {
+    return compileAvroReader(avsc.Type.forSchema(schema as avsc.Schema));
+  } catch (thrown) {
+    throw new ClassifiedError('PAYLOAD_UNREADABLE', `schema ${id} of the registry is not Avro that stands alone`, { cause: thrown });
+  }
+}
+
+function readJson(value: Uint8Array): unknown {
+  const parsed = parseJson(value);
+  if (parsed instanceof Unreadable) throw new ClassifiedError('PAYLOAD_UNREADABLE', parsed.why);
+  return parsed.value;
+}
+
+/** No JSON. Says why without a part of the text, which a SyntaxError would quote. */
+class Unreadable {
+  readonly why: string;
+
+  constructor(why: string) {
+    this.why = why;
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function parseJson(text: Uint8Array): { readonly value: unknown } | Unreadable {
+  if (text.length > AVRO_LIMITS.maxBytes) return new Unreadable(`the payload has more than ${AVRO_LIMITS.maxBytes} bytes`);
+  try {
+    return { value: JSON.parse(utf8.decode(text)) as unknown };
+  } catch {
+    return new Unreadable('the payload is not JSON');
+  }
+}

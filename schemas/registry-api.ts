@@ -1,0 +1,90 @@
+import createApi, { type SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
+import { ClassifiedError } from '../core/errors.ts';
+
+const REQUEST_TIMEOUT_MS = 3_000;
+/** One more try by the client itself: a registry behind a load balancer drops a connection now and then. */
+const RETRY = { maxRetryTimeInSecs: 0.5, initialRetryTimeInSecs: 0.1, factor: 0.2, multiplier: 2, retries: 1 };
+const CALL_TIMEOUT_MS = 2 * REQUEST_TIMEOUT_MS + 1_000;
+
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What the registry says, if it says something that has a meaning: anything else is an outage. */
+export type RegistryAnswer = { readonly status: 200; readonly data: unknown } | { readonly status: 404 | 409 | 422 };
+
+/**
+ * The registry's HTTP interface, over the client of @kafkajs/confluent-schema-registry. Of that library only this part is
+ * used: its `register` overrides a stricter global compatibility, its cache has no bound and remembers no failure, and its
+ * decoder has no limits. All retry settings are given, because the client writes what it is given into its own defaults.
+ *
+ * Every method rejects with REGISTRY_UNAVAILABLE, after some 7 s at the latest.
+ */
+export class RegistryApi {
+  private readonly api: ReturnType<typeof createApi.default>;
+
+  constructor(url: string, auth: RegistryAuth | undefined) {
+    const args: SchemaRegistryAPIClientArgs = {
+      host: url.replace(/\/+$/, ''),
+      clientId: 'millrace',
+      retry: RETRY,
+      middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: REQUEST_TIMEOUT_MS }) })],
+    };
+    this.api = createApi.default(auth === undefined ? args : { ...args, auth: { ...auth } });
+  }
+
+  schema(id: number): Promise<RegistryAnswer> {
+    return answer(this.api.Schema.find({ id }));
+  }
+
+  latest(subject: string): Promise<RegistryAnswer> {
+    return answer(this.api.Subject.latestVersion({ subject }));
+  }
+
+  /** The id of exactly this schema under the subject. */
+  registered(subject: string, schema: string): Promise<RegistryAnswer> {
+    return answer(this.api.Subject.registered({ subject, body: { schema } }));
+  }
+
+  register(subject: string, schema: string): Promise<RegistryAnswer> {
+    return answer(this.api.Subject.register({ subject, body: { schema } }));
+  }
+
+  compatibleWithLatest(subject: string, schema: string): Promise<RegistryAnswer> {
+    return answer(this.api.Subject.compatible({ subject, version: 'latest', verbose: true, body: { schema } }));
+  }
+
+  /** The name of the subject's own level, undefined when it has none. */
+  async subjectCompatibility(subject: string): Promise<unknown> {
+    const own = await answer(this.api.Subject.config({ subject }));
+    return own.status === 200 ? (own.data as { compatibilityLevel?: unknown }).compatibilityLevel : undefined;
+  }
+
+  /** The client has no word for the global level: it is what a subject without a name has. */
+  globalCompatibility(): Promise<unknown> {
+    return this.subjectCompatibility('');
+  }
+
+  configureSubject(subject: string, compatibility: string): Promise<RegistryAnswer> {
+    return answer(this.api.Subject.updateConfig({ subject, body: { compatibility } }));
+  }
+}
+
+async function answer(call: Promise<{ data(): unknown }>): Promise<RegistryAnswer> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no answer within ${CALL_TIMEOUT_MS} ms`));
+    }, CALL_TIMEOUT_MS);
+  });
+  try {
+    return { status: 200, data: (await Promise.race([call, timeUp])).data() };
+  } catch (thrown) {
+    const status: unknown = thrown instanceof Error && 'status' in thrown ? thrown.status : undefined;
+    if (status === 404 || status === 409 || status === 422) return { status };
+    throw new ClassifiedError('REGISTRY_UNAVAILABLE', 'the schema registry does not answer', { cause: thrown });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Confluent's wire format: a zero byte, the schema id as a big-endian 32-bit integer, the Avro body. Values of the other
+ * capture are JSON text; the first byte tells them apart, because JSON text never begins with a zero byte.
+ */
+export interface Frame {
+  readonly schemaId: number;
+  readonly body: Uint8Array;
+}
+
+export type WireValue = { readonly kind: 'frame'; readonly frame: Frame } | { readonly kind: 'json' } | { readonly kind: 'unknown' };
+
+const MAGIC = 0;
+const HEADER_BYTES = 5;
+
+/** @throws RangeError when the id is no positive 32-bit integer. */
+export function encodeFrame(schemaId: number, body: Uint8Array): Uint8Array {
+  if (!Number.isInteger(schemaId) || schemaId <= 0 || schemaId > 0x7fffffff) throw new RangeError(`not a schema id: ${schemaId}`);
+  const framed = new Uint8Array(HEADER_BYTES + body.length);
+  framed[0] = MAGIC;
+  new DataView(framed.buffer).setInt32(1, schemaId);
+  framed.set(body, HEADER_BYTES);
+  return framed;
+}
+
+/** Looks at the first bytes only: what follows may still be malformed. */
+export function readWireValue(value: Uint8Array): WireValue {
+  if (value[0] === MAGIC) {
+    if (value.length < HEADER_BYTES) return { kind: 'unknown' };
+    const schemaId = new DataView(value.buffer, value.byteOffset, HEADER_BYTES).getInt32(1);
+    return schemaId > 0 ? { kind: 'frame', frame: { schemaId, body: value.subarray(HEADER_BYTES) } } : { kind: 'unknown' };
+  }
+  return isJsonStart(firstVisible(value)) ? { kind: 'json' } : { kind: 'unknown' };
+}
+
+function firstVisible(value: Uint8Array): number | undefined {
+  for (const byte of value) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return byte;
+  return undefined;
+}
+
+/** `{` or `[`: events are records, and nothing else is looked for. */
+function isJsonStart(byte: number | undefined): boolean {
+  return byte === 0x7b || byte === 0x5b;
+}
