@@ -1,12 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { StackEndpoints } from './endpoints.ts';
 import type { StackEvent } from './progress.ts';
-import { stackDown, stackReset, stackStatus, stackUp, type Part } from './stack.ts';
+import { stackDown, stackStatus, stackUp, type Part } from './stack.ts';
+import { removeTestStack, testDataFolder } from './test-stack.ts';
 
 const PARTS: readonly Part[] = ['postgres', 'kafka', 'registry'];
 const SCHEMA = JSON.stringify({ type: 'record', name: 'Kept', fields: [{ name: 'id', type: 'string' }] });
@@ -20,13 +20,12 @@ const up = async () => {
 };
 
 beforeAll(async () => {
-  dataFolder = await mkdtemp(join(tmpdir(), 'millrace-stack-'));
+  dataFolder = await testDataFolder();
   endpoints = await up();
 }, 600_000);
 
 afterAll(async () => {
-  await stackReset({ dataFolder });
-  await rm(dataFolder, { recursive: true, force: true });
+  await removeTestStack(dataFolder);
 }, 120_000);
 
 test('a second start finds everything running, and is quick', async () => {
@@ -75,7 +74,7 @@ test('PostgreSQL is ready for change data capture and asks for its password', as
 });
 
 test('a part that is given by its address is checked and not started', async () => {
-  const other = await mkdtemp(join(tmpdir(), 'millrace-given-'));
+  const other = await testDataFolder();
   const given = { postgres: endpoints.postgresUrl, kafka: endpoints.kafkaBrokers, registry: endpoints.registryUrl };
   try {
     expect(await stackUp({ dataFolder: other, parts: PARTS, given })).toMatchObject({
@@ -87,8 +86,7 @@ test('a part that is given by its address is checked and not started', async () 
     const wrong = stackUp({ dataFolder: other, parts: ['kafka'], given: { kafka: '127.0.0.1:1' } });
     await expect(wrong).rejects.toThrow(/KAFKA_BROKERS is given, but nothing answers/);
   } finally {
-    await stackReset({ dataFolder: other });
-    await rm(other, { recursive: true, force: true });
+    await removeTestStack(other);
   }
 });
 

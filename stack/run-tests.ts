@@ -8,7 +8,7 @@ import { cloneFolder } from './data-folder.ts';
 import { progressOn } from './progress.ts';
 import { StackError } from './stack-error.ts';
 import { countTests, RESULT_FILE_VARIABLE, type TestCounts } from './test-counts.ts';
-import { startTestStack, testEnvironment, type TestStack } from './test-stack.ts';
+import { removeOrphans, startTestStack, testEnvironment, type TestStack } from './test-stack.ts';
 
 /** Tiers in the order of their price; those below need no servers. */
 const TIERS = ['unit', 'property', 'conformance', 'int', 'fault', 'e2e'];
@@ -108,6 +108,8 @@ function killGroup(leader: ChildProcess): void {
 async function clean(stack: TestStack | undefined): Promise<boolean> {
   try {
     await stack?.stop();
+    // Stacks that tests have started themselves, when they were killed before they could stop them.
+    await removeOrphans();
     return true;
   } catch (error) {
     explain(error);

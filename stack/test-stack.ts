@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cloneFolder } from './data-folder.ts';
 import { givenByEnvironment, type StackEndpoints } from './endpoints.ts';
+import { withLock } from './lock.ts';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
 import type { StackEvent } from './progress.ts';
 import { stackReset, stackUp } from './stack.ts';
@@ -16,16 +17,16 @@ export interface TestStack {
 
 const PREFIX = 'MILLRACE_TEST_';
 
+/** Where the folders of test stacks are. */
+const PARENT = join(cloneFolder(), '.millrace');
+
 /**
  * Starts a stack for tests. Servers named by MILLRACE_TEST_POSTGRES_URL and its siblings are used instead, and never those
- * of the normal variables: a test must not find its way into real data. Stacks whose test run died are removed first.
+ * of the normal variables: a test must not find its way into real data.
  */
 export async function startTestStack(signal: AbortSignal, progress: (event: StackEvent) => void): Promise<TestStack> {
-  const parent = join(cloneFolder(), '.millrace');
-  await removeOrphans(parent);
-  const dataFolder = join(parent, `test-${randomBytes(4).toString('hex')}`);
-  await mkdir(dataFolder, { recursive: true });
-  await writeFile(ownerFile(dataFolder), JSON.stringify(identify(process.pid)));
+  await removeOrphans();
+  const dataFolder = await testDataFolder();
   const stop = () => removeTestStack(dataFolder);
   try {
     const endpoints = await stackUp({ dataFolder, signal, progress, given: givenByEnvironment(process.env, PREFIX) });
@@ -34,6 +35,32 @@ export async function startTestStack(signal: AbortSignal, progress: (event: Stac
     await stop();
     throw error;
   }
+}
+
+/** An empty data folder that belongs to this process: whatever runs in it is removed after the process has died. */
+export async function testDataFolder(): Promise<string> {
+  const folder = join(PARENT, `test-${randomBytes(4).toString('hex')}`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(ownerFile(folder), JSON.stringify(identify(process.pid)));
+  return folder;
+}
+
+/** Stops and deletes what runs in a test's data folder, and the folder. */
+export async function removeTestStack(dataFolder: string): Promise<void> {
+  if (existsSync(join(dataFolder, 'run'))) await stackReset({ dataFolder });
+  await rm(dataFolder, { recursive: true, force: true });
+}
+
+/** Removes the test stacks of processes that have died without doing so. */
+export async function removeOrphans(): Promise<void> {
+  await withLock(join(PARENT, 'orphans.lock'), {}, async () => {
+    for (const name of await readdir(PARENT)) {
+      const folder = join(PARENT, name);
+      if (!name.startsWith('test-') || !existsSync(ownerFile(folder))) continue;
+      const owner = JSON.parse(await readFile(ownerFile(folder), 'utf8')) as ProcessIdentity;
+      if (!isRunning(owner)) await removeTestStack(folder);
+    }
+  });
 }
 
 /** The environment by which a test run finds its servers. */
@@ -45,22 +72,6 @@ export function testEnvironment(endpoints: StackEndpoints): Record<string, strin
     [`${PREFIX}REDIS_URL`]: endpoints.redisUrl,
     [`${PREFIX}ELASTICSEARCH_URL`]: endpoints.elasticsearchUrl,
   };
-}
-
-async function removeTestStack(dataFolder: string): Promise<void> {
-  if (existsSync(join(dataFolder, 'run'))) await stackReset({ dataFolder });
-  await rm(dataFolder, { recursive: true, force: true });
-}
-
-/** A test run that was killed leaves its servers behind; the next one removes them. */
-async function removeOrphans(parent: string): Promise<void> {
-  if (!existsSync(parent)) return;
-  for (const name of await readdir(parent)) {
-    const folder = join(parent, name);
-    if (!name.startsWith('test-') || !existsSync(ownerFile(folder))) continue;
-    const owner = JSON.parse(await readFile(ownerFile(folder), 'utf8')) as ProcessIdentity;
-    if (!isRunning(owner)) await removeTestStack(folder);
-  }
 }
 
 function ownerFile(dataFolder: string): string {
