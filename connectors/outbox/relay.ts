@@ -11,7 +11,8 @@ import type { Names } from '../../core/names.ts';
 import type { CaptureSource } from '../replication/capture-source.ts';
 import type { StreamSettings } from '../replication/replication-stream.ts';
 import { ReplicationStream, STREAM_DEFAULTS } from '../replication/replication-stream.ts';
-import { confirmedLagBytes } from '../replication/slot.ts';
+import type { SlotFacts } from '../replication/slot.ts';
+import { confirmedLagBytes, retainedBytes } from '../replication/slot.ts';
 import type { StandbyStatus } from '../replication/standby-status.ts';
 import type { SourceRow } from '../replication/stream-session.ts';
 import type { StreamState } from '../replication/stream-state.ts';
@@ -90,12 +91,13 @@ class Relay implements Service, HealthSource {
   private readonly queue = new RowQueue();
   private readonly failpoint: Failpoint;
   private readonly lifetime = new AbortController();
+  private readonly impatience = new AbortController();
   /** Aborted when the rows in hand are of no use any more: their connection is over and they will come again. */
   private generation = new AbortController();
   private draining = false;
   private pumping: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
-  private lagBytes: bigint | undefined;
+  private slot: SlotFacts | undefined;
   private foreignTableSeen = false;
 
   constructor(options: RelayOptions) {
@@ -145,7 +147,10 @@ class Relay implements Service, HealthSource {
   }
 
   stop(hard: AbortSignal): Promise<void> {
-    this.stopped ??= this.shutDown(hard);
+    // A second call may be the impatient one.
+    if (hard.aborted) this.impatience.abort();
+    else hard.addEventListener('abort', () => this.impatience.abort(), { once: true });
+    this.stopped ??= this.shutDown(this.impatience.signal);
     return this.stopped;
   }
 
@@ -156,7 +161,7 @@ class Relay implements Service, HealthSource {
       unacknowledgedBytes: this.stream.unacknowledgedBytes,
       undurableRows: this.stream.undurableEvents,
       flushLsn: formatLsn(this.stream.flushLsn),
-      ...(this.lagBytes === undefined ? {} : { confirmedLagBytes: Number(this.lagBytes) }),
+      ...lagFacts(this.slot),
     };
     return [{ name: this.name, ...(problem ?? { status: 'ok' as const }), facts }];
   }
@@ -255,11 +260,11 @@ class Relay implements Service, HealthSource {
       await this.sleep(this.settings.lagIntervalMs);
       if (isAborted(this.lifetime.signal)) return;
       try {
-        const facts = await this.stream.slotFacts();
-        this.lagBytes = facts === undefined ? undefined : confirmedLagBytes(facts);
-        if (this.lagBytes !== undefined) metrics.gauge('millrace_capture_confirmed_lag_bytes', { domain }, Number(this.lagBytes));
+        this.slot = await this.stream.slotFacts();
+        const lag = this.slot === undefined ? undefined : confirmedLagBytes(this.slot);
+        if (lag !== undefined) metrics.gauge('millrace_capture_confirmed_lag_bytes', { domain }, Number(lag));
       } catch (thrown) {
-        this.lagBytes = undefined;
+        this.slot = undefined;
         logger.debug({ domain, at: clock.nowMs() }, `the lag cannot be told: ${thrown instanceof Error ? thrown.message : 'unknown'}`);
       }
     }
@@ -274,6 +279,15 @@ class Relay implements Service, HealthSource {
   private async sleep(ms: number): Promise<void> {
     await this.options.clock.sleep(ms, this.lifetime.signal).catch(() => undefined);
   }
+}
+
+function lagFacts(slot: SlotFacts | undefined): Record<string, number> {
+  if (slot === undefined) return {};
+  const [confirmed, retained] = [confirmedLagBytes(slot), retainedBytes(slot)];
+  return {
+    ...(confirmed === undefined ? {} : { confirmedLagBytes: Number(confirmed) }),
+    ...(retained === undefined ? {} : { retainedWalBytes: Number(retained) }),
+  };
 }
 
 /** A function, because a signal changes while one waits. */

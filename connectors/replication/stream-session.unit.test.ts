@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Clock } from '../../core/clock.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
+import { lsn } from '../../core/lsn.ts';
+import type { StandbyStatus } from './standby-status.ts';
+import type { SourceRow } from './stream-session.ts';
+import { StreamSession } from './stream-session.ts';
+import type { OpenWalSender, WalSenderHandlers } from './walsender-connection.ts';
+
+const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => Date.now(), sleep: async () => undefined };
+
+/** A session over a wire that the test plays. */
+function session(settings: { inFlightBytesMax?: number } = {}) {
+  let wire!: WalSenderHandlers;
+  const sent: StandbyStatus[] = [];
+  const taps: string[] = [];
+  const rows: SourceRow[] = [];
+  const skipped: string[] = [];
+  const ends: unknown[] = [];
+  const open: OpenWalSender = (_target, handlers) => {
+    wire = handlers;
+    return {
+      sendStatus: (status) => sent.push(status),
+      pause: () => taps.push('pause'),
+      resume: () => taps.push('resume'),
+      close: async () => undefined,
+    };
+  };
+  const under = new StreamSession(
+    { url: 'postgres://x', slot: 's', publication: 'p', connectTimeoutMs: 1 },
+    { statusIntervalMs: 1000, statusDelayMs: 100, inFlightBytesMax: settings.inFlightBytesMax ?? 1_000_000, silenceLimitMs: 3000 },
+    {
+      onStreaming: () => undefined,
+      onRow: (row) => rows.push(row),
+      onSkipped: (kind) => skipped.push(kind),
+      onStatus: () => undefined,
+      onEnded: (error) => ends.push(error),
+    },
+    { clock, open },
+  );
+  return { under, wire, sent, taps, rows, skipped, ends };
+}
+
+const begin = (commitLsn: bigint) => {
+  const bytes = Buffer.alloc(21);
+  bytes[0] = 0x42;
+  bytes.writeBigUInt64BE(commitLsn, 1);
+  return bytes;
+};
+const commit = (endLsn: bigint) => {
+  const bytes = Buffer.alloc(26);
+  bytes[0] = 0x43;
+  bytes.writeBigUInt64BE(endLsn, 10);
+  return bytes;
+};
+const relation = Buffer.from(`R\0\0\0\x01image\0outbox\0d\0\0`, 'latin1');
+const insert = (bytes = 10) => Buffer.concat([Buffer.from('I\0\0\0\x01N', 'latin1'), Buffer.alloc(bytes)]);
+
+describe('a stream session', () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
+  it('stops reading above its limit of bytes and goes on below half of it', () => {
+    const { under, wire, taps, rows } = session({ inFlightBytesMax: 5000 });
+    wire.onMessage(relation);
+    wire.onMessage(begin(100n));
+    for (let index = 0; index < 5; index += 1) wire.onMessage(insert(1000));
+    expect(taps).toEqual(['pause']);
+    under.acknowledge(rows.slice(0, 2));
+    expect(under.unacknowledgedBytes).toBeGreaterThan(2500);
+    expect(taps).toEqual(['pause']);
+    under.acknowledge(rows.slice(2, 4));
+    expect(taps).toEqual(['pause', 'resume']);
+  });
+
+  it('sends status messages and answers requests at once while it reads nothing', () => {
+    const { wire, sent, taps } = session({ inFlightBytesMax: 100 });
+    wire.onMessage(relation);
+    wire.onMessage(begin(100n));
+    wire.onMessage(insert());
+    expect(taps).toEqual(['pause']);
+    vi.advanceTimersByTime(60_000);
+    expect(sent).toHaveLength(60);
+    expect(sent.every((status) => status.flushLsn === 0n && status.replyRequested)).toBe(true);
+    wire.onKeepalive(lsn(90n), true);
+    expect(sent).toHaveLength(61);
+    expect(sent.at(-1)).toEqual({ receivedLsn: 90n, flushLsn: 0n, replyRequested: false });
+  });
+
+  it('tells a new position soon after it moved, once for many acknowledgements', () => {
+    const { under, wire, sent, rows } = session();
+    wire.onMessage(relation);
+    for (const end of [100n, 200n, 300n]) {
+      wire.onMessage(begin(end - 10n));
+      wire.onMessage(insert());
+      wire.onMessage(commit(end));
+    }
+    under.acknowledge(rows.slice(0, 1));
+    under.acknowledge(rows.slice(1, 2));
+    expect(sent).toEqual([]);
+    vi.advanceTimersByTime(100);
+    expect(sent).toEqual([{ receivedLsn: 300n, flushLsn: 200n, replyRequested: false }]);
+  });
+
+  it('gives up a connection on which nothing comes, but not while it does not listen itself', () => {
+    const silent = session();
+    vi.advanceTimersByTime(3000);
+    expect(silent.ends).toEqual([]);
+    vi.advanceTimersByTime(1000);
+    expect((silent.ends[0] as ClassifiedError).code).toBe('POSTGRES_UNAVAILABLE');
+
+    const deaf = session({ inFlightBytesMax: 100 });
+    deaf.wire.onMessage(relation);
+    deaf.wire.onMessage(begin(100n));
+    deaf.wire.onMessage(insert());
+    vi.advanceTimersByTime(60_000);
+    expect(deaf.ends).toEqual([]);
+    deaf.under.acknowledge(deaf.rows);
+    vi.advanceTimersByTime(3000);
+    expect(deaf.ends).toEqual([]);
+    vi.advanceTimersByTime(1000);
+    expect(deaf.ends).toHaveLength(1);
+  });
+
+  it('does not count acknowledgements of rows that came over another connection', () => {
+    const old = session();
+    const { under, wire, rows, sent } = session();
+    for (const each of [old.wire, wire]) {
+      each.onMessage(relation);
+      each.onMessage(begin(90n));
+      each.onMessage(insert());
+      each.onMessage(commit(100n));
+    }
+    under.acknowledge(old.rows);
+    expect(under.undurableEvents).toBe(1);
+    expect(under.unacknowledgedBytes).toBe(rows[0]!.bytes);
+    vi.advanceTimersByTime(5000);
+    expect(sent.every((status) => status.flushLsn === 0n)).toBe(true);
+  });
+
+  it('goes past messages that it does not know', () => {
+    const { wire, skipped, ends } = session();
+    wire.onMessage(Buffer.from('T\0\0\0\0\0', 'latin1'));
+    wire.onMessage(Buffer.from('Zz'));
+    expect(skipped).toEqual(['truncate', 'tag Z']);
+    expect(ends).toEqual([]);
+  });
+
+  it('ends on a message that it cannot read, rather than losing what is in it', () => {
+    const { wire, ends, rows } = session();
+    wire.onMessage(begin(90n));
+    wire.onMessage(insert());
+    expect((ends[0] as ClassifiedError).code).toBe('POSTGRES_UNAVAILABLE');
+    expect(rows).toEqual([]);
+  });
+});
