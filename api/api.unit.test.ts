@@ -3,6 +3,7 @@ import type { InjectOptions } from 'fastify';
 import { ClassifiedError } from '../core/errors.ts';
 import { apiHarness } from '../test/support/api-harness.ts';
 import type { ApiHarness } from '../test/support/api-harness.ts';
+import { eventually } from '../test/support/eventually.ts';
 import { writeCursor } from './scan-cursor.ts';
 
 const SCAN_ID = '0b7e7c9e-1111-4222-8333-444444444445';
@@ -359,6 +360,22 @@ describe('rate limits', () => {
   });
 });
 
+describe('too many requests in hand', () => {
+  it('are refused with 503 until others have ended, without hiding health', async () => {
+    const { app, as, ports } = api({ inFlightMax: 2 });
+    let open: () => void = () => undefined;
+    ports.gate = new Promise<void>((resolve) => (open = resolve));
+    const inHand = [as('ada', get('/characters/me')), as('bob', get('/characters/me'))];
+    await eventually(() => ports.waiting === 2);
+    const refused = await as('eve', get('/characters/me'));
+    expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '1']);
+    expect((await app.inject('/health/live')).statusCode).toBe(200);
+    open();
+    expect((await Promise.all(inHand)).map(({ statusCode }) => statusCode)).toEqual([200, 200]);
+    expect((await as('eve', get('/characters/me'))).statusCode).toBe(200);
+  });
+});
+
 describe('health and metrics', () => {
   it('live asks nobody; ready and details follow the worst report', async () => {
     const { app, health } = api();
@@ -372,7 +389,7 @@ describe('health and metrics', () => {
   });
 
   it('degraded is ready, and a check that fails is down without hiding the others', async () => {
-    const { app, health } = api();
+    const { app, health, lines } = api();
     health.push({ health: () => [{ name: 'pool', status: 'degraded' }] });
     expect((await app.inject('/health/ready')).statusCode).toBe(200);
     health.push({
@@ -383,6 +400,7 @@ describe('health and metrics', () => {
     const ready = await app.inject('/health/ready');
     expect(ready.statusCode).toBe(503);
     expect(ready.json().checks).toHaveLength(2);
+    expect(lines).toContainEqual(expect.objectContaining({ level: 'error', message: 'a health check failed' }));
   });
 
   it('is not ready from the moment a stop begins', async () => {
@@ -425,6 +443,12 @@ describe('every request', () => {
       { name: 'millrace_http_requests_total', labels: { method: 'GET', route: '/api/v1/scans/:id', status: '400' } },
       { name: 'millrace_http_request_duration_seconds', labels: { method: 'GET', route: '/api/v1/scans/:id' } },
     ]);
+  });
+
+  it('logs a path that never ends only as far as it can be recognised', async () => {
+    const { app, lines } = api();
+    await app.inject(`/${'a'.repeat(5_000)}`);
+    expect(String(lines[0]?.['url.path'])).toHaveLength(256);
   });
 
   it('counts paths that nobody knows under one route', async () => {

@@ -9,6 +9,7 @@ import { addCharacters } from './characters.ts';
 import { createHttpService } from './http-service.ts';
 import type { HttpService } from './http-service.ts';
 import { KnownUsers } from './known-users.ts';
+import { limitInFlight } from './in-flight-limit.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOperationsRoutes } from './operations-routes.ts';
 import type { Commands, Queries, RenderMetrics, UserDirectory } from './ports.ts';
@@ -39,6 +40,8 @@ export interface ApiOptions {
   readonly bodyBytesMax?: number;
   readonly rateLimits?: RateLimits;
   readonly trustProxy?: boolean;
+  /** Requests in hand beyond which more are refused with 503. */
+  readonly inFlightMax?: number;
   readonly requestTimeoutMs?: number;
   readonly handlerTimeoutMs?: number;
   readonly keepAliveTimeoutMs?: number;
@@ -69,13 +72,19 @@ export function buildApi(dependencies: ApiDependencies, options: ApiOptions, isS
   // What takes time to make (keys) is made while the server gets ready.
   app.register(async (root) => {
     await addOpenApi(root);
-    addOperationsRoutes(root, { health: dependencies.health, metrics: dependencies.renderMetrics, isStopping });
+    addOperationsRoutes(root, {
+      health: dependencies.health,
+      metrics: dependencies.renderMetrics,
+      logger: dependencies.logger,
+      isStopping,
+    });
     await root.register(async (api) => addApi(api, dependencies, options), { prefix: PREFIX });
   });
   return app;
 }
 
 async function addApi(app: FastifyInstance, dependencies: ApiDependencies, options: ApiOptions): Promise<void> {
+  limitInFlight(app, options.inFlightMax ?? 1_000);
   const verify = await createTokenVerifier(options.auth, dependencies.clock);
   const authenticate = createAuthenticate(verify, new KnownUsers(dependencies.users, dependencies.clock));
   await guard(app, authenticate, options.rateLimits ?? RATE_LIMITS);

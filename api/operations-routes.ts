@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 import type { HealthReport, HealthSource } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
 import { described } from './api-route.ts';
 import { problemAnswers } from './problem-answers.ts';
 import type { RenderMetrics } from './ports.ts';
@@ -9,6 +10,7 @@ import type { RenderMetrics } from './ports.ts';
 export interface OperationsDependencies {
   readonly health: readonly HealthSource[];
   readonly metrics: RenderMetrics;
+  readonly logger: Logger;
   /** True from the moment a stop begins: no new work should be sent here. */
   readonly isStopping: () => boolean;
 }
@@ -72,16 +74,17 @@ function describe(operationId: string, summary: string, ok: TSchema, down?: TSch
   };
 }
 
-function reports({ health, isStopping }: OperationsDependencies): HealthReport[] {
+function reports({ health, logger, isStopping }: OperationsDependencies): HealthReport[] {
   const stopping: HealthReport[] = isStopping() ? [{ name: 'http', status: 'down', detail: 'The process is stopping.' }] : [];
-  return [...stopping, ...health.flatMap(ask)];
+  return [...stopping, ...health.flatMap((source) => ask(source, logger))];
 }
 
 /** A source that fails to answer is down; it must not take the others' reports with it. */
-function ask(source: HealthSource): HealthReport[] {
+function ask(source: HealthSource, logger: Logger): HealthReport[] {
   try {
     return source.health();
-  } catch {
+  } catch (error) {
+    logger.error({ 'log.logger': 'health' }, 'a health check failed', error);
     return [{ name: 'health', status: 'down', detail: 'A health check failed; look at the log.' }];
   }
 }

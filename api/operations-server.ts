@@ -30,6 +30,6 @@ export function createOperationsServer(options: OperationsServerOptions): HttpSe
     isStopping: () => stopping,
   });
   app.addSchema(ProblemSchema);
-  addOperationsRoutes(app, { health: options.health, metrics: options.renderMetrics, isStopping: () => stopping });
+  addOperationsRoutes(app, { health: options.health, metrics: options.renderMetrics, logger: options.logger, isStopping: () => stopping });
   return createHttpService(app, { name: 'operations', host: options.host, port: options.port, onStopping: () => (stopping = true) });
 }
