@@ -78,7 +78,7 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
     sessionTimeoutMs,
     rebalanceTimeoutMs,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
-    // A driver may not send heartbeats while it waits for us, and the drain is followed by a commit that may take as long.
+    // The whole group stands still while one of its members drains, and the commit that follows may take as long.
     drainMs: Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / 3,
   };
 }

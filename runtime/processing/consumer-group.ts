@@ -1,5 +1,6 @@
 import type { Consumer, ConsumerEvents } from '../../core/broker.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
+import { classified } from '../../core/errors.ts';
 import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
@@ -39,7 +40,8 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
   private readonly assignment: Assignment;
   private readonly lagGauge: LagGauge;
   private readonly ticking = new AbortController();
-  private state: 'new' | 'running' | 'stopped' = 'new';
+  private state: 'new' | 'joining' | 'running' | 'stopped' = 'new';
+  private joining: Promise<void> = Promise.resolve();
   private stopping: Promise<void> | undefined;
   private haltedFor: ClassifiedError | undefined;
   private finishedSinceCommit = 0;
@@ -63,16 +65,14 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     this.lagGauge = new LagGauge(settings.metrics, group);
   }
 
+  /**
+   * Begins to join the group and resolves: a process starts while the brokers are away. The health says when the group works;
+   * what can never work goes to `onFatal`.
+   */
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    try {
-      await this.consumer.start(this);
-      signal.throwIfAborted();
-    } catch (error) {
-      await this.stop(AbortSignal.abort());
-      throw error;
-    }
-    if (this.state === 'new') this.state = 'running';
+    this.state = 'joining';
+    this.joining = this.join();
     void this.tick();
   }
 
@@ -144,12 +144,22 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     return [report];
   }
 
+  private async join(): Promise<void> {
+    try {
+      await this.consumer.start(this);
+      if (this.state === 'joining') this.state = 'running';
+    } catch (error) {
+      this.loop.halt(classified(error, 'KAFKA_UNAVAILABLE', 'the group could not be joined'));
+    }
+  }
+
   private async stopNow(hard: AbortSignal): Promise<void> {
     this.state = 'stopped';
     this.ticking.abort();
     await this.assignment.release(this.assignment.all(), this.settings.handlerTimeoutMs, hard);
     this.loop.stop();
     await this.consumer.stop();
+    await this.joining;
     this.publish();
   }
 

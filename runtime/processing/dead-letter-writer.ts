@@ -14,8 +14,8 @@ interface Waiting {
 
 /**
  * Writes dead letters over a producer that is shared with others: one batch in flight per partition, and what comes
- * meanwhile goes together in the next one. When a batch is refused for its size its letters are written one by one, so that
- * only the one that is too large fails.
+ * meanwhile goes together in the next one. When a batch is refused for one of its letters they are written one by one, so
+ * that only that one fails.
  */
 export class DeadLetterWriter {
   private readonly producer: Pick<Producer, 'send'>;
@@ -54,11 +54,14 @@ export class DeadLetterWriter {
       await this.producer.send(batch.map(({ record }) => record));
       for (const { written } of batch) written();
     } catch (error) {
-      const maySplit = batch.length > 1 && error instanceof ClassifiedError && error.code === 'RECORD_TOO_LARGE';
-      if (maySplit) for (const entry of batch) await this.send([entry]);
+      if (batch.length > 1 && isAboutOneRecord(error)) for (const entry of batch) await this.send([entry]);
       else for (const { refused } of batch) refused(error);
     }
   }
+}
+
+function isAboutOneRecord(error: unknown): boolean {
+  return error instanceof ClassifiedError && (error.code === 'RECORD_TOO_LARGE' || error.code === 'RECORD_REJECTED');
 }
 
 /** Takes the first letters out of the queue, at least one when there is one. */

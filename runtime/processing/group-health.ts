@@ -3,9 +3,11 @@ import type { HealthReport } from '../../core/lifecycle.ts';
 
 const STALLED_AFTER_MS = 60_000;
 
+const STANDSTILL = { new: 'not started yet', joining: 'joining its group', stopped: 'stopped' } as const;
+
 export interface GroupFacts {
   readonly group: string;
-  readonly state: 'new' | 'running' | 'stopped';
+  readonly state: 'new' | 'joining' | 'running' | 'stopped';
   /** Why the group gave up; it does not come back by itself. */
   readonly haltedFor: ClassifiedError | undefined;
   /** The dependency that intake waits for. */
@@ -45,7 +47,7 @@ export function groupHealth(facts: GroupFacts): HealthReport {
 
 function judge(facts: GroupFacts): { readonly status: HealthReport['status']; readonly detail?: string } {
   if (facts.haltedFor !== undefined) return { status: 'down', detail: sentence('the group stopped', facts.haltedFor) };
-  if (facts.state !== 'running') return { status: 'down', detail: facts.state === 'new' ? 'not started yet' : 'stopped' };
+  if (facts.state !== 'running') return { status: 'down', detail: STANDSTILL[facts.state] };
   if (facts.waitsFor !== undefined) return { status: 'degraded', detail: sentence('intake waits', facts.waitsFor) };
   if (facts.unburied > 0) {
     return {

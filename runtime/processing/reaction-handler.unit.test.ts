@@ -89,7 +89,7 @@ function handlerOf(
   const handle = createReactionHandler({
     processor,
     unitOfWork,
-    calls: { run: (async (_name: string, request: unknown, options: CallOptions) => call(request, options)) },
+    calls: { run: async (_name: string, request: unknown, options: CallOptions) => call(request, options) },
     random: (length) => new Uint8Array(length).fill(0xab),
     logger: SILENT_LOGGER,
     clock: new ManualClock(),
