@@ -43,7 +43,10 @@ const homeRules = Object.entries(HOMES).map(([library, homes]) => ({
   name: `${library.replaceAll(/[^a-z-]/g, '')}-has-one-home`,
   severity: 'error',
   comment: `${library} is imported in ${homes.join(' and ')} only`,
-  from: { path: '^(core|schemas|connectors|processors|projectors|runtime|api|cli|demo)/|^[^/]+\\.ts$', pathNot: `${TEST_FILES}|^(${homes.join('|')})` },
+  from: {
+    path: '^(core|schemas|connectors|processors|projectors|runtime|api|cli|demo)/|^[^/]+\\.ts$',
+    pathNot: `${TEST_FILES}|^(${homes.join('|')})`,
+  },
   to: { path: `^node_modules/${library}/` },
 }));
 

@@ -52,8 +52,6 @@ export interface NewEvent<T extends string = string, P = unknown> {
   readonly payload: P;
 }
 
-export type NewEventOf<D> = D extends EventDefinition<infer T, infer P> ? NewEvent<T, P> : never;
-
 // ------------------------------------------------------------------------------------------------------- aggregates
 
 /** One row of a state table, changed in the transaction that appends the event. Columns by name; values as JSON or ISO text. */

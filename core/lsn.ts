@@ -32,8 +32,3 @@ export function formatLsn(value: Lsn): string {
 export function maxLsn(a: Lsn, b: Lsn): Lsn {
   return a > b ? a : b;
 }
-
-/** Bytes from `from` to `to`; negative when `to` lies before `from`. */
-export function lsnDistanceBytes(from: Lsn, to: Lsn): bigint {
-  return to - from;
-}
