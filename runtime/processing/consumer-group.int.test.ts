@@ -272,8 +272,7 @@ describe('a group on a real broker', () => {
     await send(2_000);
     await eventually(() => effects.length > 100, { timeoutMs: 30_000 });
     const second = await startGroup(place, slow);
-    await send(2_000);
-    await eventually(() => second.balance().acked > 100, { timeoutMs: 30_000 });
+    await eventually(async () => send(60).then(() => second.balance().acked > 100), { timeoutMs: 30_000 });
     await first.stop(soft);
     await send(500);
     await eventually(() => effects.length === sent, { timeoutMs: 60_000 });

@@ -6,6 +6,7 @@ import type { HandlerResult } from '../../core/outcome.ts';
 import { headerText } from '../../core/record.ts';
 import { consumedRecord } from '../../test/support/consumed-record.ts';
 import { ACKED, failedWith, groupUnderTest } from '../../test/support/group-under-test.ts';
+import { ScriptedConsumer } from '../../test/support/scripted-consumer.ts';
 import { settle } from '../../test/support/manual-clock.ts';
 import type { HandlerContext } from './event-handler.ts';
 import type { ParkingRequest } from './parking.ts';
@@ -573,6 +574,40 @@ describe('parking elsewhere', () => {
     away = false;
     await clock.advance(11_000);
     expect(group.balance()).toMatchObject({ retried: 1, inFlight: 0 });
+  });
+});
+
+describe('joining', () => {
+  it('goes on behind the start, and the health is down until the group works', async () => {
+    const consumer = new ScriptedConsumer();
+    let joined = (): void => undefined;
+    consumer.onStart = () => new Promise((resolve) => (joined = resolve));
+    const { group } = await groupUnderTest({ handler: async () => ACKED }, [], consumer);
+    expect(group.health()).toMatchObject([{ status: 'down', detail: 'joining its group' }]);
+    joined();
+    await settle();
+    expect(group.health()).toMatchObject([{ status: 'ok' }]);
+  });
+
+  it('that can never succeed is fatal', async () => {
+    const consumer = new ScriptedConsumer();
+    consumer.onStart = async () => Promise.reject(new ClassifiedError('CONFIGURATION_INVALID', 'no such topic'));
+    const { group, fatal } = await groupUnderTest({ handler: async () => ACKED }, [], consumer);
+    await settle();
+    expect(fatal.map(({ code }) => code)).toEqual(['CONFIGURATION_INVALID']);
+    expect(group.health()).toMatchObject([{ status: 'down', detail: expect.stringContaining('CONFIGURATION_INVALID') }]);
+    await group.stop(new AbortController().signal);
+  });
+
+  it('is over when the driver gives up: all is given back, and the health is down', async () => {
+    const { handler } = heldHandler();
+    const { group, consumer, fatal } = await groupUnderTest({ handler });
+    consumer.deliver([record({ at: 0 })]);
+    await settle();
+    consumer.callbacks.onFatal(new ClassifiedError('CONFIGURATION_INVALID', 'not authorized'));
+    expect(fatal).toHaveLength(1);
+    expect(group.balance()).toMatchObject({ in: 1, released: 1, inFlight: 0 });
+    expect(group.health()).toMatchObject([{ status: 'down' }]);
   });
 });
 

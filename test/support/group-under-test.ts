@@ -42,8 +42,8 @@ interface GroupUnderTest {
 export async function groupUnderTest(
   options: Pick<ConsumerGroupOptions, 'handler'> & Partial<ConsumerGroupOptions>,
   partitions: readonly TopicPartition[] = [{ topic: 'events.happened', partition: 0 }],
+  consumer = new ScriptedConsumer(),
 ): Promise<GroupUnderTest> {
-  const consumer = new ScriptedConsumer();
   const clock = new ManualClock();
   const letters: ProducerRecord[] = [];
   const fatal: ClassifiedError[] = [];

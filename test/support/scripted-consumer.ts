@@ -12,10 +12,13 @@ export class ScriptedConsumer implements Consumer {
   stopped = false;
   /** What the next commits meet. */
   onCommit: (positions: readonly Position[]) => Promise<boolean> = async () => true;
+  /** When joining the group succeeds or fails. */
+  onStart: () => Promise<void> = async () => undefined;
   private events: ConsumerEvents | undefined;
 
   async start(events: ConsumerEvents): Promise<void> {
     this.events = events;
+    await this.onStart();
   }
 
   get callbacks(): ConsumerEvents {
