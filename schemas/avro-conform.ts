@@ -27,8 +27,10 @@ export function conform(type: avsc.Type, value: unknown, options: ConformOptions
 }
 
 /** The branch of a union that a conforming value means: the first that fits. */
-export function branchOf(branches: readonly avsc.Type[], value: Json): avsc.Type | undefined {
-  return branches.find((branch) => !(fit(branch, value, 'refuse', 0) instanceof Misfit));
+export function branchOf(branches: readonly avsc.Type[], value: Json): avsc.Type {
+  const branch = branches.find((candidate) => !(fit(candidate, value, 'refuse', 0) instanceof Misfit));
+  if (branch === undefined) throw new ClassifiedError('PAYLOAD_INVALID', 'a value fits no branch of its union');
+  return branch;
 }
 
 /** What does not fit, and where. The path grows on the way out. */

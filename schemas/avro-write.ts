@@ -1,40 +1,109 @@
 import avsc from 'avsc';
 import type { Json } from '../core/json.ts';
 import { branchOf } from './avro-conform.ts';
-import { setOwn } from './avro-guard.ts';
 
-/** Writes a value that conforms to the type (avro-conform.ts) as an Avro body. */
-export function writeAvro(type: avsc.Type, value: Json): Buffer {
-  return type.toBuffer(asAvscValue(type, value));
+/**
+ * Writes a value that conforms to the type (avro-conform.ts) as an Avro body. Not by avsc, which calculates integers beyond
+ * 2^52 in floating point: -4503599627370497 would be written as 4503599627370496.
+ */
+export function writeAvro(type: avsc.Type, value: Json): Uint8Array {
+  const output = new Output();
+  write(type, value, output);
+  return output.bytes();
 }
 
-/** avsc wants bytes as buffers, and the branches of ambiguous unions named. */
-function asAvscValue(type: avsc.Type, value: Json): unknown {
+function write(type: avsc.Type, value: Json, output: Output): void {
   const { types } = avsc;
-  if (type instanceof types.BytesType || type instanceof types.FixedType) return Buffer.from(value as string, 'latin1');
-  if (type instanceof types.UnwrappedUnionType || type instanceof types.WrappedUnionType) return asBranch(type, value);
-  if (type instanceof types.ArrayType) return (value as readonly Json[]).map((item) => asAvscValue(type.itemsType, item));
-  if (type instanceof types.MapType) return asProperties(value, () => type.valuesType as avsc.Type);
   if (type instanceof types.RecordType) {
-    const fields = new Map(type.fields.map((field) => [field.name, field.type]));
-    return asProperties(value, (name) => fields.get(name));
+    for (const field of type.fields) write(field.type, property(value, field.name), output);
+  } else if (type instanceof types.ArrayType) {
+    const items = value as readonly Json[];
+    output.block(items.length, () => {
+      for (const item of items) write(type.itemsType, item, output);
+    });
+  } else if (type instanceof types.MapType) {
+    const entries = Object.entries(value as Record<string, Json>);
+    output.block(entries.length, () => {
+      for (const [key, item] of entries) {
+        output.sized(Buffer.from(key));
+        write(type.valuesType as avsc.Type, item, output);
+      }
+    });
+  } else if (type instanceof types.UnwrappedUnionType || type instanceof types.WrappedUnionType) {
+    const branch = branchOf(type.types, value);
+    output.integer(type.types.indexOf(branch));
+    write(branch, value, output);
+  } else if (type instanceof types.EnumType) {
+    output.integer(type.symbols.indexOf(value as string));
+  } else if (type instanceof types.FixedType) {
+    output.raw(Buffer.from(value as string, 'latin1'));
+  } else {
+    writePrimitive(type.typeName, value, output);
   }
-  return value;
 }
 
-function asBranch(type: avsc.types.UnwrappedUnionType | avsc.types.WrappedUnionType, value: Json): unknown {
-  const branch = branchOf(type.types, value);
-  if (branch === undefined || value === null) return value;
-  const inner = asAvscValue(branch, value);
-  return type instanceof avsc.types.WrappedUnionType ? { [branch.branchName ?? branch.typeName]: inner } : inner;
+function writePrimitive(typeName: string, value: Json, output: Output): void {
+  switch (typeName) {
+    case 'boolean':
+      output.raw(Buffer.of(value === true ? 1 : 0));
+      return;
+    case 'int':
+    case 'long':
+      output.integer(value as number);
+      return;
+    case 'float':
+      output.raw(new Uint8Array(new Float32Array([value as number]).buffer));
+      return;
+    case 'double':
+      output.raw(new Uint8Array(new Float64Array([value as number]).buffer));
+      return;
+    case 'bytes':
+      output.sized(Buffer.from(value as string, 'latin1'));
+      return;
+    case 'string':
+      output.sized(Buffer.from(value as string));
+  }
 }
 
-function asProperties(value: Json, typeOf: (name: string) => avsc.Type | undefined): object {
-  const result: Record<string, Json> = {};
-  for (const [name, inner] of Object.entries(value as Record<string, Json>)) {
-    const type = typeOf(name);
-    // What avsc takes is not JSON (buffers), but the setter does not look at it.
-    if (type !== undefined) setOwn(result, name, asAvscValue(type, inner) as Json);
+/** An own property: a field may be called `__proto__`. */
+function property(value: Json, name: string): Json {
+  return Object.getOwnPropertyDescriptor(value, name)?.value as Json;
+}
+
+class Output {
+  private readonly parts: Uint8Array[] = [];
+
+  bytes(): Uint8Array {
+    return Buffer.concat(this.parts);
   }
-  return result;
+
+  raw(bytes: Uint8Array): void {
+    this.parts.push(bytes);
+  }
+
+  sized(bytes: Uint8Array): void {
+    this.integer(bytes.length);
+    this.raw(bytes);
+  }
+
+  /** One block with all items, and the empty block that ends the collection. */
+  block(count: number, writeItems: () => void): void {
+    if (count > 0) {
+      this.integer(count);
+      writeItems();
+    }
+    this.integer(0);
+  }
+
+  /** A variable-length zigzag integer. */
+  integer(value: number): void {
+    const bytes: number[] = [];
+    let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
+    while (rest > 0x7fn) {
+      bytes.push(Number(rest & 0x7fn) | 0x80);
+      rest >>= 7n;
+    }
+    bytes.push(Number(rest));
+    this.raw(Uint8Array.from(bytes));
+  }
 }

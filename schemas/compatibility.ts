@@ -21,5 +21,5 @@ export function strictest(one: Compatibility, other: Compatibility): Compatibili
 
 /** What the registry calls its level; a name that we do not know promises nothing. */
 export function compatibilityNamed(name: unknown): Compatibility {
-  return typeof name === 'string' && name in PROMISES ? (name as Compatibility) : 'NONE';
+  return typeof name === 'string' && Object.hasOwn(PROMISES, name) ? (name as Compatibility) : 'NONE';
 }
