@@ -14,7 +14,10 @@ const NOT_EVER = /\bWRONGTYPE\b|[Ee]rror running script|@user_script|user_script
 export function classifyRedisError(thrown: unknown): ClassifiedError {
   if (thrown instanceof ClassifiedError) return thrown;
   const options = { cause: thrown };
-  if (!(thrown instanceof Error)) return new ClassifiedError('UNCLASSIFIED', 'Redis failed', options);
+  // A wrong call is our fault; taken for an outage it would hold intake for ever.
+  if (!(thrown instanceof Error) || thrown instanceof TypeError || thrown instanceof RangeError) {
+    return new ClassifiedError('UNCLASSIFIED', 'the use of Redis failed', options);
+  }
   if (thrown.name !== 'ReplyError') return new ClassifiedError('REDIS_UNAVAILABLE', 'Redis cannot be reached', options);
   const word = NOT_NOW.exec(thrown.message)?.[1];
   if (word !== undefined) return new ClassifiedError('REDIS_UNAVAILABLE', `Redis refuses for now: ${word}`, options);
