@@ -577,6 +577,35 @@ describe('parking elsewhere', () => {
   });
 });
 
+describe('a record that is fenced while it is being parked', () => {
+  it.each(['in place', 'in vain'])('%s, holds up nobody', async (how) => {
+    let answer = (): void => undefined;
+    const { group, consumer, clock } = await groupUnderTest(
+      {
+        parking: {
+          heldFor: () => undefined,
+          park: () =>
+            new Promise((resolve, reject) => {
+              const away = new ClassifiedError('POSTGRES_UNAVAILABLE', 'away');
+              answer = how === 'in vain' ? () => reject(away) : () => resolve({ kind: 'in-place' });
+            }),
+        },
+        handler: async (_event, { partition }) => (partition === 0 ? failedWith('CALL_FAILED', 'no') : ACKED),
+      },
+      [PARTITION, OTHER],
+    );
+    consumer.deliver([record({ at: 0, key: 'a' })]);
+    await settle();
+    consumer.callbacks.onLost([PARTITION]);
+    answer();
+    consumer.deliver([record({ at: 0, key: 'b', partition: 1 })]);
+    await clock.advance(1_000);
+    expect(consumer.paused.size).toBe(0);
+    expect(group.balance()).toMatchObject({ in: 2, acked: 1, released: 1, inFlight: 0 });
+    expect(group.health()).toMatchObject([{ status: 'ok', facts: { parked: 0 } }]);
+  });
+});
+
 describe('joining', () => {
   it('goes on behind the start, and the health is down until the group works', async () => {
     const consumer = new ScriptedConsumer();

@@ -174,8 +174,10 @@ export class RecordLoop {
       const place = await parking.park({ group, lane, record, attempts, delayMs, firstFailedAtMs, error });
       if (place.kind === 'parked') return this.leave(item, { door: 'retried', error, attempt: attempts });
     } catch (thrown) {
-      return this.gate.wait(item, classified(thrown, 'POSTGRES_UNAVAILABLE', 'the record could not be parked'));
+      // A record that is gone must not become the probe: it would never run again, and the gate never open.
+      return item.gone ? FINISHED : this.gate.wait(item, classified(thrown, 'POSTGRES_UNAVAILABLE', 'the record could not be parked'));
     }
+    if (item.gone) return FINISHED;
     item.attempt += 1;
     item.immediateTries = 0;
     this.waiting.add(item);
