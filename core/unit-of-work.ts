@@ -36,7 +36,10 @@ export interface AppendedEvent {
 }
 
 export interface UnitOfWorkTransaction {
-  /** Marks the key in the inbox. False: it was there already, committed; then nothing else may be written. Waits for a concurrent holder. */
+  /**
+   * Marks the key in the inbox. False: it was there already, committed; then nothing else may be written. Waits for a
+   * concurrent holder. A second call for a key that this transaction marked itself keeps the result and answers true.
+   */
   markProcessed(idempotencyKey: string, result?: Json): Promise<boolean>;
   /** Latest snapshot plus later events, folded. */
   load<S, E extends StoredEvent>(aggregate: AggregateDefinition<S, E>, id: string): Promise<LoadedAggregate<S>>;
