@@ -24,7 +24,17 @@ const recipe: Recipe = {
     await runTool({
       command: commandOf('npm'),
       args: [
-        ...['install', `${name}@${VERSION}`, '--prefix', folder, '--no-save', '--no-package-lock', '--no-audit', '--no-fund'],
+        ...[
+          'install',
+          `${name}@${VERSION}`,
+          '--prefix',
+          folder,
+          '--no-save',
+          '--no-package-lock',
+          '--loglevel=error',
+          '--no-audit',
+          '--no-fund',
+        ],
         // The package's own script would make the links below; it may be forbidden by the user's settings, so it never runs.
         '--ignore-scripts',
       ],
