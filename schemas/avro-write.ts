@@ -25,7 +25,7 @@ function write(type: avsc.Type, value: Json, output: Output): void {
     const entries = Object.entries(value as Record<string, Json>);
     output.block(entries.length, () => {
       for (const [key, item] of entries) {
-        output.sized(Buffer.from(key));
+        output.text(key);
         write(type.valuesType as avsc.Type, item, output);
       }
     });
@@ -52,16 +52,16 @@ function writePrimitive(typeName: string, value: Json, output: Output): void {
       output.integer(value as number);
       return;
     case 'float':
-      output.raw(new Uint8Array(new Float32Array([value as number]).buffer));
+      output.float(value as number);
       return;
     case 'double':
-      output.raw(new Uint8Array(new Float64Array([value as number]).buffer));
+      output.double(value as number);
       return;
     case 'bytes':
       output.sized(Buffer.from(value as string, 'latin1'));
       return;
     case 'string':
-      output.sized(Buffer.from(value as string));
+      output.text(value as string);
   }
 }
 
@@ -71,19 +71,39 @@ function property(value: Json, name: string): Json {
 }
 
 class Output {
-  private readonly parts: Uint8Array[] = [];
+  private buffer = Buffer.allocUnsafe(512);
+  private length = 0;
 
   bytes(): Uint8Array {
-    return Buffer.concat(this.parts);
+    return Uint8Array.prototype.slice.call(this.buffer, 0, this.length);
   }
 
   raw(bytes: Uint8Array): void {
-    this.parts.push(bytes);
+    this.reserve(bytes.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
   }
 
   sized(bytes: Uint8Array): void {
     this.integer(bytes.length);
     this.raw(bytes);
+  }
+
+  text(text: string): void {
+    const length = Buffer.byteLength(text);
+    this.integer(length);
+    this.reserve(length);
+    this.length += this.buffer.write(text, this.length);
+  }
+
+  float(value: number): void {
+    this.reserve(4);
+    this.length = this.buffer.writeFloatLE(value, this.length);
+  }
+
+  double(value: number): void {
+    this.reserve(8);
+    this.length = this.buffer.writeDoubleLE(value, this.length);
   }
 
   /** One block with all items, and the empty block that ends the collection. */
@@ -97,13 +117,32 @@ class Output {
 
   /** A variable-length zigzag integer. */
   integer(value: number): void {
-    const bytes: number[] = [];
-    let rest = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
+    this.reserve(10);
+    if (value !== value >> 0 || Math.abs(value) > 0x3fffffff) {
+      this.wideInteger(BigInt(value));
+      return;
+    }
+    let rest = (value << 1) ^ (value >> 31);
+    while (rest > 0x7f) {
+      this.length = this.buffer.writeUInt8((rest & 0x7f) | 0x80, this.length);
+      rest >>>= 7;
+    }
+    this.length = this.buffer.writeUInt8(rest, this.length);
+  }
+
+  private wideInteger(value: bigint): void {
+    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
     while (rest > 0x7fn) {
-      bytes.push(Number(rest & 0x7fn) | 0x80);
+      this.length = this.buffer.writeUInt8(Number(rest & 0x7fn) | 0x80, this.length);
       rest >>= 7n;
     }
-    bytes.push(Number(rest));
-    this.raw(Uint8Array.from(bytes));
+    this.length = this.buffer.writeUInt8(Number(rest), this.length);
+  }
+
+  private reserve(bytes: number): void {
+    if (this.length + bytes <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafe(2 * (this.length + bytes));
+    this.buffer.copy(larger, 0, 0, this.length);
+    this.buffer = larger;
   }
 }
