@@ -6,7 +6,6 @@ import { captureDatabase } from '../../test/support/capture-database.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import type { RelayUnderTest } from '../../test/support/relay-under-test.ts';
 import { findEarlyAcknowledgement, relayUnderTest } from '../../test/support/relay-under-test.ts';
-import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
 
 const never = new AbortController().signal;
 const soon = () => AbortSignal.timeout(10_000);
@@ -111,25 +110,19 @@ describe('what the relay tells PostgreSQL', () => {
   });
 
   it('frees the WAL of an idle database while a neighbour on the same server writes', async () => {
-    const neighbours = temporaryDatabases('noisy');
-    const url = neighbours.url('noise');
-    await neighbours.admin(`CREATE DATABASE "${new URL(url).pathname.slice(1)}"`);
+    const neighbour = await captureDatabase('noisy');
     try {
       const relay = await started({ settings: { statusIntervalMs: 100 } });
       const before = parseLsn(await database.confirmedFlushLsn());
-      const { default: pg } = await import('pg');
-      const noise = new pg.Client({ connectionString: url });
-      await noise.connect();
-      await noise.query('CREATE TABLE noise AS SELECT g, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 20000) AS g');
-      const { rows } = await noise.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
-      await noise.end();
+      await neighbour.sql.query('CREATE TABLE noise AS SELECT g, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 20000) AS g');
+      const { rows } = await neighbour.sql.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
       const behindTheNoise = parseLsn(rows[0]!.lsn);
       expect(behindTheNoise - before).toBeGreaterThan(4_000_000n);
       await eventually(async () => parseLsn(await database.confirmedFlushLsn()) >= behindTheNoise, { timeoutMs: 20_000 });
       expect(relay.producer.sends).toBe(0);
       expect(relay.statuses.at(-1)!.flushLsn).not.toBe(LSN_ZERO);
     } finally {
-      await neighbours.dropAll();
+      await neighbour.drop();
     }
   });
 });

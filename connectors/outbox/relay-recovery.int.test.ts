@@ -7,6 +7,7 @@ import { captureDatabase } from '../../test/support/capture-database.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import type { RelayUnderTest } from '../../test/support/relay-under-test.ts';
 import { findEarlyAcknowledgement, relayUnderTest } from '../../test/support/relay-under-test.ts';
+import { tcpProxy } from '../../test/support/tcp-proxy.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
 
 const never = new AbortController().signal;
@@ -139,6 +140,26 @@ describe('the relay when something goes away', () => {
     relay.producer.release();
     await eventually(() => relay.producer.acknowledged.length >= rows.length);
     expect(relay.producer.acknowledged.findIndex((record, index) => utf8Text(record.value!) !== rows[index]!.text)).toBe(-1);
+  });
+
+  it('notices a connection on which nothing comes any more, and opens another one', async () => {
+    const proxy = await tcpProxy(new URL(database.url));
+    try {
+      const relay = relayUnderTest({ domain: 'image', names: database.names, url: proxy.url }, { settings: { statusIntervalMs: 100 } });
+      relays.push(relay);
+      await relay.start(never);
+      const before = await database.insert();
+      await eventually(() => relay.producer.acknowledgedIds().includes(before));
+      proxy.blackhole();
+      const meanwhile = await database.insert();
+      await eventually(() => relay.state() !== 'streaming');
+      proxy.heal();
+      await eventually(() => relay.producer.acknowledgedIds().includes(meanwhile));
+      await relay.stop(soon());
+      expect([...new Set(relay.producer.acknowledgedIds())]).toEqual([before, meanwhile]);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('names a slot that is gone and stands still, instead of beginning anew', async () => {

@@ -8,6 +8,7 @@ export interface Sql {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const QUERY_TIMEOUT_MS = 10_000;
+const END_TIMEOUT_MS = 1_000;
 
 /**
  * Runs `work` on a connection of its own and closes it. Capture asks rarely (at start, every few seconds for its lag), so
@@ -29,8 +30,15 @@ export async function withSqlSession<T>(url: string, work: (sql: Sql) => Promise
   } catch (thrown) {
     throw classifyPostgresError(thrown, 'a query of the capture');
   } finally {
-    await client.end().catch(() => undefined);
+    await endClient(client);
   }
+}
+
+/** Says good-bye, but not for ever: on a dead connection nobody answers. */
+async function endClient(client: pg.Client): Promise<void> {
+  const cut = setTimeout(() => client.connection.stream.destroy(), END_TIMEOUT_MS);
+  await client.end().catch(() => undefined); // what `work` did is done or has failed by itself
+  clearTimeout(cut);
 }
 
 export function quoteIdentifier(name: string): string {
