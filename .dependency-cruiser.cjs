@@ -23,6 +23,7 @@ const HOMES = {
   '@kafkajs/confluent-schema-registry': ['schemas/'],
   avsc: ['schemas/'],
   commander: ['cli/'],
+  undici: ['runtime/calls/', 'demo/'],
 };
 
 const TEST_FILES = '(\\.test\\.ts$|^test/|^bench/)';

@@ -14,7 +14,7 @@ import { createPayloads } from './payloads.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
-import { createReactionHandler } from './processing/reaction-handler.ts';
+import { createReactionHandler, reactionTimeoutMs } from './processing/reaction-handler.ts';
 import type { Roles } from './roles.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
@@ -75,10 +75,18 @@ function processorGroup(domain: DomainDefinition, surroundings: Surroundings): P
     logger: connections.logger,
     clock: systemClock,
   });
+  const { names, processing, classifier } = connections.config;
+  const needsMs = reactionTimeoutMs(processor, {
+    concurrencyMax: processing.concurrencyMax,
+    callConcurrencyMax: classifier.concurrencyMax,
+  });
   return group(
-    connections.config.names.processorGroup(domain.name),
-    processor.reactions.map(({ on }) => on),
-    handler,
+    {
+      name: names.processorGroup(domain.name),
+      types: processor.reactions.map(({ on }) => on),
+      handler,
+      handlerTimeoutMs: Math.max(processing.handlerTimeoutMs, needsMs),
+    },
     surroundings,
   );
 }
@@ -87,12 +95,8 @@ function projectionGroup(projection: ProjectionDefinition, surroundings: Surroun
   const projector = createProjector(projection, surroundings.connections, surroundings.metrics);
   const name = surroundings.connections.config.names.projectionGroup(projection.name, projection.version);
   const handler: EventHandler = async (event, context) => projector.handle(event, context);
-  return group(
-    name,
-    projection.reads.map(({ type }) => type),
-    handler,
-    surroundings,
-  );
+  const { handlerTimeoutMs } = surroundings.connections.config.processing;
+  return group({ name, types: projection.reads.map(({ type }) => type), handler, handlerTimeoutMs }, surroundings);
 }
 
 export function createProjector(projection: ProjectionDefinition, connections: Connections, metrics: Metrics): Projector {
@@ -104,12 +108,14 @@ export function createProjector(projection: ProjectionDefinition, connections: C
   return createRedisProjector({ projection, redis: connections.redis(owner).client, ...common });
 }
 
-function group(
-  name: string,
-  types: readonly string[],
-  handler: EventHandler,
-  { pipeline, connections, metrics, onFatal }: Surroundings,
-): Part {
+interface Group {
+  readonly name: string;
+  readonly types: readonly string[];
+  readonly handler: EventHandler;
+  readonly handlerTimeoutMs: number;
+}
+
+function group({ name, types, handler, handlerTimeoutMs }: Group, { pipeline, connections, metrics, onFatal }: Surroundings): Part {
   const { config, logger } = connections;
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return createConsumerGroup({
@@ -124,7 +130,7 @@ function group(
     known: new Set(events.map(({ type }) => type)),
     deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, name),
     retryPolicy: { delaysMs: config.processing.retryDelaysMs, jitter: 0.2 },
-    handlerTimeoutMs: config.processing.handlerTimeoutMs,
+    handlerTimeoutMs,
     limits: { concurrencyMax: config.processing.concurrencyMax },
     metrics,
     logger,

@@ -4,6 +4,9 @@ import type { Names } from '../core/names.ts';
 
 const DEAD_LETTER_RETENTION_MS = 30 * 86_400_000;
 const CAPTURE_DEAD_LETTER_PARTITIONS = 3;
+/** Kafka's default for a topic, and room beside it for the headers that say why and where a record failed. */
+const MESSAGE_BYTES_MAX = 1_048_588;
+const DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 65_536;
 
 /**
  * Every topic that the pipeline needs: its events, a dead-letter topic for each group and topic that the group reads, and
@@ -11,22 +14,29 @@ const CAPTURE_DEAD_LETTER_PARTITIONS = 3;
  */
 export function topicsOf(pipeline: PipelineDefinition, names: Names, replicationFactor: number): TopicDeclaration[] {
   const config = { 'cleanup.policy': 'delete', ...(replicationFactor > 2 ? { 'min.insync.replicas': '2' } : {}) };
-  const declare = (topic: string, partitions: number, retentionMs: number): TopicDeclaration => ({
+  const declare = (topic: string, partitions: number, retentionMs: number, bytesMax = MESSAGE_BYTES_MAX): TopicDeclaration => ({
     topic,
     partitions,
     retentionMs,
     replicationFactor,
-    config,
+    config: { ...config, 'max.message.bytes': String(bytesMax) },
   });
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return [
     ...events.map((event) => declare(names.eventTopic(event.route), event.partitions, event.retentionMs)),
     ...readers(pipeline, names).map(({ group, event }) =>
-      declare(names.deadLetterTopic(names.eventTopic(event.route), group), event.partitions, DEAD_LETTER_RETENTION_MS),
+      declare(
+        names.deadLetterTopic(names.eventTopic(event.route), group),
+        event.partitions,
+        DEAD_LETTER_RETENTION_MS,
+        DEAD_LETTER_BYTES_MAX,
+      ),
     ),
     ...pipeline.domains
       .filter((domain) => domain.captured)
-      .map((domain) => declare(names.captureDeadLetterTopic(domain.name), CAPTURE_DEAD_LETTER_PARTITIONS, DEAD_LETTER_RETENTION_MS)),
+      .map((domain) =>
+        declare(names.captureDeadLetterTopic(domain.name), CAPTURE_DEAD_LETTER_PARTITIONS, DEAD_LETTER_RETENTION_MS, DEAD_LETTER_BYTES_MAX),
+      ),
   ].sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }
 

@@ -91,10 +91,16 @@ function foldOne(
   return { state: rebuilt, result: APPLIED };
 }
 
+/**
+ * The first event of a source whose every version touches the document begins it: nothing of it can have come before, and
+ * what other sources say of it comes later or has folded this very event from history.
+ */
 function needsHistory(projection: ElasticsearchProjection, id: string, state: DocumentState | undefined, event: EventRecord): boolean {
   const source = projection.source(event);
-  const gap = projection.contiguousSources.includes(source) && event.version !== seenVersion(state, source) + 1n;
-  return (state === undefined || gap) && projection.history(event, id) !== undefined;
+  const isContiguous = projection.contiguousSources.includes(source);
+  const begins = isContiguous && event.version === 1n;
+  const gap = isContiguous && event.version !== seenVersion(state, source) + 1n;
+  return ((state === undefined && !begins) || gap) && projection.history(event, id) !== undefined;
 }
 
 function foldInto(projection: ElasticsearchProjection, id: string, state: DocumentState | undefined, event: EventRecord): DocumentState {

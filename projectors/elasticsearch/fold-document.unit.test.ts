@@ -1,3 +1,4 @@
+import { streamVersion } from '../../core/envelope.ts';
 import { describe, expect, it } from 'vitest';
 import type { EventRecord } from '../../core/envelope.ts';
 import { HistoryBuilder } from '../../test/support/user-history.ts';
@@ -46,6 +47,11 @@ describe('folding events into a document', () => {
     expect(fold(undefined, [completed])).toEqual({ state: undefined, kinds: ['needs-history'] });
     expect(fold(undefined, [acquired])).toEqual({ state: undefined, kinds: ['needs-history'] });
     expect(fold(stateOf(requested), [compensated])).toEqual({ state: stateOf(requested), kinds: ['needs-history'] });
+  });
+
+  it('begins a document with the first event of a source whose every version touches it, without asking for history', () => {
+    const first = { ...completed, version: streamVersion(1n) };
+    expect(fold(undefined, [first])).toEqual({ state: stateOf(first), kinds: ['applied'] });
   });
 
   it('folds the document anew from its history', () => {
