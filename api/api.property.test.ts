@@ -145,7 +145,7 @@ function sameJson(a: unknown, b: unknown): boolean {
 
 describe('a cursor', () => {
   it('comes back as the place that it was made of', () => {
-    const completedAt = fc.date({ min: new Date(0), max: new Date('9999-01-01'), noInvalidDate: true }).map((date) => date.toISOString());
+    const completedAt = fc.date({ min: new Date(0), max: new Date('2999-01-01'), noInvalidDate: true }).map((date) => date.toISOString());
     fc.assert(
       fc.property(completedAt, fc.uuid(), (at, scanId) => {
         expect(readCursor(writeCursor({ completedAt: at, scanId }))).toEqual({ completedAt: at, scanId });

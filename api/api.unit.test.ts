@@ -161,6 +161,12 @@ describe('bad input', () => {
     ['no host', register({ cdn_url: 'https://' }), 400, ['cdn_url']],
     ['a password in the URL', register({ cdn_url: 'https://u:p@a/b' }), 400, ['cdn_url']],
     ['a line break in the URL', register({ cdn_url: 'https://a/\nb' }), 400, ['cdn_url']],
+    ['a null character in the URL', json('{"cdn_url": "https://a/b\\u0000"}'), 400, ['cdn_url']],
+    ['half a character in the URL', json('{"cdn_url": "https://a/\\ud800"}'), 400, ['cdn_url']],
+    ['a space at the end of the URL', register({ cdn_url: 'https://a/b ' }), 400, ['cdn_url']],
+    ['a null character in a category', get('/scans/me?category=a%00'), 400, ['category']],
+    ['a day before all time', get('/scans/me?from=0000-01-01'), 400, ['from']],
+    ['a day after all time', get('/scans/me?to=9999-12-31'), 400, ['to']],
     ['a URL of 2049 characters', register({ cdn_url: `https://a/${'b'.repeat(2039)}` }), 400, ['cdn_url']],
     ['the key of an upload', register({ key: 'uploads/1' }), 400, ['key']],
     ['a limit that is not whole', get('/characters/ranking?limit=1.5'), 400, ['limit']],
@@ -294,8 +300,19 @@ describe('the queries', () => {
 
   it('refuse a cursor that holds anything but a place', async () => {
     const { as } = api();
-    const cursor = writeCursor({ completedAt: "2026-02-14T01:02:03Z' OR 1=1", scanId: SCAN_ID });
-    expect((await as('ada', get(`/scans/me?cursor=${cursor}`))).statusCode).toBe(400);
+    const times = [
+      "2026-02-14T01:02:03Z' OR 1=1",
+      '2026-99-99T01:02:03Z',
+      '2026-02-30T01:02:03Z',
+      '0000-01-01T00:00:00Z',
+      'Feb 14 2026',
+      '2026',
+    ];
+    const cursors = [
+      ...times.map((completedAt) => writeCursor({ completedAt, scanId: SCAN_ID })),
+      writeCursor({ completedAt: FINISHED.completed_at, scanId: '*' }),
+    ];
+    for (const cursor of cursors) expect((await as('ada', get(`/scans/me?cursor=${cursor}`))).statusCode).toBe(400);
   });
 
   it('answer 404 with Retry-After until the scan is known, then the scan', async () => {

@@ -92,9 +92,9 @@ function imageUrl(text: string): string {
   if (url.username !== '' || url.password !== '') {
     throw new InvalidInput([{ field: 'cdn_url', message: 'must not hold a user name or password' }]);
   }
-  // URL parsing drops or trims these; what is stored must be what was checked.
-  if (/[^\x21-\x7e\u00a1-\uffff]/.test(text)) {
-    throw new InvalidInput([{ field: 'cdn_url', message: 'must not hold spaces or control characters' }]);
+  // URL parsing drops, trims or replaces these; what is stored must be what was checked, and half a character cannot be stored.
+  if (/[\s\p{Cc}\p{Cf}\p{Cs}]/u.test(text)) {
+    throw new InvalidInput([{ field: 'cdn_url', message: 'must not hold spaces, control characters or broken ones' }]);
   }
   return text;
 }

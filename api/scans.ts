@@ -29,7 +29,7 @@ const ScansQuery = Type.Object(
   {
     from: Type.Optional(Type.String({ maxLength: 40, description: `The earliest, inclusive. ${DAY_OR_MOMENT}` })),
     to: Type.Optional(Type.String({ maxLength: 40, description: `The end: a moment is exclusive, a day inclusive. ${DAY_OR_MOMENT}` })),
-    category: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    category: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '^[^\\u0000-\\u001f\\u007f]+$' })),
     cursor: Type.Optional(
       Type.String({ minLength: 1, maxLength: 256, description: 'next_cursor of the page before, with the same filters' }),
     ),
