@@ -182,6 +182,19 @@ describe('the relay when something goes away', () => {
     expect(relay.health()[0]!.detail).toContain('PUBLICATION_MISSING');
   });
 
+  it('names a publication that is younger than its slot, which will never see it', async () => {
+    const name = database.names.publication('image');
+    await database.sql.query(`DROP PUBLICATION ${name}`);
+    await database.insert();
+    await database.sql.query(`CREATE PUBLICATION ${name} FOR TABLE image.outbox WITH (publish = 'insert', publish_via_partition_root)`);
+    const relay = relayUnderTest(database);
+    relays.push(relay);
+    // It streams until the server meets the row that is older than the publication.
+    await relay.start(never).catch((error: unknown) => expect(error).toMatchObject({ code: 'PUBLICATION_MISSING' }));
+    await eventually(() => ['gap', 'stopped'].includes(relay.state()));
+    expect(relay.producer.acknowledged).toEqual([]);
+  });
+
   it('starts without PostgreSQL and waits for it', async () => {
     const relay = relayUnderTest({ domain: 'image', names: database.names, url: 'postgres://nobody@127.0.0.1:1/none' });
     await relay.start(never);

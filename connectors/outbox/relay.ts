@@ -8,6 +8,7 @@ import type { Logger } from '../../core/log.ts';
 import { formatLsn } from '../../core/lsn.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Names } from '../../core/names.ts';
+import { aborted } from '../replication/aborted.ts';
 import type { CaptureSource } from '../replication/capture-source.ts';
 import type { StreamSettings } from '../replication/replication-stream.ts';
 import { ReplicationStream, STREAM_DEFAULTS } from '../replication/replication-stream.ts';
@@ -293,11 +294,4 @@ function lagFacts(slot: SlotFacts | undefined): Record<string, number> {
 /** A function, because a signal changes while one waits. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

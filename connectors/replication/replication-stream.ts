@@ -4,6 +4,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Lsn } from '../../core/lsn.ts';
 import { LSN_ZERO, formatLsn } from '../../core/lsn.ts';
 import { reconnectDelayMs } from '../../core/retry-policy.ts';
+import { aborted } from './aborted.ts';
 import type { CaptureSource } from './capture-source.ts';
 import { checkCaptureSource } from './capture-source.ts';
 import { UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
@@ -293,11 +294,4 @@ export class ReplicationStream {
 
 function isGap(error: ClassifiedError): boolean {
   return error.code === 'SLOT_MISSING' || error.code === 'SLOT_LOST' || error.code === 'PUBLICATION_MISSING';
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

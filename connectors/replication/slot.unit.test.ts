@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { parseLsn } from '../../core/lsn.ts';
+import { classifyPostgresError } from './postgres-errors.ts';
+import type { SlotFacts } from './slot.ts';
+import { assertUsable } from './slot.ts';
+
+const sql = { query: async () => ({ rows: [{ database: 'image' }] }) };
+const slot: SlotFacts = {
+  name: 's',
+  plugin: 'pgoutput',
+  database: 'image',
+  active: false,
+  confirmedFlushLsn: parseLsn('0/10'),
+  restartLsn: parseLsn('0/8'),
+  walStatus: 'reserved',
+  currentLsn: parseLsn('0/20'),
+};
+
+describe('a slot', () => {
+  it('can be used while its WAL is there, however scarce', async () => {
+    for (const walStatus of ['reserved', 'extended', 'unreserved', undefined]) {
+      await expect(assertUsable(sql, { ...slot, walStatus })).resolves.toBeUndefined();
+    }
+  });
+
+  it('is lost when the server says so', async () => {
+    await expect(assertUsable(sql, { ...slot, walStatus: 'lost', restartLsn: undefined })).rejects.toMatchObject({ code: 'SLOT_LOST' });
+  });
+
+  it('of another database or plugin is not ours', async () => {
+    await expect(assertUsable(sql, { ...slot, database: 'scan' })).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID' });
+    await expect(assertUsable(sql, { ...slot, plugin: 'wal2json' })).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID' });
+  });
+});
+
+describe('an error of the capture’s connections', () => {
+  it.each([
+    ['55006', 'SLOT_IN_USE'],
+    ['42704', 'SLOT_MISSING'],
+    ['55000', 'SLOT_LOST'],
+    ['28P01', 'CONFIGURATION_INVALID'],
+    ['3D000', 'CONFIGURATION_INVALID'],
+    ['57P01', 'POSTGRES_UNAVAILABLE'],
+    ['57P03', 'POSTGRES_UNAVAILABLE'],
+    ['53300', 'POSTGRES_UNAVAILABLE'],
+    ['ECONNREFUSED', 'POSTGRES_UNAVAILABLE'],
+  ])('%s is %s, without the driver’s text', (code, expected) => {
+    const error = classifyPostgresError(Object.assign(new Error('secret row'), { code }), 'the stream');
+    expect(error.code).toBe(expected);
+    expect(error.message).not.toContain('secret');
+  });
+});
