@@ -1,10 +1,16 @@
-import createApi, { type SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
+import { createRequire } from 'node:module';
+import type { SchemaRegistryAPIClient, SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
 import { ClassifiedError } from '../core/errors.ts';
+
+// Required and not imported: loaders do not agree on what the default of this CommonJS module is.
+const load = createRequire(import.meta.url);
+const { default: createApi } = load('@kafkajs/confluent-schema-registry/dist/api/index.js') as {
+  default: (args: SchemaRegistryAPIClientArgs) => SchemaRegistryAPIClient;
+};
 
 const REQUEST_TIMEOUT_MS = 3_000;
 /** One more try by the client itself: a registry behind a load balancer drops a connection now and then. */
 const RETRY = { maxRetryTimeInSecs: 0.5, initialRetryTimeInSecs: 0.1, factor: 0.2, multiplier: 2, retries: 1 };
-const CALL_TIMEOUT_MS = 2 * REQUEST_TIMEOUT_MS + 1_000;
 
 export interface RegistryAuth {
   readonly username: string;
@@ -19,45 +25,47 @@ export type RegistryAnswer = { readonly status: 200; readonly data: unknown } | 
  * used: its `register` overrides a stricter global compatibility, its cache has no bound and remembers no failure, and its
  * decoder has no limits. All retry settings are given, because the client writes what it is given into its own defaults.
  *
- * Every method rejects with REGISTRY_UNAVAILABLE, after some 7 s at the latest.
+ * Every method rejects with REGISTRY_UNAVAILABLE, after twice the time of a request (3 s) and one second at the latest.
  */
 export class RegistryApi {
-  private readonly api: ReturnType<typeof createApi.default>;
+  private readonly api: SchemaRegistryAPIClient;
+  private readonly callTimeoutMs: number;
 
-  constructor(url: string, auth: RegistryAuth | undefined) {
+  constructor(url: string, auth: RegistryAuth | undefined, requestTimeoutMs = REQUEST_TIMEOUT_MS) {
+    this.callTimeoutMs = 2 * requestTimeoutMs + 1_000;
     const args: SchemaRegistryAPIClientArgs = {
       host: url.replace(/\/+$/, ''),
       clientId: 'millrace',
       retry: RETRY,
-      middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: REQUEST_TIMEOUT_MS }) })],
+      middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: requestTimeoutMs }) })],
     };
-    this.api = createApi.default(auth === undefined ? args : { ...args, auth: { ...auth } });
+    this.api = createApi(auth === undefined ? args : { ...args, auth: { ...auth } });
   }
 
   schema(id: number): Promise<RegistryAnswer> {
-    return answer(this.api.Schema.find({ id }));
+    return this.answer(this.api.Schema.find({ id }));
   }
 
   latest(subject: string): Promise<RegistryAnswer> {
-    return answer(this.api.Subject.latestVersion({ subject }));
+    return this.answer(this.api.Subject.latestVersion({ subject }));
   }
 
   /** The id of exactly this schema under the subject. */
   registered(subject: string, schema: string): Promise<RegistryAnswer> {
-    return answer(this.api.Subject.registered({ subject, body: { schema } }));
+    return this.answer(this.api.Subject.registered({ subject, body: { schema } }));
   }
 
   register(subject: string, schema: string): Promise<RegistryAnswer> {
-    return answer(this.api.Subject.register({ subject, body: { schema } }));
+    return this.answer(this.api.Subject.register({ subject, body: { schema } }));
   }
 
   compatibleWithLatest(subject: string, schema: string): Promise<RegistryAnswer> {
-    return answer(this.api.Subject.compatible({ subject, version: 'latest', verbose: true, body: { schema } }));
+    return this.answer(this.api.Subject.compatible({ subject, version: 'latest', verbose: true, body: { schema } }));
   }
 
   /** The name of the subject's own level, undefined when it has none. */
   async subjectCompatibility(subject: string): Promise<unknown> {
-    const own = await answer(this.api.Subject.config({ subject }));
+    const own = await this.answer(this.api.Subject.config({ subject }));
     return own.status === 200 ? (own.data as { compatibilityLevel?: unknown }).compatibilityLevel : undefined;
   }
 
@@ -67,16 +75,20 @@ export class RegistryApi {
   }
 
   configureSubject(subject: string, compatibility: string): Promise<RegistryAnswer> {
-    return answer(this.api.Subject.updateConfig({ subject, body: { compatibility } }));
+    return this.answer(this.api.Subject.updateConfig({ subject, body: { compatibility } }));
+  }
+
+  private answer(call: Promise<{ data(): unknown }>): Promise<RegistryAnswer> {
+    return answerWithin(this.callTimeoutMs, call);
   }
 }
 
-async function answer(call: Promise<{ data(): unknown }>): Promise<RegistryAnswer> {
+async function answerWithin(timeoutMs: number, call: Promise<{ data(): unknown }>): Promise<RegistryAnswer> {
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`no answer within ${CALL_TIMEOUT_MS} ms`));
-    }, CALL_TIMEOUT_MS);
+      reject(new Error(`no answer within ${timeoutMs} ms`));
+    }, timeoutMs);
   });
   try {
     return { status: 200, data: (await Promise.race([call, timeUp])).data() };

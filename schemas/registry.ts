@@ -39,8 +39,13 @@ export function createSchemaRegistry(options: {
   readonly url: string;
   readonly auth?: RegistryAuth;
   readonly logger: Logger;
+  /** Default 3 s; a call takes at most twice that and a second. */
+  readonly requestTimeoutMs?: number;
 }): SchemaRegistry {
-  return new CachingRegistry(new RegistryApi(options.url, options.auth), options.logger.child({ 'log.logger': 'registry' }));
+  return new CachingRegistry(
+    new RegistryApi(options.url, options.auth, options.requestTimeoutMs),
+    options.logger.child({ 'log.logger': 'registry' }),
+  );
 }
 
 class CachingRegistry implements SchemaRegistry {
