@@ -4,9 +4,9 @@ import { ClassifiedError } from '../core/errors.ts';
 
 // Required and not imported: loaders do not agree on what the default of this CommonJS module is.
 const load = createRequire(import.meta.url);
-const { default: createApi } = load('@kafkajs/confluent-schema-registry/dist/api/index.js') as {
-  default: (args: SchemaRegistryAPIClientArgs) => SchemaRegistryAPIClient;
-};
+const CLIENT = '@kafkajs/confluent-schema-registry/dist/api/index.js';
+const { default: createApi } = load(CLIENT) as { default: (args: SchemaRegistryAPIClientArgs) => SchemaRegistryAPIClient };
+surviveNullBodies();
 
 const REQUEST_TIMEOUT_MS = 3_000;
 /** One more try by the client itself: a registry behind a load balancer drops a connection now and then. */
@@ -81,6 +81,19 @@ export class RegistryApi {
   private answer(call: Promise<{ data(): unknown }>): Promise<RegistryAnswer> {
     return answerWithin(this.callTimeoutMs, call);
   }
+}
+
+/**
+ * The client reads a field of an error's body in a promise that nobody awaits. When the body is the JSON text `null`, that
+ * throws there and ends the process; an empty object in its place does no harm.
+ */
+function surviveNullBodies(): void {
+  const { Response } = createRequire(load.resolve(CLIENT))('mappersmith/response') as { Response: { prototype: { data(): unknown } } };
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the response as `this` below
+  const { data } = Response.prototype;
+  Response.prototype.data = function () {
+    return data.call(this) ?? {};
+  };
 }
 
 async function answerWithin(timeoutMs: number, call: Promise<{ data(): unknown }>): Promise<RegistryAnswer> {

@@ -57,6 +57,8 @@ describe('the schema registry', () => {
   it.each([
     ['answers 500', say(500, { message: 'broken' })],
     ['answers 503 with a page', say(503, '<html>')],
+    ['answers 500 with null', say(500, 'null')],
+    ['answers 200 with null', say(200, 'null')],
     ['answers 401', say(401, { error_code: 40101 })],
     ['hangs up', (_request, response) => response.destroy()],
     ['answers nonsense', say(200, { ids: [] })],
