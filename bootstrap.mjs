@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const clone = dirname(fileURLToPath(import.meta.url));
 const NODE_AT_LEAST = [20, 19];
 /** npm forwards Ctrl-C to us, and the terminal sends it too: two within this time are one. */
-const SAME_KEYPRESS_MS = 300;
+const SAME_KEYPRESS_MS = 1000;
 
 const TESTS = ['--import', 'tsx', 'stack/run-tests.ts'];
 

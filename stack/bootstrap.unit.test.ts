@@ -80,7 +80,7 @@ test('Ctrl-C reaches the command once, however often it is delivered to us', asy
   await writeFile(
     join(clone, 'tsx.mjs'),
     `let count = 0;
-     process.on('SIGINT', () => { if (++count === 1) setTimeout(() => { console.log('interrupts', count); process.exit(0); }, 200); });
+     process.on('SIGINT', () => { if (++count === 1) setTimeout(() => { console.log('interrupts', count); process.exit(0); }, 300); console.log('first'); });
      console.log('armed');
      setInterval(() => {}, 1000);
      await new Promise(() => {});`,
@@ -88,6 +88,7 @@ test('Ctrl-C reaches the command once, however often it is delivered to us', asy
   const running = run(['bootstrap.mjs', 'start']);
   await eventually(async () => expect(running.soFar()).toContain('armed'), { timeoutMs: 8_000 });
   child?.kill('SIGINT');
+  await eventually(async () => expect(running.soFar()).toContain('first'), { timeoutMs: 5_000 });
   child?.kill('SIGINT');
   const { code, output } = await running;
   expect(output).toContain('interrupts 1');
