@@ -270,8 +270,12 @@ export interface ElasticsearchProjection {
   readonly mapping: JsonObject;
   /** The documents that the event touches; none: the event is not wanted. */
   documentIds(event: EventRecord): readonly string[];
-  /** The stream that this event's version counts within its documents, delivered in order: `scan`, `user_characters`. */
-  source(event: EventRecord): string;
+  /**
+   * Whose versions guard what this event says of the document: a stream (`scan`), or one of the parts that a stream's
+   * events replace in any order (`acquired`, `lost`). Of one source, an event takes nothing from those before it that a
+   * later one would not replace, unless the source is contiguous.
+   */
+  source(event: EventRecord, id: string): string;
   /** Sources of which every version touches the document: a version that skips one folds the document anew from history. */
   readonly contiguousSources: readonly string[];
   /** Pure. Never called for an event that was applied before. */
@@ -294,7 +298,7 @@ interface TypedRedisProjection<D extends EventDefinition> extends RedisProjectio
 interface TypedElasticsearchProjection<D extends EventDefinition> extends ElasticsearchProjection {
   readonly reads: readonly D[];
   documentIds(event: EventOf<D>): readonly string[];
-  source(event: EventOf<D>): string;
+  source(event: EventOf<D>, id: string): string;
   fold(document: JsonObject | undefined, event: EventOf<D>, id: string): JsonObject;
   history(event: EventOf<D>, id: string): readonly HistoryQuery[] | undefined;
 }

@@ -50,7 +50,12 @@ export const characterOwnership = defineProjection({
     const { from_character_id: from, to_character_id: to } = event.payload;
     return from === to ? [ownershipId(user, to)] : [ownershipId(user, from), ownershipId(user, to)];
   },
-  source: (event) => event.type,
+  // Each side by itself: an evolution is a loss for the one character and an acquisition for the other.
+  source: (event, id) => {
+    if (event.type === 'CharacterEvolved')
+      return id === ownershipId(event.payload.user_id, event.payload.to_character_id) ? 'acquired' : 'lost';
+    return event.type === 'CharacterLost' ? 'lost' : 'acquired';
+  },
   contiguousSources: [],
   fold: (document, event, id) => {
     const { user_id: user } = event.payload;

@@ -58,6 +58,13 @@ describe('the ownership of a character', () => {
     expect(characterOwnership.documentIds(life.evolve('a', 'a'))).toEqual(['user-1:a']);
   });
 
+  it('guards each side by itself, so that an older loss counts although a newer acquisition was there first', () => {
+    const life = lifeOf(new HistoryBuilder(user_id));
+    const [away, back] = [life.evolve('a', 'b'), life.evolve('b', 'a')];
+    expect([away, back].map((event) => characterOwnership.source(event, 'user-1:a'))).toEqual(['lost', 'acquired']);
+    expect(fold('user-1:a', [back, away])).toEqual(fold('user-1:a', [away, back]));
+  });
+
   it('compares versions that are no safe numbers', () => {
     const life = lifeOf(new HistoryBuilder(user_id, 9_007_199_254_740_991n));
     const [acquired, lost] = [life.acquire('a'), life.lose('a')];

@@ -108,7 +108,7 @@ describe('a document in Elasticsearch', () => {
       character_name: 'A',
       lost_version: '9007199254740993',
       acquired_version: '9007199254740992',
-      _versions: { CharacterLost: '9007199254740993', CharacterAcquired: '9007199254740992' },
+      _versions: { lost: '9007199254740993', acquired: '9007199254740992' },
     });
   });
 

@@ -19,7 +19,7 @@ describe('an Elasticsearch read model', () => {
         fc.asyncProperty(userHistories('user-1'), deliveryChoices, fc.boolean(), async (history, choices, twoProcesses) => {
           await project(projection, history, choices, twoProcesses);
         }),
-        { numRuns: 300 },
+        { numRuns: 2000 },
       );
     },
   );

@@ -43,8 +43,8 @@ export function foldDocument(
     try {
       const next = foldOne(projection, id, state, item);
       // What another event's history brought along in this very fold is applied, once.
-      const step = next.result.kind === 'stale' && isNewTo(projection, stored, item.event) ? APPLIED : next.result;
-      const once = `${projection.source(item.event)}:${item.event.version}`;
+      const step = next.result.kind === 'stale' && isNewTo(projection, id, stored, item.event) ? APPLIED : next.result;
+      const once = `${projection.source(item.event, id)}:${item.event.version}`;
       results.set(item, step.kind === 'applied' && applied.has(once) ? STALE : step);
       if (step.kind === 'applied') applied.add(once);
       state = next.state;
@@ -62,7 +62,7 @@ export function foldHistory(projection: ElasticsearchProjection, id: string, his
   const events = history.filter((event) => wanted.has(event.type) && projection.documentIds(event).includes(id));
   let state: DocumentState | undefined;
   for (const event of events.sort(byVersion)) {
-    if (isNewTo(projection, state, event)) state = foldInto(projection, id, state, event);
+    if (isNewTo(projection, id, state, event)) state = foldInto(projection, id, state, event);
   }
   return state;
 }
@@ -82,7 +82,7 @@ function foldOne(
   state: DocumentState | undefined,
   { event, history }: DocumentEvent,
 ): Step {
-  if (!isNewTo(projection, state, event)) return { state, result: STALE };
+  if (!isNewTo(projection, id, state, event)) return { state, result: STALE };
   if (!needsHistory(projection, id, state, event)) return { state: foldInto(projection, id, state, event), result: APPLIED };
   if (history === undefined) return { state, result: NEEDS_HISTORY };
   const rebuilt = foldHistory(projection, id, [...history, event]);
@@ -96,7 +96,7 @@ function foldOne(
  * what other sources say of it comes later or has folded this very event from history.
  */
 function needsHistory(projection: ElasticsearchProjection, id: string, state: DocumentState | undefined, event: EventRecord): boolean {
-  const source = projection.source(event);
+  const source = projection.source(event, id);
   const isContiguous = projection.contiguousSources.includes(source);
   const begins = isContiguous && event.version === 1n;
   const gap = isContiguous && event.version !== seenVersion(state, source) + 1n;
@@ -106,12 +106,12 @@ function needsHistory(projection: ElasticsearchProjection, id: string, state: Do
 function foldInto(projection: ElasticsearchProjection, id: string, state: DocumentState | undefined, event: EventRecord): DocumentState {
   return {
     document: projection.fold(state?.document, event, id),
-    versions: { ...state?.versions, [projection.source(event)]: event.version.toString() },
+    versions: { ...state?.versions, [projection.source(event, id)]: event.version.toString() },
   };
 }
 
-function isNewTo(projection: ElasticsearchProjection, state: DocumentState | undefined, event: EventRecord): boolean {
-  return event.version > seenVersion(state, projection.source(event));
+function isNewTo(projection: ElasticsearchProjection, id: string, state: DocumentState | undefined, event: EventRecord): boolean {
+  return event.version > seenVersion(state, projection.source(event, id));
 }
 
 function seenVersion(state: DocumentState | undefined, source: string): bigint {

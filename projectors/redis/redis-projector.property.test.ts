@@ -18,7 +18,7 @@ describe('a Redis read model', () => {
       fc.asyncProperty(userHistories('user-1'), deliveryChoices, fc.boolean(), async (history, choices, twoProcesses) => {
         for (const projection of [characterList, weeklyRanking()]) await project(projection, history, choices, twoProcesses);
       }),
-      { numRuns: 300 },
+      { numRuns: 2000 },
     );
   });
 });
