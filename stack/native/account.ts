@@ -30,7 +30,7 @@ export function accountIn(accounts: string, name: string): Owner | undefined {
 /** The folder for PostgreSQL's files: `wanted`, or, when its account cannot get there, a fixed one outside of it. */
 export function reachableFolder(wanted: string, owner: Owner | undefined): string {
   if (owner === undefined || canReach(dirname(wanted), owner)) return wanted;
-  return join('/var/lib/millrace', createHash('sha256').update(wanted).digest('hex').slice(0, 16), 'postgres');
+  return join('/var/lib/millrace', createHash('sha256').update(wanted).digest('hex').slice(0, 16));
 }
 
 /** Whether an account may pass through every folder of the path that exists. */
