@@ -37,6 +37,7 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
     async ownedCharacters(userId) {
       const answer = await read<Folded<readonly CharacterListEntry[]>>({
         query: 'characters',
+        key: userId,
         readModel: async () => folded(await redis.characterList(userId)),
         writeDatabase: async () => {
           const events = await history(characterList, characterListKey(userId));
@@ -51,6 +52,7 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
       const week = wanted ?? isoWeek(new Date(clock.nowMs()).toISOString(), config.timeZone);
       const answer = await read<Folded<readonly RankedUser[]>>({
         query: 'ranking',
+        key: `${week} ${limit}`,
         readModel: async () => folded(await redis.weeklyRanking(week, limit)),
         writeDatabase: async () => {
           const events = await history(ranking, weeklyRankingKey(week));

@@ -7,6 +7,7 @@ import { Lifecycle } from '../runtime/lifecycle.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import type { Flavour } from '../stack/stack.ts';
 import { registerUsers } from './development-user.ts';
+import { UsageError } from './exit.ts';
 import { localEnvironment } from './local-environment.ts';
 import type { LocalFolder, RunningRoles } from './local-folder.ts';
 import { localFolder } from './local-folder.ts';
@@ -86,6 +87,6 @@ async function demo(folder: LocalFolder, running: RunningRoles, flags: DemoFlags
 
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0`);
+  if (!Number.isInteger(value) || value < 1) throw new UsageError(`${name} must be a whole number above 0`);
   return value;
 }

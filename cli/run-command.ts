@@ -2,9 +2,11 @@ import { Command } from 'commander';
 import type { ClassifiedError } from '../core/errors.ts';
 import { pipeline, pipelineIn } from '../pipeline.ts';
 import { loadConfig, printableConfig } from '../runtime/config.ts';
+import type { Roles } from '../runtime/roles.ts';
 import { parseRoles } from '../runtime/roles.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import { composeProcess } from './compose-process.ts';
+import { UsageError } from './exit.ts';
 import { localEnvironment } from './local-environment.ts';
 import { localFolder } from './local-folder.ts';
 
@@ -29,7 +31,7 @@ Examples:
 }
 
 async function run(words: readonly string[]): Promise<void> {
-  const roles = parseRoles(words, pipeline);
+  const roles = rolesOf(words);
   const config = loadConfig(localEnvironment(localFolder()), { auth: roles.api });
   const service = serviceName(words);
   const logger = createLogger({ service, environment: config.environment, ...config.log });
@@ -61,6 +63,14 @@ async function run(words: readonly string[]): Promise<void> {
   }
   logger.info({ roles: words.join(' ') }, 'stopped');
   process.exit(exitCode);
+}
+
+function rolesOf(words: readonly string[]): Roles {
+  try {
+    return parseRoles(words, pipeline);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'no such role');
+  }
 }
 
 /** `millrace-relay-image` for one role, `millrace` for several. */

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { loadConfig } from '../runtime/config.ts';
 import { developmentToken } from './development-user.ts';
+import { UsageError } from './exit.ts';
 import { localEnvironment } from './local-environment.ts';
 import { localFolder } from './local-folder.ts';
 
@@ -21,7 +22,7 @@ Examples:
     )
     .action(async (options: { user: string; hours: string; dataFolder: string }) => {
       const hours = Number(options.hours);
-      if (!(hours > 0 && hours <= 24 * 365)) throw new Error('--hours must be a number above 0 and at most 8760');
+      if (!(hours > 0 && hours <= 24 * 365)) throw new UsageError('--hours must be a number above 0 and at most 8760');
       const config = loadConfig(localEnvironment(localFolder(options.dataFolder)), { auth: true });
       console.log(await developmentToken(config, options.user, Math.round(hours * 3_600)));
     });

@@ -119,7 +119,7 @@ async function readRedis(connections: Connections, users: readonly string[]): Pr
 }
 
 async function readScanDocuments(connections: Connections, prefix: string): Promise<DemoState['scanDocuments']> {
-  const documents = new Map<string, ObservedScan & { traceId: string }>();
+  const documents = new Map<string, ObservedScan & { imageId: string; traceId: string }>();
   for await (const source of search(connections, connections.config.names, 'scans', prefix, 'scan_id')) {
     documents.set(text(source['scan_id']), {
       userId: text(source['user_id']),
@@ -128,6 +128,7 @@ async function readScanDocuments(connections: Connections, prefix: string): Prom
       rewardEligible: source['reward_eligible'] === true,
       rewardStatus: text(source['reward_status']),
       rewardFailureReason: nullable(source['reward_failure_reason']),
+      imageId: text(source['image_id']),
       traceId: text(source['trace_id']),
     });
   }

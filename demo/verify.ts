@@ -18,7 +18,7 @@ export interface DemoState {
   /** Redis: score by user, over the weeks of the run. */
   readonly ranking: ReadonlyMap<string, number>;
   /** Elasticsearch, by scan id. */
-  readonly scanDocuments: ReadonlyMap<string, ObservedScan & { readonly traceId: string }>;
+  readonly scanDocuments: ReadonlyMap<string, ObservedScan & { readonly imageId: string; readonly traceId: string }>;
   /** Elasticsearch: owned characters with the scan that granted them, by `user:character`. */
   readonly ownershipDocuments: ReadonlyMap<string, { readonly name: string; readonly sourceId: string | null }>;
 }
@@ -57,6 +57,7 @@ export function differences(
     compareScan(`scan record ${answer.scanId}`, state.scanRecords.get(answer.scanId), scan, registration.userId, same);
     const document = state.scanDocuments.get(answer.scanId);
     compareScan(`scan document ${answer.scanId}`, document, scan, registration.userId, same);
+    same(`scan document ${answer.scanId} image`, document?.imageId, answer.imageId);
     same(`scan document ${answer.scanId} trace id`, document?.traceId, answer.traceId);
     if (scan.characterId !== null) {
       const owned = state.ownershipDocuments.get(`${registration.userId}:${scan.characterId}`);

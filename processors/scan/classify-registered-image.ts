@@ -3,6 +3,7 @@ import type { NewEvent, StateChange } from '../../core/define.ts';
 import { NOTHING, defineReaction } from '../../core/define.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import { imageRegistered, scanCompleted, scanFailed } from '../../schemas/catalogue.ts';
+import type { ImageRegistered } from '../../schemas/generated/events.ts';
 import { newEvent } from '../../schemas/typed-events.ts';
 import { isRewardable } from '../waste-categories.ts';
 import { SCAN_RECORDS, scanAggregate } from './aggregate.ts';
@@ -28,26 +29,22 @@ export const classifyRegisteredImage = defineReaction({
     if (result === undefined) throw new ClassifiedError('DECISION_FAILED', 'a scan cannot be decided without its classification');
     const scanId = scanIdOf(payload.image_id);
     return {
-      events: [outcome(scanId, payload.user_id, result)],
+      events: [outcome(scanId, payload, result)],
       changes: [origin(scanId, payload, result)],
       result: { scan_id: scanId, outcome: result.kind },
     };
   },
 });
 
-function outcome(scan_id: string, user_id: string, result: ClassificationResult): NewEvent {
-  if (result.kind === 'rejected') return newEvent(scanFailed, { scan_id, user_id, reason: result.reason });
+function outcome(scan_id: string, { user_id, image_id }: ImageRegistered, result: ClassificationResult): NewEvent {
+  if (result.kind === 'rejected') return newEvent(scanFailed, { scan_id, user_id, reason: result.reason, image_id });
   const { category, confidence } = result;
   const reward_eligible = isRewardable(category) && confidence >= MIN_REWARD_CONFIDENCE;
-  return newEvent(scanCompleted, { scan_id, user_id, category, reward_eligible, confidence, version: '2.0' });
+  return newEvent(scanCompleted, { scan_id, user_id, category, reward_eligible, confidence, version: '2.0', image_id });
 }
 
-/** Where the scan came from; its events do not say it. A whole row, because it may be written before the event's own. */
-function origin(
-  scan_id: string,
-  image: { readonly user_id: string; readonly image_id: string; readonly cdn_url: string },
-  result: ClassificationResult,
-): StateChange {
+/** Where the image can be fetched; the scan's events name the image alone. A whole row, because it may be written before the event's own. */
+function origin(scan_id: string, image: ImageRegistered, result: ClassificationResult): StateChange {
   const set = { user_id: image.user_id, image_id: image.image_id, image_url: image.cdn_url, user_input: null };
   const status = result.kind === 'rejected' ? 'failed' : 'completed';
   return { op: 'upsert', table: SCAN_RECORDS, key: { scan_id }, set: { ...set, status } };

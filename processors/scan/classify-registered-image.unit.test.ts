@@ -14,7 +14,7 @@ const event = arrived(imageRegistered, { image_id, user_id: 'u1', cdn_url: 'http
 const scan_id = scanIdOf(image_id);
 const classified = (category: string, confidence: number) => ({ kind: 'classified', category, confidence }) as const;
 const completed = (category: string, confidence: number, reward_eligible: boolean) =>
-  newEvent(scanCompleted, { scan_id, user_id: 'u1', category, reward_eligible, confidence, version: '2.0' });
+  newEvent(scanCompleted, { scan_id, user_id: 'u1', category, reward_eligible, confidence, version: '2.0', image_id });
 const row = { scan_id, user_id: 'u1', image_id, image_url: 'https://cdn.example/1.jpg', user_input: null, completed_at: OCCURRED_AT };
 
 describe('a registered image', () => {
@@ -56,7 +56,7 @@ describe('a registered image', () => {
     given(scanAggregate, scan_id)
       .when(classifyRegisteredImage, event, { kind: 'rejected', reason: 'not_an_image' })
       .then({
-        events: [newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'not_an_image' })],
+        events: [newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'not_an_image', image_id })],
         tables: { scan_records: [{ ...row, ...result }] },
         result: { scan_id, outcome: 'rejected' },
       });
@@ -66,11 +66,11 @@ describe('a registered image', () => {
     const result = classifyRegisteredImage.call?.exhausted?.(new ClassifiedError('CALL_FAILED', 'the classifier answered 500'));
     given(scanAggregate, scan_id)
       .when(classifyRegisteredImage, event, result)
-      .then({ events: [newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'classification_failed' })] });
+      .then({ events: [newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'classification_failed', image_id })] });
   });
 
   it('changes nothing when the scan is decided already', () => {
-    for (const past of [completed('paper', 0.9, true), newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'not_an_image' })]) {
+    for (const past of [completed('paper', 0.9, true), newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'not_an_image', image_id })]) {
       given(scanAggregate, scan_id, [past]).when(classifyRegisteredImage, event, classified('battery', 0.9)).then({ events: [] });
     }
   });

@@ -73,10 +73,17 @@ export const scanHistory = defineProjection({
           category: event.payload.category,
           confidence: event.payload.confidence ?? null,
           reward_eligible: event.payload.reward_eligible ?? false,
+          image_id: event.payload.image_id ?? before.image_id,
           completed_at: event.occurredAt,
         });
       case 'ScanFailed':
-        return withReward({ ...before, status: 'failed', failure_reason: event.payload.reason, completed_at: event.occurredAt });
+        return withReward({
+          ...before,
+          status: 'failed',
+          failure_reason: event.payload.reason,
+          image_id: event.payload.image_id ?? before.image_id,
+          completed_at: event.occurredAt,
+        });
       case 'ScanRewardCompensated':
         return withReward({ ...before, reward_failure_reason: event.payload.reason });
       case 'CharacterAcquired':

@@ -192,6 +192,8 @@ export type ScanCompleted = {
   readonly confidence?: number | null;
   /** The version of this event's meaning. */
   readonly version?: string;
+  /** The registered image that was scanned, when there is one. */
+  readonly image_id?: string | null;
 };
 
 /** The classifier refused the image, or all attempts were used up; the user is told. */
@@ -202,6 +204,8 @@ export type ScanFailed = {
   readonly user_id: string;
   /** Why, as a short code. */
   readonly reason: string;
+  /** The registered image that was scanned, when there is one. */
+  readonly image_id?: string | null;
 };
 
 /** A user asked for a classification; one of image_id and image_url is set. */
@@ -807,6 +811,60 @@ const ScanCompletedV2: AvroRecord = {
   ]
 };
 
+const ScanCompletedV3: AvroRecord = {
+  "type": "record",
+  "name": "ScanCompleted",
+  "namespace": "eco2.scan",
+  "doc": "The classifier answered.",
+  "fields": [
+    {
+      "name": "scan_id",
+      "type": "string",
+      "doc": "The scan, a UUID."
+    },
+    {
+      "name": "user_id",
+      "type": "string",
+      "doc": "The user whose fact this is; the record key."
+    },
+    {
+      "name": "category",
+      "type": "string",
+      "doc": "The waste category that the classifier saw."
+    },
+    {
+      "name": "reward_eligible",
+      "type": "boolean",
+      "default": false,
+      "doc": "Whether a character may be granted for this scan."
+    },
+    {
+      "name": "confidence",
+      "type": [
+        "null",
+        "double"
+      ],
+      "default": null,
+      "doc": "How sure the classifier is, 0 to 1; null when it does not say."
+    },
+    {
+      "name": "version",
+      "type": "string",
+      "default": "2.0",
+      "doc": "The version of this event's meaning."
+    },
+    {
+      "name": "image_id",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "The registered image that was scanned, when there is one."
+    }
+  ]
+};
+
 const ScanFailedV1: AvroRecord = {
   "type": "record",
   "name": "ScanFailed",
@@ -827,6 +885,39 @@ const ScanFailedV1: AvroRecord = {
       "name": "reason",
       "type": "string",
       "doc": "Why, as a short code."
+    }
+  ]
+};
+
+const ScanFailedV2: AvroRecord = {
+  "type": "record",
+  "name": "ScanFailed",
+  "namespace": "eco2.scan",
+  "doc": "The classifier refused the image, or all attempts were used up; the user is told.",
+  "fields": [
+    {
+      "name": "scan_id",
+      "type": "string",
+      "doc": "The scan, a UUID."
+    },
+    {
+      "name": "user_id",
+      "type": "string",
+      "doc": "The user whose fact this is; the record key."
+    },
+    {
+      "name": "reason",
+      "type": "string",
+      "doc": "Why, as a short code."
+    },
+    {
+      "name": "image_id",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "The registered image that was scanned, when there is one."
     }
   ]
 };
@@ -919,8 +1010,8 @@ export const SCHEMAS: { readonly [T in EventType]: EventSchemas } = {
   ImageRegistered: { latest: ImageRegisteredV1, versions: [ImageRegisteredV1] },
   PreferencesChanged: { latest: PreferencesChangedV1, versions: [PreferencesChangedV1] },
   ProfileUpdated: { latest: ProfileUpdatedV1, versions: [ProfileUpdatedV1] },
-  ScanCompleted: { latest: ScanCompletedV2, versions: [ScanCompletedV1, ScanCompletedV2] },
-  ScanFailed: { latest: ScanFailedV1, versions: [ScanFailedV1] },
+  ScanCompleted: { latest: ScanCompletedV3, versions: [ScanCompletedV1, ScanCompletedV2, ScanCompletedV3] },
+  ScanFailed: { latest: ScanFailedV2, versions: [ScanFailedV1, ScanFailedV2] },
   ScanRequested: { latest: ScanRequestedV1, versions: [ScanRequestedV1] },
   ScanRewardCompensated: { latest: ScanRewardCompensatedV1, versions: [ScanRewardCompensatedV1] },
 }
