@@ -70,7 +70,10 @@ describe('a registered image', () => {
   });
 
   it('changes nothing when the scan is decided already', () => {
-    for (const past of [completed('paper', 0.9, true), newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'not_an_image', image_id })]) {
+    for (const past of [
+      completed('paper', 0.9, true),
+      newEvent(scanFailed, { scan_id, user_id: 'u1', reason: 'not_an_image', image_id }),
+    ]) {
       given(scanAggregate, scan_id, [past]).when(classifyRegisteredImage, event, classified('battery', 0.9)).then({ events: [] });
     }
   });
