@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ADDRESS_VARIABLE, withoutPassword, type StackEndpoints } from '../stack/endpoints.ts';
-import { PARTS, parseParts, type Part } from '../stack/parts.ts';
+import { CORE_PARTS, PARTS, parseParts, type Part } from '../stack/parts.ts';
 import { progressOn, type Progress } from '../stack/progress.ts';
 import { StackError } from '../stack/stack-error.ts';
 import { stackDown, stackReset, stackStatus, stackUp, type Flavour, type PartStatus } from '../stack/stack.ts';
@@ -40,7 +40,8 @@ Examples:
     )
     .action(async (options: Options) => {
       const endpoints = await shown(async (progress, signal) => stackUp({ ...options, signal, progress: progress.report }));
-      for (const [part, address] of addresses(endpoints)) console.log(`${part.padEnd(13)} ${withoutPassword(address)}`);
+      const asked = addresses(endpoints).filter(([part]) => (options.parts ?? CORE_PARTS).includes(part));
+      console.log(asked.map(([part, address]) => `${part.padEnd(13)} ${withoutPassword(address)}`).join('\n'));
     });
 }
 
@@ -53,10 +54,14 @@ function statusCommand(): Command {
       const status = await stackStatus(options);
       if (status === undefined) throw new StackError('There is no stack here', 'Start one with `millrace stack up`.');
       if (options.env) {
-        for (const [part, address] of addresses(status.endpoints)) console.log(`export ${ADDRESS_VARIABLE[part]}='${address}'`);
+        console.log(
+          addresses(status.endpoints)
+            .map(([part, address]) => `export ${ADDRESS_VARIABLE[part]}='${address}'`)
+            .join('\n'),
+        );
         return;
       }
-      for (const part of status.parts) console.log(lineOf(part));
+      console.log(status.parts.map(lineOf).join('\n'));
       // 0 only when everything that was started answers, so that scripts can wait for it.
       if (status.parts.some(({ state }) => state === 'not answering')) process.exitCode = 1;
     });
