@@ -109,7 +109,7 @@ export class KafkaJsAdmin implements BrokerAdmin {
     this.connected = undefined;
     try {
       await within(
-        10_000,
+        5_000,
         connected?.then((admin) => admin.disconnect()) ?? Promise.resolve(),
         'the admin client did not disconnect in time',
       );

@@ -1,4 +1,4 @@
-import { Kafka, logLevel, type RetryOptions, type SASLOptions } from 'kafkajs';
+import { Kafka, logLevel, type ISocketFactory, type RetryOptions, type SASLOptions } from 'kafkajs';
 import type { ConnectionOptions } from 'node:tls';
 import type { Logger } from '../../core/log.ts';
 import { kafkaJsLogCreator } from './kafkajs-log.ts';
@@ -17,9 +17,14 @@ export interface KafkaJsSettings {
   readonly connectionTimeoutMs?: number;
   /** Default 15 s. */
   readonly requestTimeoutMs?: number;
+  /** How soon new partitions and moved leaders are noticed without an error. Default 60 s. */
+  readonly metadataMaxAgeMs?: number;
+  /** How connections are made; left out: TCP, or TLS with `ssl`. A proxy or a test stands in between here. */
+  readonly socketFactory?: ISocketFactory;
 }
 
 export const DEFAULT_REQUEST_TIMEOUT_MS = 15_000;
+export const DEFAULT_METADATA_MAX_AGE_MS = 60_000;
 
 /** Retries inside kafkajs are few and short: it multiplies them (a retried send retries its connection), and waiting is ours. */
 export const SHORT_RETRIES: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 3 };
@@ -36,6 +41,7 @@ export function createKafkaJsClient(settings: KafkaJsSettings, clientId = settin
     ...(settings.sasl === undefined ? {} : { sasl: settings.sasl as SASLOptions }),
     connectionTimeout: settings.connectionTimeoutMs ?? 3_000,
     requestTimeout: settings.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
+    ...(settings.socketFactory === undefined ? {} : { socketFactory: settings.socketFactory }),
     retry: SHORT_RETRIES,
     logLevel: logLevel.INFO,
     logCreator: kafkaJsLogCreator(settings.logger),

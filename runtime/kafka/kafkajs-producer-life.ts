@@ -2,7 +2,7 @@ import type { Message, Producer as KafkaProducer, RecordMetadata, TopicMessages 
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { ProducerRecord } from '../../core/record.ts';
-import { createKafkaJsClient, DEFAULT_REQUEST_TIMEOUT_MS, type KafkaJsSettings } from './kafkajs-client.ts';
+import { createKafkaJsClient, DEFAULT_METADATA_MAX_AGE_MS, DEFAULT_REQUEST_TIMEOUT_MS, type KafkaJsSettings } from './kafkajs-client.ts';
 import { kafkaMessage } from './kafkajs-records.ts';
 import { StickyPartitioner } from './sticky-partitioner.ts';
 import { within } from './within.ts';
@@ -35,7 +35,7 @@ export class KafkaJsProducerLife {
       // kafkajs sends one produce request per broker at a time for an idempotent producer; the rest is for metadata.
       maxInFlightRequests: 5,
       allowAutoTopicCreation: false,
-      metadataMaxAge: 60_000,
+      metadataMaxAge: options.settings.metadataMaxAgeMs ?? DEFAULT_METADATA_MAX_AGE_MS,
       createPartitioner: this.partitioner.create,
     });
   }
@@ -75,7 +75,7 @@ export class KafkaJsProducerLife {
 
   private async disconnect(): Promise<void> {
     try {
-      await within(10_000, this.producer.disconnect(), 'the producer did not disconnect in time');
+      await within(5_000, this.producer.disconnect(), 'the producer did not disconnect in time');
     } catch (thrown) {
       this.options.logger.warn({}, 'a producer was abandoned while it disconnected', thrown);
     }

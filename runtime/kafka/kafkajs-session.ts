@@ -4,7 +4,7 @@ import type { Logger } from '../../core/log.ts';
 import { offset, type Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { GuardedEvents } from './guarded-events.ts';
-import { createKafkaJsClient, type KafkaJsSettings } from './kafkajs-client.ts';
+import { createKafkaJsClient, DEFAULT_METADATA_MAX_AGE_MS, type KafkaJsSettings } from './kafkajs-client.ts';
 import { subscriptionAwareAssigner } from './kafkajs-assigner.ts';
 import { isNotAMember, kafkaErrorName } from './kafkajs-errors.ts';
 import type { KafkaJsConsumerGroup } from './kafkajs-internals.ts';
@@ -18,9 +18,8 @@ import { settledWithin, within } from './within.ts';
 const MAX_WAIT_MS = 250;
 const HEARTBEAT_INTERVAL_MS = 1_000;
 const REDELIVERY_DELAY_MS = 1_000;
-const DISCONNECT_TIMEOUT_MS = 10_000;
+const DISCONNECT_TIMEOUT_MS = 5_000;
 const JOIN_PATIENCE_MS = 5_000;
-const METADATA_MAX_AGE_MS = 60_000;
 
 export interface SessionOptions {
   readonly settings: KafkaJsSettings;
@@ -70,7 +69,7 @@ export class KafkaJsSession implements MembershipHooks {
       rebalanceTimeout: this.rebalanceTimeoutMs,
       heartbeatInterval: Math.min(HEARTBEAT_INTERVAL_MS, Math.floor(this.sessionTimeoutMs / 6)),
       maxWaitTimeInMs: Math.min(MAX_WAIT_MS, Math.floor(this.sessionTimeoutMs / 6)),
-      metadataMaxAge: METADATA_MAX_AGE_MS,
+      metadataMaxAge: options.settings.metadataMaxAgeMs ?? DEFAULT_METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
       // The restart is the supervisor's: kafkajs restarts some crashes for ever and others never.
       retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 5, restartOnFailure: () => Promise.resolve(false) },
