@@ -253,6 +253,8 @@ describe.each(ADAPTERS)('a broker %s', (_name, createDriver) => {
       const second = broker.reader({ group, topics: [topic] }, { onAssigned: () => order.push('second is given') });
       const joined = second.start();
       await eventually(() => order.length > 0);
+      // Long enough for the second to be given something, were it not waited for.
+      await expect(eventually(() => order.length > 1, { timeoutMs: 2_000 })).rejects.toThrow();
       drained();
       await joined;
       await eventually(() => first.assigned.length === 2 && second.assigned.length === 2);
