@@ -1,18 +1,16 @@
-import type { Consumer as KafkaConsumer, EachBatchPayload } from 'kafkajs';
+import type { Batch, Consumer as KafkaConsumer, EachBatchPayload } from 'kafkajs';
 import type { ConsumerOptions } from '../../core/broker.ts';
 import type { Logger } from '../../core/log.ts';
 import { offset, type Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
+import { FetchHolds } from './fetch-holds.ts';
 import type { GuardedEvents } from './guarded-events.ts';
 import { createKafkaJsClient, DEFAULT_METADATA_MAX_AGE_MS, type KafkaJsSettings } from './kafkajs-client.ts';
 import { subscriptionAwareAssigner } from './kafkajs-assigner.ts';
 import { isNotAMember, kafkaErrorName } from './kafkajs-errors.ts';
-import type { KafkaJsConsumerGroup } from './kafkajs-internals.ts';
-import type { MembershipHooks } from './kafkajs-patches.ts';
+import { KafkaJsMembership } from './kafkajs-membership.ts';
 import { commitForGeneration, commitThroughClient, type Position } from './kafkajs-commit.ts';
-import { beginAtEnd } from './kafkajs-begin-at-end.ts';
 import { consumedRecord } from './kafkajs-records.ts';
-import { partitionKey } from './partition-key.ts';
 import { settledWithin, within } from './within.ts';
 
 const MAX_WAIT_MS = 250;
@@ -37,18 +35,15 @@ export interface SessionOptions {
  * kafkajs is used as an intake only: `eachBatch` hands records over and returns at once, nothing in it may throw, and
  * offsets are committed by the caller alone.
  */
-export class KafkaJsSession implements MembershipHooks {
+export class KafkaJsSession {
   /** Resolves with the error that ended the session, or with undefined when it was closed. Never rejects. */
   readonly ended: Promise<unknown>;
   private readonly options: SessionOptions;
   private readonly consumer: KafkaConsumer;
-  private readonly assigned = new Map<string, TopicPartition>();
-  private readonly paused = new Set<string>();
-  private readonly backingOff = new Set<string>();
+  private readonly membership: KafkaJsMembership;
+  private readonly holds = new FetchHolds();
   private readonly sessionTimeoutMs: number;
   private readonly rebalanceTimeoutMs: number;
-  private group: KafkaJsConsumerGroup | undefined;
-  private revoking: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
   private opening: Promise<void> = Promise.resolve();
   private joining = false;
@@ -62,9 +57,10 @@ export class KafkaJsSession implements MembershipHooks {
     this.sessionTimeoutMs = options.consumer.sessionTimeoutMs ?? 30_000;
     this.rebalanceTimeoutMs = options.consumer.rebalanceTimeoutMs ?? 60_000;
     this.ended = new Promise((resolve) => (this.tellEnded = resolve));
+    this.membership = this.createMembership();
     this.consumer = createKafkaJsClient(options.settings).consumer({
       groupId: options.consumer.group,
-      partitionAssigners: [subscriptionAwareAssigner(this, options.logger)],
+      partitionAssigners: [subscriptionAwareAssigner(this.membership, options.logger)],
       sessionTimeout: this.sessionTimeoutMs,
       rebalanceTimeout: this.rebalanceTimeoutMs,
       heartbeatInterval: Math.min(HEARTBEAT_INTERVAL_MS, Math.floor(this.sessionTimeoutMs / 6)),
@@ -115,31 +111,35 @@ export class KafkaJsSession implements MembershipHooks {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of this.ours(partitions)) {
-      this.paused.add(partitionKey(partition));
-      this.consumer.pause([asTopicPartitions(partition)]);
+    for (const partition of this.membership.ours(partitions)) {
+      this.holds.pause(partition);
+      this.applyHold(partition);
     }
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    for (const partition of this.ours(partitions)) {
-      this.paused.delete(partitionKey(partition));
-      this.letFetch(partition);
+    for (const partition of this.membership.ours(partitions)) {
+      this.holds.resume(partition);
+      this.applyHold(partition);
     }
   }
 
   seek(partition: TopicPartition, to: Offset): void {
-    for (const { topic, partition: number } of this.ours([partition]))
-      this.consumer.seek({ topic, partition: number, offset: to.toString() });
+    for (const { topic, partition: number } of this.membership.ours([partition])) {
+      this.tell((consumer) => {
+        consumer.seek({ topic, partition: number, offset: to.toString() });
+      });
+    }
   }
 
   /** @throws what kafkajs throws, when the commit may be tried again. */
   async commit(positions: readonly Position[]): Promise<boolean> {
-    const ours = this.ours(positions);
+    const ours = this.membership.ours(positions);
     if (ours.length === 0) return positions.length === 0;
     try {
       // Which partitions are ours and which generation they are ours in is read in one turn of the event loop.
-      await (this.group === undefined ? commitThroughClient(this.consumer, ours) : commitForGeneration(this.group.offsetManager, ours));
+      const manager = this.membership.offsetManager;
+      await (manager === undefined ? commitThroughClient(this.consumer, ours) : commitForGeneration(manager, ours));
     } catch (thrown) {
       if (isNotAMember(thrown)) return false;
       throw thrown;
@@ -153,111 +153,85 @@ export class KafkaJsSession implements MembershipHooks {
     return this.closing;
   }
 
-  async beforeRejoin(group: KafkaJsConsumerGroup): Promise<void> {
-    this.alive();
-    // Without a member id the coordinator has dropped us: the partitions may be somebody else's already.
-    if (group.memberId === null) this.lose();
-    else await this.revoke();
-    this.alive();
-  }
-
-  async afterJoin(group: KafkaJsConsumerGroup): Promise<void> {
-    this.group = group;
-    const partitions = group.assigned().flatMap(({ topic, partitions: numbers }) => numbers.map((partition) => ({ topic, partition })));
-    if (this.options.consumer.from === 'latest') await beginAtEnd(group, partitions);
-    this.assign(partitions);
+  private createMembership(): KafkaJsMembership {
+    const { consumer, events, logger } = this.options;
+    return new KafkaJsMembership({
+      from: consumer.from,
+      rebalanceTimeoutMs: this.rebalanceTimeoutMs,
+      events,
+      logger,
+      isLeaving: () => this.isLeaving(),
+      onAlive: () => {
+        this.alive();
+      },
+      onAssigned: (partitions) => {
+        // kafkajs keeps pauses across assignments: a partition that comes back is not paused.
+        for (const partition of partitions) this.applyHold(partition);
+      },
+      onJoined: () => {
+        this.options.onJoined();
+      },
+      onForgotten: () => {
+        this.holds.clear();
+      },
+    });
   }
 
   private takeIn(payload: EachBatchPayload): void {
-    const { batch } = payload;
-    const partition = { topic: batch.topic, partition: batch.partition };
+    const partition = { topic: payload.batch.topic, partition: payload.batch.partition };
     // A batch that was fetched before a seek, a pause or the end of the assignment is fetched again when it is wanted.
     if (!this.wants(partition) || payload.isStale()) return;
-    const records = batch.messages.map((message) => consumedRecord(partition, message));
-    if (this.options.events.onRecords(partition, records, offset(BigInt(batch.highWatermark)))) payload.resolveOffset(batch.lastOffset());
+    if (this.handOver(partition, payload.batch)) payload.resolveOffset(payload.batch.lastOffset());
     else this.deliverAgain(partition);
   }
 
+  private handOver(partition: TopicPartition, batch: Batch): boolean {
+    try {
+      const records = batch.messages.map((message) => consumedRecord(partition, message));
+      return this.options.events.onRecords(partition, records, offset(batch.highWatermark));
+    } catch (thrown) {
+      this.options.logger.error(
+        { 'kafka.topic': partition.topic, 'kafka.partition': partition.partition },
+        'a batch could not be taken in',
+        thrown,
+      );
+      return false;
+    }
+  }
+
   private wants(partition: TopicPartition): boolean {
-    const key = partitionKey(partition);
-    return this.revoking === undefined && !this.isLeaving() && this.assigned.has(key) && !this.paused.has(key) && !this.backingOff.has(key);
+    return this.membership.keeps(partition) && !this.isLeaving() && !this.holds.holds(partition);
   }
 
   private isLeaving(): boolean {
     return this.closing !== undefined || this.over;
   }
 
-  /** The offset stays where it was; the pause keeps kafkajs from fetching the same records in a tight loop. */
+  /** The offset stays where it was; the hold keeps kafkajs from fetching the same records in a tight loop. */
   private deliverAgain(partition: TopicPartition): void {
-    this.backingOff.add(partitionKey(partition));
-    this.consumer.pause([asTopicPartitions(partition)]);
+    this.holds.beginBackoff(partition);
+    this.applyHold(partition);
     setTimeout(() => {
-      this.backingOff.delete(partitionKey(partition));
-      for (const ours of this.ours([partition])) this.letFetch(ours);
+      this.holds.endBackoff(partition);
+      for (const ours of this.membership.ours([partition])) this.applyHold(ours);
     }, REDELIVERY_DELAY_MS).unref();
   }
 
-  private letFetch(partition: TopicPartition): void {
-    const key = partitionKey(partition);
-    if (!this.paused.has(key) && !this.backingOff.has(key)) this.consumer.resume([asTopicPartitions(partition)]);
+  private applyHold(partition: TopicPartition): void {
+    const held = this.holds.holds(partition);
+    this.tell((consumer) => {
+      if (held) consumer.pause([asTopicPartitions(partition)]);
+      else consumer.resume([asTopicPartitions(partition)]);
+    });
   }
 
-  private ours<P extends TopicPartition>(partitions: readonly P[]): P[] {
-    return this.over ? [] : partitions.filter((partition) => this.assigned.has(partitionKey(partition)));
-  }
-
-  private assign(partitions: readonly TopicPartition[]): void {
-    // Joined twice without a revocation in between: whatever we held is not known to be ours any more.
-    this.lose();
-    if (this.isLeaving()) return;
-    for (const partition of partitions) this.assigned.set(partitionKey(partition), partition);
-    // kafkajs keeps pauses across assignments: a partition that comes back is not paused.
-    for (const partition of partitions) this.letFetch(partition);
-    this.options.events.onAssigned(partitions);
-    this.options.onJoined();
-  }
-
-  private revoke(): Promise<void> {
-    this.revoking ??= this.drain().finally(() => (this.revoking = undefined));
-    return this.revoking;
-  }
-
-  private async drain(): Promise<void> {
-    const partitions = [...this.assigned.values()];
-    if (partitions.length === 0) return;
-    const heartbeats = setInterval(() => void this.heartbeat(), HEARTBEAT_INTERVAL_MS);
+  /** kafkajs throws when it is asked something between a crash and its announcement; the partitions are lost a moment later. */
+  private tell(what: (consumer: KafkaConsumer) => void): void {
     try {
-      await this.options.events.onRevoking(partitions, Math.max(this.rebalanceTimeoutMs * 0.8, this.rebalanceTimeoutMs - 5_000));
-    } finally {
-      clearInterval(heartbeats);
-      for (const { topic, partition } of partitions) this.group?.seekOffset.pop(topic, partition);
-      this.forget();
-    }
-  }
-
-  /** The fetch loop, which carries kafkajs's heartbeats, stands still while a member drains: without these its session would end. */
-  private async heartbeat(): Promise<void> {
-    const { coordinator, groupId, memberId, generationId } = this.group ?? {};
-    if (!coordinator || groupId === undefined || !memberId || generationId === null || generationId === undefined) return;
-    try {
-      await coordinator.heartbeat({ groupId, memberId, groupGenerationId: generationId });
+      what(this.consumer);
     } catch (thrown) {
-      // "Rebalance in progress" is the expected answer, and it keeps the session alive like any other.
-      this.options.logger.debug({ 'kafka.error': kafkaErrorName(thrown) }, 'heartbeat while draining');
+      this.options.logger.debug({ 'kafka.error': kafkaErrorName(thrown) }, 'the consumer has just crashed');
     }
-    this.alive();
-  }
-
-  private lose(): void {
-    const lost = [...this.assigned.values()];
-    this.forget();
-    if (lost.length > 0) this.options.events.onLost(lost);
-  }
-
-  private forget(): void {
-    this.assigned.clear();
-    this.paused.clear();
-    this.backingOff.clear();
   }
 
   private listen(): void {
@@ -275,7 +249,7 @@ export class KafkaJsSession implements MembershipHooks {
     if (options.patched) return;
     // Without the patch nothing waits for us: the partitions are gone when we hear of it.
     consumer.on(GROUP_JOIN, ({ payload }) => {
-      this.assign(
+      this.membership.assign(
         Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) => numbers.map((partition) => ({ topic, partition }))),
       );
     });
@@ -299,23 +273,19 @@ export class KafkaJsSession implements MembershipHooks {
     if (this.over) return;
     this.over = true;
     clearInterval(this.watchdog);
-    this.lose();
+    this.membership.lose();
     this.tellEnded(error);
   }
 
   private async closeNow(): Promise<void> {
     if (!this.over) {
-      this.pauseAll();
-      await this.revoke();
+      this.pause(this.membership.all());
+      await this.membership.revoke();
       // A member that disappears while it joins holds up the whole group until its session times out.
       if (this.joining) await settledWithin(JOIN_PATIENCE_MS, this.opening);
       await this.disconnect();
     }
     this.end(undefined);
-  }
-
-  private pauseAll(): void {
-    for (const partition of this.assigned.values()) this.consumer.pause([asTopicPartitions(partition)]);
   }
 
   private async disconnect(): Promise<void> {

@@ -1,0 +1,114 @@
+import type { ConsumerOptions } from '../../core/broker.ts';
+import type { Logger } from '../../core/log.ts';
+import type { TopicPartition } from '../../core/record.ts';
+import type { GuardedEvents } from './guarded-events.ts';
+import { beginAtEnd } from './kafkajs-begin-at-end.ts';
+import { beginHeartbeats } from './kafkajs-heartbeats.ts';
+import type { KafkaJsConsumerGroup, KafkaJsOffsetManager } from './kafkajs-internals.ts';
+import type { MembershipHooks } from './kafkajs-patches.ts';
+import { partitionKey } from './partition-key.ts';
+
+const HEARTBEAT_INTERVAL_MS = 1_000;
+
+export interface MembershipOptions {
+  readonly from: ConsumerOptions['from'];
+  readonly rebalanceTimeoutMs: number;
+  readonly events: GuardedEvents;
+  readonly logger: Logger;
+  /** True when nothing may be assigned any more. */
+  isLeaving(): boolean;
+  /** Something was heard of the group. */
+  onAlive(): void;
+  /** Before the caller is told. */
+  onAssigned(partitions: readonly TopicPartition[]): void;
+  /** After the caller was told. */
+  onJoined(): void;
+  /** Nothing is assigned any more. */
+  onForgotten(): void;
+}
+
+/** Which partitions are ours, and what happens when they come and go. */
+export class KafkaJsMembership implements MembershipHooks {
+  private readonly options: MembershipOptions;
+  private readonly assigned = new Map<string, TopicPartition>();
+  private group: KafkaJsConsumerGroup | undefined;
+  private revoking: Promise<void> | undefined;
+
+  constructor(options: MembershipOptions) {
+    this.options = options;
+  }
+
+  /** Of the generation that holds the partitions now; undefined when the client is not patched. */
+  get offsetManager(): KafkaJsOffsetManager | undefined {
+    return this.group?.offsetManager;
+  }
+
+  all(): TopicPartition[] {
+    return [...this.assigned.values()];
+  }
+
+  ours<P extends TopicPartition>(partitions: readonly P[]): P[] {
+    return partitions.filter((partition) => this.assigned.has(partitionKey(partition)));
+  }
+
+  /** Ours, and not being given away. */
+  keeps(partition: TopicPartition): boolean {
+    return this.revoking === undefined && this.assigned.has(partitionKey(partition));
+  }
+
+  async beforeRejoin(group: KafkaJsConsumerGroup): Promise<void> {
+    this.options.onAlive();
+    // Without a member id the coordinator has dropped us: the partitions may be somebody else's already.
+    if (group.memberId === null) this.lose();
+    else await this.revoke();
+    this.options.onAlive();
+  }
+
+  async afterJoin(group: KafkaJsConsumerGroup): Promise<void> {
+    this.group = group;
+    const partitions = group.assigned().flatMap(({ topic, partitions: numbers }) => numbers.map((partition) => ({ topic, partition })));
+    if (this.options.from === 'latest') await beginAtEnd(group, partitions);
+    this.assign(partitions);
+  }
+
+  assign(partitions: readonly TopicPartition[]): void {
+    // Joined twice without a revocation in between: whatever we held is not known to be ours any more.
+    this.lose();
+    if (this.options.isLeaving()) return;
+    for (const partition of partitions) this.assigned.set(partitionKey(partition), partition);
+    this.options.onAssigned(partitions);
+    this.options.events.onAssigned(partitions);
+    this.options.onJoined();
+  }
+
+  /** Resolves when the caller has drained, or had its time. Shared by all who ask meanwhile. Never rejects. */
+  revoke(): Promise<void> {
+    this.revoking ??= this.drain().finally(() => (this.revoking = undefined));
+    return this.revoking;
+  }
+
+  lose(): void {
+    const lost = this.all();
+    this.forget();
+    if (lost.length > 0) this.options.events.onLost(lost);
+  }
+
+  private async drain(): Promise<void> {
+    const { events, logger, rebalanceTimeoutMs } = this.options;
+    const partitions = this.all();
+    if (partitions.length === 0) return;
+    const endHeartbeats = beginHeartbeats(this.group, HEARTBEAT_INTERVAL_MS, logger, () => {
+      this.options.onAlive();
+    });
+    await events.onRevoking(partitions, Math.max(rebalanceTimeoutMs * 0.8, rebalanceTimeoutMs - 5_000));
+    endHeartbeats();
+    // kafkajs would apply a seek that has not happened yet to the next assignment, and read on from there.
+    for (const { topic, partition } of partitions) this.group?.seekOffset.pop(topic, partition);
+    this.forget();
+  }
+
+  private forget(): void {
+    this.assigned.clear();
+    this.options.onForgotten();
+  }
+}
