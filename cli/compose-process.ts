@@ -34,7 +34,9 @@ export function composeProcess(options: ProcessOptions): Lifecycle {
   const connections = new Connections(pipeline, config, logger, service);
   const parts = composeRoles(roles, { pipeline, connections, metrics: metrics.metrics, onFatal });
   const health = parts.filter((part): part is Part => 'health' in part);
-  const servers = roles.api ? apiServer(options, connections, metrics, health) : [operationsServer(options, metrics, health)];
+  const servers = roles.api
+    ? apiServer(options, connections, metrics, health)
+    : [operationsServer(options, metrics, [...health, ...connections.health()])];
   return new Lifecycle([...connections.services(), ...parts, ...servers], logger);
 }
 
@@ -50,7 +52,7 @@ function apiServer(
       commands: composeCommands(connections),
       queries: composeQueries(connections, metrics.metrics, systemClock),
       users: composeUsers(connections),
-      health: [probe, ...health],
+      health: [probe, ...health, ...connections.health()],
       renderMetrics: metrics.render,
       metrics: metrics.metrics,
       logger,

@@ -14,6 +14,7 @@ import { createPayloads } from './payloads.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
+import { createProjectionHandler } from './processing/projection-handler.ts';
 import { createReactionHandler, reactionTimeoutMs } from './processing/reaction-handler.ts';
 import type { Roles } from './roles.ts';
 import { systemClock } from './telemetry/system-clock.ts';
@@ -94,7 +95,12 @@ function processorGroup(domain: DomainDefinition, surroundings: Surroundings): P
 function projectionGroup(projection: ProjectionDefinition, surroundings: Surroundings): Part {
   const projector = createProjector(projection, surroundings.connections, surroundings.metrics);
   const name = surroundings.connections.config.names.projectionGroup(projection.name, projection.version);
-  const handler: EventHandler = async (event, context) => projector.handle(event, context);
+  const handler = createProjectionHandler({
+    projection: projection.name,
+    projector,
+    logger: surroundings.connections.logger,
+    clock: systemClock,
+  });
   const { handlerTimeoutMs } = surroundings.connections.config.processing;
   return group({ name, types: projection.reads.map(({ type }) => type), handler, handlerTimeoutMs }, surroundings);
 }

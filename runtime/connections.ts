@@ -43,9 +43,11 @@ export class Connections {
     return this.opened;
   }
 
-  /** What read models say of themselves; it does not decide readiness of who can do without them. */
+  /** What the connections say of themselves. A server that is away degrades its users, who say themselves when they cannot go on. */
   health(): readonly HealthSource[] {
-    return this.sources;
+    return this.sources.map((source) => ({
+      health: () => source.health().map((report) => (report.status === 'down' ? { ...report, status: 'degraded' as const } : report)),
+    }));
   }
 
   database(domain: string): Database {
@@ -91,7 +93,15 @@ export class Connections {
   broker(): BrokerDriver {
     return this.once('broker', () => {
       const { brokers, ssl, sasl } = this.config.kafka;
-      return createKafkaJsDriver({ brokers, ssl, ...(sasl === undefined ? {} : { sasl }), clientId: this.service, logger: this.logger });
+      const driver = createKafkaJsDriver({
+        brokers,
+        ssl,
+        ...(sasl === undefined ? {} : { sasl }),
+        clientId: this.service,
+        logger: this.logger,
+      });
+      this.sources.push(driver);
+      return driver;
     });
   }
 
