@@ -23,11 +23,8 @@ export class LocalRoles {
 
   constructor(options: LocalRolesOptions) {
     this.options = options;
-    this.supervisor = new Supervisor((role, event) => {
-      options.onChange(role, event);
-      // The new process of a role that died has the same address and another pid.
-      setTimeout(() => this.writeDown(), 100).unref();
-    });
+    // The new process of a role that died has the same address and another pid.
+    this.supervisor = new Supervisor(options.onChange, () => this.writeDown());
   }
 
   async start(): Promise<RunningRoles> {

@@ -19,10 +19,13 @@ export class Supervisor {
   private readonly children = new Map<string, { process: ChildProcess; failures: number; startedAtMs: number }>();
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly onChange: (role: string, event: string) => void;
+  private readonly onStart: () => void;
   private stopping = false;
 
-  constructor(onChange: (role: string, event: string) => void) {
+  /** `onChange` tells what a person should see; `onStart` that a role has another process. */
+  constructor(onChange: (role: string, event: string) => void, onStart: () => void) {
     this.onChange = onChange;
+    this.onStart = onStart;
   }
 
   start(role: SupervisedRole, failures = 0): void {
@@ -36,6 +39,7 @@ export class Supervisor {
     this.children.set(role.role, { process: child, failures, startedAtMs: Date.now() });
     child.once('error', () => this.onChange(role.role, 'could not be started'));
     child.once('exit', (code, signal) => this.exited(role, code, signal));
+    this.onStart();
   }
 
   pid(role: string): number | undefined {

@@ -1,5 +1,6 @@
 import { developmentToken } from '../api/development-token.ts';
 import type { TokenOptions } from '../api/verify-token.ts';
+import { ClassifiedError } from '../core/errors.ts';
 import { CHARACTERS } from '../processors/character/catalogue.ts';
 import { MAX_CHARACTERS_PER_USER } from '../processors/character/grant-scan-reward.ts';
 import { UNREWARDED_CATEGORIES } from '../processors/waste-categories.ts';
@@ -56,8 +57,14 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     signal: options.signal,
   });
   const arrived = await watch(options, plan, observer, progress, loading, began, async (sent) => {
-    const state = await collectState(options.connections, plan.users, `demo-${run}-`);
-    return differences(plan, expected, sent, state, (id) => nameOf.get(id) ?? '');
+    try {
+      const state = await collectState(options.connections, plan.users, `demo-${run}-`);
+      return differences(plan, expected, sent, state, (id) => nameOf.get(id) ?? '');
+    } catch (error) {
+      // A store that is away now may be back at the next look.
+      if (error instanceof ClassifiedError && error.disposition === 'outage') return [`not to be compared: ${error.message}`];
+      throw error;
+    }
   });
   console.log(summary(plan, observer, progress, arrived));
   return arrived.missing.length === 0;

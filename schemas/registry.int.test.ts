@@ -6,12 +6,13 @@ import { utf8 } from '../core/record.ts';
 import { services, uniqueNamespace } from '../test/support/services.ts';
 import { createAvroEncoder, createPayloadDecoder } from './codec.ts';
 import type { AvroRecord } from './avro-schema.ts';
-import { schemaOf } from './event-schema.ts';
 import { SCHEMAS } from './generated/events.ts';
 import { createSchemaRegistry } from './registry.ts';
 
 const namespace = uniqueNamespace('registry');
 const [v1, v2] = SCHEMAS.ScanCompleted.versions as readonly [AvroRecord, AvroRecord];
+/** This version's own view of the event: the second schema, whatever came after it. */
+const schemaOf = (): AvroRecord => v2;
 const payload = { scan_id: 's', user_id: 'u', category: 'paper', reward_eligible: true, confidence: 0.5, version: '2.0' };
 const subjects: string[] = [];
 
