@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClassifiedError } from '../../core/errors.ts';
+import { parseLsn } from '../../core/lsn.ts';
 import { headerText, utf8Text } from '../../core/record.ts';
 import { dropSlot } from '../replication/slot.ts';
 import type { CaptureDatabase } from '../../test/support/capture-database.ts';
@@ -174,12 +175,110 @@ describe('the relay when something goes away', () => {
     await late.stop(soon());
   });
 
-  it('names a publication that is gone', async () => {
-    const relay = await started();
-    await database.sql.query(`DROP PUBLICATION ${database.names.publication('image')}`);
-    await database.insert();
+  /** Nothing that the publication hid is acknowledged: the slot stays in front of the first row that it may hide. */
+  const expectGapBefore = async (relay: RelayUnderTest, hidden: string): Promise<void> => {
     await eventually(() => relay.state() === 'gap');
+    expect(relay.health()[0]).toMatchObject({ status: 'down' });
     expect(relay.health()[0]!.detail).toContain('PUBLICATION_MISSING');
+    await relay.stop(soon());
+    expect(parseLsn(await database.confirmedFlushLsn())).toBeLessThanOrEqual(parseLsn(hidden));
+  };
+
+  const insertPosition = async (): Promise<string> => {
+    const { rows } = await database.sql.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+    return rows[0]!.lsn;
+  };
+
+  /** Only the server's own word in the stream, or only looks at the catalogue: each of the two is enough. */
+  const NO_LOOKS = { publicationLookMs: 3_600_000, statusIntervalMs: 60_000 };
+
+  it.each([
+    ['when a row shows it', NO_LOOKS, true],
+    ['when nothing is written', {}, false],
+  ])('names a publication that is gone, %s', async (_, settings, write) => {
+    // The server's word reaches us also where a configuration keeps warnings from its clients.
+    await database.sql.query(`ALTER DATABASE "${new URL(database.url).pathname.slice(1)}" SET client_min_messages = error`);
+    const relay = await started({ settings });
+    const seen = await database.insert();
+    await eventually(() => relay.producer.acknowledgedIds().includes(seen));
+    await database.sql.query(`DROP PUBLICATION ${database.names.publication('image')}`);
+    const hidden = await insertPosition();
+    if (write) await database.insert();
+    await expectGapBefore(relay, hidden);
+    expect(relay.producer.acknowledgedIds()).toEqual([seen]);
+  });
+
+  it.each([
+    [
+      'was without its table',
+      (name: string) => [`ALTER PUBLICATION ${name} DROP TABLE image.outbox`, `ALTER PUBLICATION ${name} ADD TABLE image.outbox`],
+    ],
+    [
+      'published no inserts',
+      (name: string) => [`ALTER PUBLICATION ${name} SET (publish = 'truncate')`, `ALTER PUBLICATION ${name} SET (publish = 'insert')`],
+    ],
+    [
+      'left out rows',
+      (name: string) => [
+        `ALTER PUBLICATION ${name} SET TABLE image.outbox WHERE (aggregateid = 'nobody')`,
+        `ALTER PUBLICATION ${name} SET TABLE image.outbox`,
+      ],
+    ],
+  ])('tells no position past rows of a time in which the publication %s, though it is whole again', async (_, changes) => {
+    // The first look is taken at once, and no other before the stop.
+    const relay = await started({ settings: NO_LOOKS });
+    const seen = await database.insert();
+    await eventually(() => relay.producer.acknowledgedIds().includes(seen));
+    const [hide = '', yieldAgain = ''] = changes(database.names.publication('image'));
+    const hidden = await insertPosition();
+    await database.sql.query(hide);
+    await database.insert();
+    await database.sql.query(yieldAgain);
+    const visible = await database.insert();
+    await eventually(() => relay.producer.acknowledgedIds().includes(visible));
+    expect(relay.producer.acknowledgedIds()).toEqual([seen, visible]);
+    await relay.stop(soon());
+    expect(parseLsn(await database.confirmedFlushLsn())).toBeLessThanOrEqual(parseLsn(hidden));
+  });
+
+  it('stands still when the publication was changed and changed back, also between two connections', async () => {
+    const name = database.names.publication('image');
+    const relay = await started({ settings: NO_LOOKS });
+    const hidden = await insertPosition();
+    await database.sql.query(`ALTER PUBLICATION ${name} DROP TABLE image.outbox`);
+    await database.sql.query(`ALTER PUBLICATION ${name} ADD TABLE image.outbox`);
+    await database.sql.query('SELECT pg_terminate_backend($1)', [await walsender()]);
+    await expectGapBefore(relay, hidden);
+  });
+
+  it('tells no position while a transaction is about to change the publication, and goes on when it is rolled back', async () => {
+    const relay = await started();
+    const other = await database.connect();
+    await other.query('BEGIN');
+    await other.query(`ALTER PUBLICATION ${database.names.publication('image')} SET (publish = 'insert, update')`);
+    const position = parseLsn(await insertPosition());
+    const id = await database.insert();
+    await eventually(() => relay.producer.acknowledgedIds().includes(id));
+    const written = relay.statuses.length;
+    await eventually(() => relay.statuses.length >= written + 3);
+    expect(relay.statuses.filter((status) => status.flushLsn > position)).toEqual([]);
+    await other.query('ROLLBACK');
+    await eventually(() => relay.statuses.at(-1)!.flushLsn > position);
+    expect(relay.health()).toMatchObject([{ status: 'ok' }]);
+  });
+
+  it('does not begin on a publication that does not yield every row', async () => {
+    const name = database.names.publication('image');
+    for (const change of [
+      'DROP TABLE image.outbox',
+      "ADD TABLE image.outbox WHERE (aggregateid = 'nobody')",
+      'SET TABLE image.outbox (id, created_at)',
+    ]) {
+      await database.sql.query(`ALTER PUBLICATION ${name} ${change}`);
+      const relay = relayUnderTest(database);
+      relays.push(relay);
+      await expect(relay.start(never)).rejects.toMatchObject({ code: 'PUBLICATION_MISSING' });
+    }
   });
 
   it('names a publication that is younger than its slot, which will never see it', async () => {

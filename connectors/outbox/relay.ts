@@ -58,7 +58,7 @@ export interface RelayOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly settings?: Partial<RelaySettings>;
-  /** Slot or publication are missing or lost while running: the relay stands still until somebody has looked. */
+  /** Slot or publication are missing, lost or changed while running: the relay stands still until somebody has looked. */
   readonly onGap?: (error: ClassifiedError) => void;
   /** Right before a status message is written. */
   readonly onStatus?: (status: StandbyStatus) => void;
@@ -175,6 +175,7 @@ class Relay implements Service, HealthSource {
     if (this.stream.state !== 'streaming') {
       return { status: 'degraded', detail: error === undefined ? `The relay is ${this.stream.state}.` : sentence(error) };
     }
+    if (error !== undefined) return { status: 'degraded', detail: sentence(error) };
     if (this.publisher.waitingFor !== undefined) return { status: 'degraded', detail: sentence(this.publisher.waitingFor) };
     const since = this.publisher.sendingSinceMs;
     if (since !== undefined && this.options.clock.monotonicMs() - since > SLOW_SEND_MS) {

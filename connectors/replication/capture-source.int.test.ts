@@ -62,10 +62,15 @@ describe('publication and slot of a capture', () => {
     await expect(ensureCaptureSource(source)).rejects.toMatchObject({ code: 'PUBLICATION_MISSING' });
   });
 
-  it('refuse a database without the table, a publication of all tables and a slot of another plugin', async () => {
+  it('refuse a database without the table, a publication of all tables or of some rows, and a slot of another plugin', async () => {
     const elsewhere = { ...source, publication: { ...source.publication, table: 'nothing' } };
     await expect(ensureCaptureSource(elsewhere)).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID' });
     await sql.query(`CREATE PUBLICATION ${source.publication.name} FOR ALL TABLES`);
+    await expect(ensureCaptureSource(source)).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID' });
+    await dropPublication(sql, source.publication.name);
+    await sql.query(
+      `CREATE PUBLICATION ${source.publication.name} FOR TABLE scan.outbox WHERE (day > 1) WITH (publish_via_partition_root)`,
+    );
     await expect(ensureCaptureSource(source)).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID' });
     await dropPublication(sql, source.publication.name);
     await sql.query(`SELECT pg_create_physical_replication_slot('${source.slot}')`);

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { ClassifiedError } from '../../core/errors.ts';
-import type { PublicationDeclaration } from './publication.ts';
-import { dropPublication, ensurePublication, publicationExists } from './publication.ts';
+import type { PublicationDeclaration, PublicationSighting } from './publication.ts';
+import { dropPublication, ensurePublication, publicationExists, sightPublication } from './publication.ts';
 import { assertUsable, dropSlot, ensureSlot, readSlot } from './slot.ts';
 import type { Sql } from './sql-session.ts';
 import { withSqlSession } from './sql-session.ts';
@@ -41,6 +41,7 @@ export interface SourceCheck {
   /** 0: the server never gives up on a silent receiver. */
   readonly walSenderTimeoutMs: number;
   readonly slotActive: boolean;
+  readonly publication: PublicationSighting;
 }
 
 /**
@@ -52,12 +53,27 @@ export async function checkCaptureSource(source: CaptureSource): Promise<SourceC
     const facts = await readSlot(sql, source.slot);
     if (facts === undefined) throw new ClassifiedError('SLOT_MISSING', `there is no slot ${source.slot}`);
     await assertUsable(sql, facts);
-    if (!(await publicationExists(sql, source.publication.name))) {
-      throw new ClassifiedError('PUBLICATION_MISSING', `there is no publication ${source.publication.name}`);
-    }
+    const publication = await usablePublication(sql, source.publication);
     const { rows } = await sql.query(`SELECT setting::int AS ms FROM pg_settings WHERE name = 'wal_sender_timeout'`);
-    return { walSenderTimeoutMs: (rows[0] as { ms: number }).ms, slotActive: facts.active };
+    return { walSenderTimeoutMs: (rows[0] as { ms: number }).ms, slotActive: facts.active, publication };
   });
+}
+
+/** @throws ClassifiedError PUBLICATION_MISSING, POSTGRES_UNAVAILABLE, CONFIGURATION_INVALID. */
+export async function lookAtPublication(source: CaptureSource): Promise<PublicationSighting> {
+  return withSqlSession(source.url, (sql) => usablePublication(sql, source.publication));
+}
+
+async function usablePublication(sql: Sql, declaration: PublicationDeclaration): Promise<PublicationSighting> {
+  const sighting = await sightPublication(sql, declaration);
+  if (sighting?.whole === true) return sighting;
+  const shown = `${declaration.schema}.${declaration.table}`;
+  throw new ClassifiedError(
+    'PUBLICATION_MISSING',
+    sighting === undefined
+      ? `there is no publication ${declaration.name}`
+      : `the publication ${declaration.name} does not yield every insert into ${shown}`,
+  );
 }
 
 async function assertLogical(sql: Sql): Promise<void> {

@@ -8,6 +8,7 @@ import { aborted } from './aborted.ts';
 import type { CaptureSource } from './capture-source.ts';
 import { checkCaptureSource } from './capture-source.ts';
 import { UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
+import { PublicationWatch } from './publication-watch.ts';
 import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
 import { withSqlSession } from './sql-session.ts';
@@ -36,6 +37,7 @@ export const STREAM_DEFAULTS: StreamSettings = {
   standbyPollMs: 500,
   reconnectMaxMs: 10_000,
   confirmTimeoutMs: 5_000,
+  publicationLookMs: 1_000,
 };
 
 /** None may throw. */
@@ -72,9 +74,11 @@ export class ReplicationStream {
   private error: ClassifiedError | undefined;
   private running: Promise<void> | undefined;
   private lastFlush: Lsn = LSN_ZERO;
+  private readonly watch: PublicationWatch;
 
   constructor(options: StreamOptions) {
     this.options = options;
+    this.watch = new PublicationWatch(options.source, (error) => this.onLook(error));
   }
 
   /**
@@ -117,8 +121,9 @@ export class ReplicationStream {
     this.drain();
     const session = this.session;
     if (session !== undefined) {
+      await Promise.race([session.settle(), aborted(hard)]);
       session.sendStatus();
-      if (session.flushLsn !== LSN_ZERO) await this.confirm(session, hard);
+      if (this.session === session && session.flushLsn !== LSN_ZERO) await this.confirm(session, hard);
       await session.close();
     }
     // A check that is under way ends by its own timeout; a hard stop does not wait for it.
@@ -135,7 +140,7 @@ export class ReplicationStream {
     return this.current;
   }
 
-  /** Why it does not stream; undefined while it does. */
+  /** Why it does not stream; while it does, why positions cannot be told, if so. */
   get lastError(): ClassifiedError | undefined {
     return this.error;
   }
@@ -157,7 +162,10 @@ export class ReplicationStream {
     while (!this.isStopping()) {
       const beganMs = this.options.clock.monotonicMs();
       const error = await this.connectOnce(() => settle(undefined));
-      if (this.isStopping()) break;
+      if (this.isStopping()) {
+        if (isGap(error)) this.report(error); // the next start may not see what was seen here
+        break;
+      }
       this.error = error;
       // A connection that worked for a while starts the delays anew; one that fails at once again does not.
       const worked = this.options.clock.monotonicMs() - beganMs > 5_000;
@@ -183,6 +191,7 @@ export class ReplicationStream {
   private async connectOnce(onStreaming: () => void): Promise<ClassifiedError> {
     try {
       const check = await checkCaptureSource(this.options.source);
+      this.watch.assertUnchanged(check.publication);
       if (check.slotActive) return new ClassifiedError('SLOT_IN_USE', `the slot ${this.options.source.slot} is in use`);
       if (this.isStopping()) return new ClassifiedError('POSTGRES_UNAVAILABLE', 'stopped');
       const thrown = await this.stream(this.sessionSettings(check.walSenderTimeoutMs), onStreaming);
@@ -217,7 +226,7 @@ export class ReplicationStream {
           onStatus: (status) => handlers.onStatus?.(status),
           onEnded: resolve,
         },
-        { clock, open: this.options.open ?? openWalSender },
+        { clock, open: this.options.open ?? openWalSender, look: () => this.watch.look() },
       );
     });
     const thrown = await ended;
@@ -228,9 +237,18 @@ export class ReplicationStream {
   }
 
   private sessionSettings(walSenderTimeoutMs: number): SessionSettings {
-    const { statusIntervalMs, statusDelayMs, inFlightBytesMax } = this.options.settings;
+    const { statusIntervalMs, statusDelayMs, inFlightBytesMax, publicationLookMs } = this.options.settings;
     const interval = walSenderTimeoutMs > 0 ? Math.min(statusIntervalMs, Math.floor(walSenderTimeoutMs / 3)) : statusIntervalMs;
-    return { statusIntervalMs: interval, statusDelayMs, inFlightBytesMax, silenceLimitMs: 3 * interval };
+    return { statusIntervalMs: interval, statusDelayMs, inFlightBytesMax, publicationLookMs, silenceLimitMs: 3 * interval };
+  }
+
+  private onLook(error: ClassifiedError | undefined): void {
+    const { logger, source } = this.options;
+    // The position stays where it is; the next look may tell more.
+    if (error !== undefined && this.error === undefined) {
+      logger.warn({ slot: source.slot, 'error.code': error.code }, 'no position is told to the server', error);
+    }
+    if (this.current === 'streaming') this.error = error;
   }
 
   /** SQLSTATE 42704 says that slot or publication is missing; which one, the server has to be asked. */

@@ -6,6 +6,8 @@ import type { LedgerTransaction } from './ack-ledger.ts';
 import { AckLedger } from './ack-ledger.ts';
 import type { PgoutputMessage, Relation } from './pgoutput.ts';
 import { decodePgoutput } from './pgoutput.ts';
+import type { LookAtPublication } from './publication-vouch.ts';
+import { PublicationVouch } from './publication-vouch.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import type { OpenWalSender, WalSenderConnection, WalSenderTarget } from './walsender-connection.ts';
 
@@ -39,6 +41,8 @@ export interface SessionSettings {
   readonly inFlightBytesMax: number;
   /** A connection on which nothing came for so long, though an answer was asked for, is dead. */
   readonly silenceLimitMs: number;
+  /** Between two looks at the publication at least, while positions move. */
+  readonly publicationLookMs: number;
 }
 
 /** None may throw. `onEnded` comes exactly once and is the last. */
@@ -52,15 +56,22 @@ export interface SessionHandlers {
   onEnded(error: unknown): void;
 }
 
+export interface SessionDependencies {
+  readonly clock: Clock;
+  readonly open: OpenWalSender;
+  readonly look: LookAtPublication;
+}
+
 /** Memory that a row takes beside its bytes. */
 const ROW_OVERHEAD_BYTES = 200;
 
-/** One connection: decoding, ledger, status messages, back-pressure and the watch over silence. */
+/** One connection: decoding, ledger, status messages, back-pressure and the watches over silence and publication. */
 export class StreamSession {
   private readonly settings: SessionSettings;
   private readonly handlers: SessionHandlers;
   private readonly clock: Clock;
   private readonly ledger = new AckLedger();
+  private readonly vouch: PublicationVouch;
   private readonly relations = new Map<number, Relation>();
   private readonly connection: WalSenderConnection;
   private readonly statusTimer: NodeJS.Timeout;
@@ -74,16 +85,20 @@ export class StreamSession {
   private reading = true;
   private over = false;
 
-  constructor(
-    target: WalSenderTarget,
-    settings: SessionSettings,
-    handlers: SessionHandlers,
-    dependencies: { readonly clock: Clock; readonly open: OpenWalSender },
-  ) {
+  constructor(target: WalSenderTarget, settings: SessionSettings, handlers: SessionHandlers, dependencies: SessionDependencies) {
     this.settings = settings;
     this.handlers = handlers;
     this.clock = dependencies.clock;
     this.lastHeardMs = this.clock.monotonicMs();
+    this.vouch = new PublicationVouch({
+      look: dependencies.look,
+      intervalMs: settings.publicationLookMs,
+      clock: this.clock,
+      received: () => this.receivedLsn,
+      wanted: () => this.ledger.flushLsn,
+      onVouched: () => this.promptStatus(),
+      onChanged: (error) => this.end(error),
+    });
     this.statusTimer = setInterval(() => this.beat(), settings.statusIntervalMs);
     this.connection = dependencies.open(target, {
       onStarted: () => {
@@ -92,6 +107,13 @@ export class StreamSession {
       },
       onMessage: (message) => this.onMessage(message),
       onKeepalive: (walEnd, replyRequested) => this.onKeepalive(walEnd, replyRequested),
+      onPublicationSkipped: () =>
+        this.end(
+          new ClassifiedError(
+            'PUBLICATION_MISSING',
+            `the server skips rows because it does not find the publication ${target.publication}`,
+          ),
+        ),
       onClosed: (error) => this.end(error),
     });
   }
@@ -104,7 +126,7 @@ export class StreamSession {
       this.unacknowledged -= row.bytes;
       if (this.ledger.acknowledge(row.entry)) moved = true;
     }
-    if (moved) this.promptStatus();
+    if (moved) this.onMoved();
     this.regulate();
   }
 
@@ -114,12 +136,17 @@ export class StreamSession {
     this.regulate();
   }
 
+  /** Looks at the publication once more, so that all that is acknowledged can be told. */
+  settle(): Promise<void> {
+    return this.vouch.settle();
+  }
+
   /** Tells the server the present position at once. */
   sendStatus(replyRequested = false): void {
     if (this.over) return;
     clearTimeout(this.promptTimer);
     this.promptTimer = undefined;
-    const flushLsn = this.ledger.flushLsn;
+    const { flushLsn } = this;
     const status: StandbyStatus = { receivedLsn: maxLsn(this.receivedLsn, flushLsn), flushLsn, replyRequested };
     this.handlers.onStatus(status);
     this.connection.sendStatus(status, this.clock.nowMs());
@@ -139,8 +166,10 @@ export class StreamSession {
     return this.ledger.undurableEvents;
   }
 
+  /** The position that may be told: durable in Kafka, and vouched for. */
   get flushLsn(): Lsn {
-    return this.ledger.flushLsn;
+    const durable = this.ledger.flushLsn;
+    return durable < this.vouch.lsn ? durable : this.vouch.lsn;
   }
 
   get isPaused(): boolean {
@@ -165,7 +194,7 @@ export class StreamSession {
       case 'commit':
         this.current = undefined;
         this.receivedLsn = maxLsn(this.receivedLsn, message.endLsn);
-        if (this.ledger.commit(message.endLsn)) this.promptStatus();
+        if (this.ledger.commit(message.endLsn)) this.onMoved();
         return;
       case 'relation':
         this.relations.set(message.oid, message);
@@ -198,9 +227,8 @@ export class StreamSession {
   private onKeepalive(walEnd: Lsn, replyRequested: boolean): void {
     this.lastHeardMs = this.clock.monotonicMs();
     this.receivedLsn = maxLsn(this.receivedLsn, walEnd);
-    const moved = this.ledger.keepalive(walEnd);
+    if (this.ledger.keepalive(walEnd)) this.onMoved();
     if (replyRequested) this.sendStatus();
-    else if (moved) this.promptStatus();
   }
 
   /** The regular status message: tells the position, proves that we live, and asks the server to prove that it does. */
@@ -212,10 +240,18 @@ export class StreamSession {
       return;
     }
     this.sendStatus(true);
+    // On an idle database, too, a publication that is gone is found out.
+    void this.vouch.lookNow();
+  }
+
+  /** The ledger moved. */
+  private onMoved(): void {
+    this.promptStatus();
+    this.vouch.prompt();
   }
 
   private promptStatus(): void {
-    if (this.over || this.promptTimer !== undefined || this.ledger.flushLsn === this.reportedLsn) return;
+    if (this.over || this.promptTimer !== undefined || this.flushLsn === this.reportedLsn) return;
     this.promptTimer = setTimeout(() => {
       this.promptTimer = undefined;
       this.sendStatus();
@@ -241,6 +277,7 @@ export class StreamSession {
     this.over = true;
     clearInterval(this.statusTimer);
     clearTimeout(this.promptTimer);
+    this.vouch.stop();
     void this.connection.close();
     this.handlers.onEnded(error);
   }

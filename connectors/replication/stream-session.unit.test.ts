@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../core/clock.ts';
-import type { ClassifiedError } from '../../core/errors.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import { lsn } from '../../core/lsn.ts';
 import type { StandbyStatus } from './standby-status.ts';
+import type { LookAtPublication } from './publication-vouch.ts';
 import type { SourceRow } from './stream-session.ts';
 import { StreamSession } from './stream-session.ts';
 import type { OpenWalSender, WalSenderHandlers } from './walsender-connection.ts';
@@ -10,7 +11,7 @@ import type { OpenWalSender, WalSenderHandlers } from './walsender-connection.ts
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => Date.now(), sleep: async () => undefined };
 
 /** A session over a wire that the test plays. */
-function session(settings: { inFlightBytesMax?: number } = {}) {
+function session(settings: { inFlightBytesMax?: number; look?: LookAtPublication } = {}) {
   let wire!: WalSenderHandlers;
   const sent: StandbyStatus[] = [];
   const taps: string[] = [];
@@ -28,7 +29,13 @@ function session(settings: { inFlightBytesMax?: number } = {}) {
   };
   const under = new StreamSession(
     { url: 'postgres://x', slot: 's', publication: 'p', connectTimeoutMs: 1 },
-    { statusIntervalMs: 1000, statusDelayMs: 100, inFlightBytesMax: settings.inFlightBytesMax ?? 1_000_000, silenceLimitMs: 3000 },
+    {
+      statusIntervalMs: 1000,
+      statusDelayMs: 100,
+      inFlightBytesMax: settings.inFlightBytesMax ?? 1_000_000,
+      silenceLimitMs: 3000,
+      publicationLookMs: 500,
+    },
     {
       onStreaming: () => undefined,
       onRow: (row) => rows.push(row),
@@ -36,7 +43,7 @@ function session(settings: { inFlightBytesMax?: number } = {}) {
       onStatus: () => undefined,
       onEnded: (error) => ends.push(error),
     },
-    { clock, open },
+    { clock, open, look: settings.look ?? (async () => true) },
   );
   return { under, wire, sent, taps, rows, skipped, ends };
 }
@@ -87,7 +94,7 @@ describe('a stream session', () => {
     expect(sent.at(-1)).toEqual({ receivedLsn: 90n, flushLsn: 0n, replyRequested: false });
   });
 
-  it('tells a new position soon after it moved, once for many acknowledgements', () => {
+  it('tells a new position soon after it moved, once for many acknowledgements', async () => {
     const { under, wire, sent, rows } = session();
     wire.onMessage(relation);
     for (const end of [100n, 200n, 300n]) {
@@ -98,7 +105,7 @@ describe('a stream session', () => {
     under.acknowledge(rows.slice(0, 1));
     under.acknowledge(rows.slice(1, 2));
     expect(sent).toEqual([]);
-    vi.advanceTimersByTime(100);
+    await vi.advanceTimersByTimeAsync(100);
     expect(sent).toEqual([{ receivedLsn: 300n, flushLsn: 200n, replyRequested: false }]);
   });
 
@@ -136,6 +143,68 @@ describe('a stream session', () => {
     expect(under.unacknowledgedBytes).toBe(rows[0]!.bytes);
     vi.advanceTimersByTime(5000);
     expect(sent.every((status) => status.flushLsn === 0n)).toBe(true);
+  });
+
+  it('tells a position only after a look at the publication that began when the position was received', async () => {
+    const looks: ((unchanged: boolean) => void)[] = [];
+    const { under, wire, sent } = session({ look: () => new Promise((resolve) => looks.push(resolve)) });
+    wire.onKeepalive(lsn(100n), false);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(looks).toHaveLength(1);
+    wire.onKeepalive(lsn(200n), true);
+    expect(sent.at(-1)).toMatchObject({ receivedLsn: 200n, flushLsn: 0n });
+    looks[0]!(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(under.flushLsn).toBe(100n);
+    await vi.advanceTimersByTimeAsync(499);
+    expect(looks).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    // A look that cannot tell vouches for nothing, and is taken again.
+    looks[1]!(false);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(under.flushLsn).toBe(100n);
+    looks[2]!(true);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(sent.at(-1)).toMatchObject({ flushLsn: 200n });
+  });
+
+  it('vouches for many transactions with one look, and for rows that become durable after it', async () => {
+    let looks = 0;
+    const { under, wire, rows } = session({ look: async () => (looks += 1) > 0 });
+    wire.onMessage(relation);
+    for (let end = 100n; end <= 5000n; end += 100n) {
+      wire.onMessage(begin(end - 10n));
+      wire.onMessage(insert());
+      wire.onMessage(commit(end));
+    }
+    under.acknowledge(rows.slice(0, 1));
+    await vi.advanceTimersByTimeAsync(0);
+    for (const row of rows.slice(1)) under.acknowledge([row]);
+    expect([under.flushLsn, looks]).toEqual([5000n, 1]);
+  });
+
+  it('tells nothing more and ends when the publication was changed, or when the server says that it skips it', async () => {
+    const changed = session({ look: () => Promise.reject(new ClassifiedError('PUBLICATION_MISSING', 'changed')) });
+    const skipped = session();
+    skipped.wire.onPublicationSkipped();
+    for (const { under, wire, sent, ends } of [changed, skipped]) {
+      wire.onKeepalive(lsn(100n), false);
+      await under.settle();
+      await vi.advanceTimersByTimeAsync(5000);
+      under.sendStatus();
+      expect(ends).toMatchObject([{ code: 'PUBLICATION_MISSING' }]);
+      expect(sent).toEqual([]);
+    }
+  });
+
+  it('looks at the publication of an idle database, and once more before it is stopped', async () => {
+    let looks = 0;
+    const { under, wire } = session({ look: async () => (looks += 1) > 0 });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(looks).toBe(1);
+    wire.onKeepalive(lsn(100n), false);
+    await under.settle();
+    expect([under.flushLsn, looks]).toEqual([100n, 2]);
   });
 
   it('goes past messages that it does not know', () => {

@@ -20,6 +20,8 @@ export interface WalSenderHandlers {
   /** One pgoutput message, in memory of its own: it may be kept. */
   onMessage(message: Buffer): void;
   onKeepalive(walEnd: Lsn, replyRequested: boolean): void;
+  /** The plugin did not find the publication at this point of the stream: what follows may lack rows. */
+  onPublicationSkipped(): void;
   /** Undefined: closed by us, or ended by the server without a reason. */
   onClosed(error: unknown): void;
 }
@@ -131,6 +133,9 @@ class LibraryConnection implements WalSenderConnection {
 
   private async startReplication(client: Client): Promise<unknown> {
     this.socketOwner = client.connection;
+    client.on('notice', (notice) => {
+      if (!this.closed && tellsOfSkippedPublication(notice)) this.handlers.onPublicationSkipped();
+    });
     if (this.closed) {
       await this.release();
       return undefined;
@@ -167,6 +172,16 @@ class RawPgoutput extends AbstractPlugin<undefined> {
   }
 }
 
+/**
+ * From PostgreSQL 18 on, `pgoutput` goes on without a publication that it does not find and only warns, once, before it
+ * skips the first row; up to 17 it ends the stream with an error. The warning takes its place in the order of the wire: what
+ * comes before it is whole. Its text is in the server's language, so it is known by its SQLSTATE (55000, "not in the
+ * prerequisite state") or by the function that gave it: one of the two is enough, because missing it loses rows.
+ */
+export function tellsOfSkippedPublication(notice: { readonly code?: string | undefined; readonly routine?: string | undefined }): boolean {
+  return notice.code === '55000' || notice.routine === 'LoadPublications';
+}
+
 /** What `pg` has and its types leave out. */
 interface CopyConnection {
   sendCopyFromChunk(chunk: Buffer): void;
@@ -174,11 +189,12 @@ interface CopyConnection {
 
 /**
  * The plugin prints values by the settings of its session, so these are fixed: the text of a timestamp or of bytes must
- * not depend on how a database or a role is configured.
+ * not depend on how a database or a role is configured. Nor may a configuration keep the server's warnings from us.
  */
 export function withSessionOptions(url: string): string {
   const parsed = new URL(url);
-  const fixed = '-c DateStyle=ISO -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex';
+  const fixed =
+    '-c DateStyle=ISO -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex -c client_min_messages=warning';
   const given = parsed.searchParams.get('options');
   parsed.searchParams.set('options', given === null ? fixed : `${given} ${fixed}`);
   return parsed.toString();

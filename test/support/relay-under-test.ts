@@ -47,7 +47,15 @@ export function relayUnderTest(
     ...options,
     producer,
     onStatus: (status) => statuses.push({ flushLsn: status.flushLsn, acknowledged: producer.acknowledged.length }),
-    settings: { statusDelayMs: 10, statusIntervalMs: 1000, standbyPollMs: 50, reconnectMaxMs: 200, retryMaxMs: 100, ...options.settings },
+    settings: {
+      statusDelayMs: 10,
+      statusIntervalMs: 1000,
+      publicationLookMs: 50,
+      standbyPollMs: 50,
+      reconnectMaxMs: 200,
+      retryMaxMs: 100,
+      ...options.settings,
+    },
   });
   const fact = (name: string) => relay.health()[0]?.facts?.[name];
   return {
