@@ -52,11 +52,9 @@ describe('a database', () => {
     await expect(session.query('SELECT 1')).rejects.toThrow('the transaction has ended');
   });
 
-  it('says POSTGRES_UNAVAILABLE at once when nothing listens', async () => {
-    const database = connect({ url: 'postgres://user:hidden-password@127.0.0.1:1/raw' });
-    const before = performance.now();
+  it('says POSTGRES_UNAVAILABLE without waiting for the connect timeout when nothing listens', async () => {
+    const database = connect({ url: 'postgres://user:hidden-password@127.0.0.1:1/raw', connectTimeoutMs: 3_600_000 });
     const error: unknown = await database.query('SELECT 1').catch((thrown: unknown) => thrown);
-    expect(performance.now() - before).toBeLessThan(2_000);
     expect(error).toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
     expect(JSON.stringify(describeFully(error))).not.toContain('hidden-password');
   });
@@ -79,14 +77,13 @@ describe('a database', () => {
     server.host = `127.0.0.1:${line.port}`;
     const database = connect({ url: server.href, poolMax: 1, statementTimeoutMs: 100, silenceMarginMs: 200 });
     try {
-      const before = performance.now();
+      // On that line nothing comes any more: whoever does not give up waits for ever.
       const run = database.transaction(async (session) => {
         await session.query('SELECT 1');
         line.silence();
         await session.query('SELECT 2');
       });
       await expect(run).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
-      expect(performance.now() - before).toBeLessThan(1_500);
       line.restore();
       expect(await database.query('SELECT 3 AS three')).toEqual([{ three: 3 }]);
     } finally {
@@ -172,9 +169,8 @@ describe('a database', () => {
     });
     const outcome = work.catch((error: unknown) => error);
     await running;
-    const before = performance.now();
     await database.stop(AbortSignal.timeout(100));
-    expect(performance.now() - before).toBeLessThan(3_000);
+    // It would succeed if it were waited for.
     expect(await outcome).toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
   });
 });
