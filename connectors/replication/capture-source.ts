@@ -3,7 +3,7 @@ import { ClassifiedError } from '../../core/errors.ts';
 import type { PublicationDeclaration, PublicationSighting } from './publication.ts';
 import { dropPublication, ensurePublication, publicationExists, sightPublication } from './publication.ts';
 import { assertUsable, dropSlot, ensureSlot, readSlot } from './slot.ts';
-import type { Sql } from './sql-session.ts';
+import type { KeptSqlSession, Sql } from './sql-session.ts';
 import { withSqlSession } from './sql-session.ts';
 
 export interface CaptureSource {
@@ -60,8 +60,8 @@ export async function checkCaptureSource(source: CaptureSource): Promise<SourceC
 }
 
 /** @throws ClassifiedError PUBLICATION_MISSING, POSTGRES_UNAVAILABLE, CONFIGURATION_INVALID. */
-export async function lookAtPublication(source: CaptureSource): Promise<PublicationSighting> {
-  return withSqlSession(source.url, (sql) => usablePublication(sql, source.publication));
+export async function lookAtPublication(session: KeptSqlSession, publication: PublicationDeclaration): Promise<PublicationSighting> {
+  return session.run((sql) => usablePublication(sql, publication));
 }
 
 async function usablePublication(sql: Sql, declaration: PublicationDeclaration): Promise<PublicationSighting> {

@@ -3,17 +3,20 @@ import type { CaptureSource } from './capture-source.ts';
 import { lookAtPublication } from './capture-source.ts';
 import { classifyPostgresError } from './postgres-errors.ts';
 import type { PublicationSighting } from './publication.ts';
+import { KeptSqlSession } from './sql-session.ts';
 
 /** Knows how the publication looked when its stream first saw it, over all connections of that stream. */
 export class PublicationWatch {
   private readonly source: CaptureSource;
   /** Told of each look that was taken: undefined, or why it failed. */
   private readonly onLook: (error: ClassifiedError | undefined) => void;
+  private readonly session: KeptSqlSession;
   private version: string | undefined;
 
   constructor(source: CaptureSource, onLook: (error: ClassifiedError | undefined) => void) {
     this.source = source;
     this.onLook = onLook;
+    this.session = new KeptSqlSession(source.url);
   }
 
   /** @throws ClassifiedError PUBLICATION_MISSING */
@@ -30,7 +33,7 @@ export class PublicationWatch {
    */
   async look(): Promise<boolean> {
     try {
-      const seen = await lookAtPublication(this.source);
+      const seen = await lookAtPublication(this.session, this.source.publication);
       this.assertUnchanged(seen);
       this.onLook(undefined);
       return seen.settled;
@@ -40,5 +43,10 @@ export class PublicationWatch {
       this.onLook(error);
       return false;
     }
+  }
+
+  /** Closes the connection for its looks; a later look opens it again. */
+  async close(): Promise<void> {
+    await this.session.close();
   }
 }

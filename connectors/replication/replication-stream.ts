@@ -128,6 +128,7 @@ export class ReplicationStream {
     }
     // A check that is under way ends by its own timeout; a hard stop does not wait for it.
     if (this.running !== undefined) await Promise.race([this.running, aborted(hard)]);
+    await this.watch.close();
     if (this.current !== 'stopped') this.move('stop');
   }
 
