@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 const clone = dirname(fileURLToPath(import.meta.url));
 const NODE_AT_LEAST = [20, 19];
 /** npm forwards Ctrl-C to us, and the terminal sends it too: two within this time are one. */
+/** npm runs us below a shell that dies on SIGTERM without a word: an orphan stops as if it had been told to. */
+const PARENT_LOOK_MS = 500;
 const SAME_KEYPRESS_MS = 1000;
 
 const TESTS = ['--import', 'tsx', 'stack/run-tests.ts'];
@@ -106,7 +108,16 @@ function passSignals(child) {
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, pass);
-  return () => signals.forEach((signal) => process.off(signal, pass));
+  const parent = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(look);
+    pass('SIGTERM');
+  }, PARENT_LOOK_MS);
+  return () => {
+    clearInterval(look);
+    signals.forEach((signal) => process.off(signal, pass));
+  };
 }
 
 function fail(message, code) {

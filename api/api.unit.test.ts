@@ -351,6 +351,12 @@ describe('rate limits', () => {
     expect((await as('bob', command)).statusCode).toBe(202);
   });
 
+  it('refuse of a burst only what is too much, also when all of it comes before the user is known', async () => {
+    const { as } = api(limited);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => as('ada', register({ cdn_url: 'https://a/b' }))));
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([202, 202, ...Array.from({ length: 8 }, () => 429)]);
+  });
+
   it('count callers without a valid token by their address, and leave users with one alone', async () => {
     const { app, as } = api(limited);
     expect((await app.inject(get('/characters/me'))).statusCode).toBe(401);

@@ -91,7 +91,11 @@ function addressOf(address: AddressInfo | string | null, host: string): Listenin
 function listenError(error: unknown, options: HttpServiceOptions): ClassifiedError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   const why = code === 'EADDRINUSE' ? 'the port is in use' : `the address cannot be used (${code})`;
-  return new ClassifiedError('CONFIGURATION_INVALID', `${options.name}: cannot listen on ${options.host}:${options.port}: ${why}`, {
-    cause: error,
-  });
+  return new ClassifiedError(
+    'CONFIGURATION_INVALID',
+    `${options.name}: cannot listen on ${options.host}:${options.port}: ${why} (set HTTP_HOST, and HTTP_PORT or OPERATIONS_PORT)`,
+    {
+      cause: error,
+    },
+  );
 }

@@ -23,13 +23,13 @@ const CALLERS_REMEMBERED = 50_000;
  * Memory is bounded by the number of callers remembered, the least recently seen forgotten first.
  */
 export async function createRateLimits(app: FastifyInstance, limits: RateLimits): Promise<Readonly<Record<RateClass, LimitRate>>> {
-  await app.register(rateLimit, { global: false });
+  await app.register(rateLimit, { global: false, store: CountingStore });
   return { command: limiter(app, limits.commandsPerMinute), query: limiter(app, limits.queriesPerMinute) };
 }
 
 function limiter(app: FastifyInstance, max: number): LimitRate {
   if (max === 0) return async () => undefined;
-  const options = { max, timeWindow: WINDOW_MS, keyGenerator: callerOf, cache: CALLERS_REMEMBERED };
+  const options = { max, timeWindow: WINDOW_MS, keyGenerator: callerOf };
   const count = app.createRateLimit(options);
   return async (request, reply) => {
     const counted = await count(request);
@@ -50,4 +50,40 @@ function limiter(app: FastifyInstance, max: number): LimitRate {
 function callerOf(request: FastifyRequest): string {
   const { userId } = request.context;
   return userId === undefined ? `address:${normalizeIP(request.ip)}` : `user:${userId}`;
+}
+
+interface Count {
+  count: number;
+  readonly begunMs: number;
+}
+
+/**
+ * The library's own store hands out one counter that goes on counting, so that requests which arrive together all read the
+ * last one's number; this one answers each with its own. Fixed windows; the callers whose window began first are forgotten first.
+ */
+class CountingStore {
+  private readonly counts = new Map<string, Count>();
+
+  incr(caller: string, answer: (error: Error | null, result: { current: number; ttl: number }) => void, windowMs: number): void {
+    const nowMs = performance.now();
+    const known = this.counts.get(caller);
+    const current = known !== undefined && known.begunMs + windowMs > nowMs ? known : { count: 0, begunMs: nowMs };
+    current.count += 1;
+    if (current !== known) {
+      this.counts.delete(caller);
+      this.counts.set(caller, current);
+      this.forgetOldest();
+    }
+    answer(null, { current: current.count, ttl: current.begunMs + windowMs - nowMs });
+  }
+
+  child(): CountingStore {
+    return new CountingStore();
+  }
+
+  private forgetOldest(): void {
+    if (this.counts.size <= CALLERS_REMEMBERED) return;
+    const oldest = this.counts.keys().next();
+    if (oldest.done !== true) this.counts.delete(oldest.value);
+  }
 }

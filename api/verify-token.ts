@@ -33,6 +33,10 @@ const SECRET_BYTES_MIN = 32;
  */
 const USER_ID = /^[A-Za-z0-9._~@|+=-]{1,64}$/;
 
+export function isUserId(text: string): boolean {
+  return USER_ID.test(text);
+}
+
 /** @throws ClassifiedError CONFIGURATION_INVALID when the key cannot be read. */
 export async function createTokenVerifier(options: TokenOptions, clock: Clock): Promise<TokenVerifier> {
   const algorithm = options.keys.kind === 'development-secret' ? 'HS256' : 'RS256';
@@ -49,7 +53,7 @@ export async function createTokenVerifier(options: TokenOptions, clock: Clock): 
       });
       // The library promises a text, and lets through whatever JSON holds.
       const subject: unknown = payload.sub;
-      return typeof subject === 'string' && USER_ID.test(subject) ? { kind: 'valid', userId: subject } : { kind: 'invalid' };
+      return typeof subject === 'string' && isUserId(subject) ? { kind: 'valid', userId: subject } : { kind: 'invalid' };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return { kind: 'expired' };
       if (error instanceof errors.JOSEError) return { kind: 'invalid' };

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { runDemo } from '../demo/demo.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { loadConfig } from '../runtime/config.ts';
@@ -32,7 +32,7 @@ export function demoCommand(): Command {
     .option('--concurrency <n>', 'users that send at the same time', '32')
     .option('--patience <seconds>', 'give up after this long without any progress', '60')
     .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
-    .option('--flavour <flavour>', 'native or docker, when the pipeline does not run yet')
+    .addOption(new Option('--flavour <flavour>', 'for a pipeline that does not run yet').choices(['native', 'docker']))
     .addHelpText(
       'after',
       `
@@ -71,6 +71,7 @@ async function demo(folder: LocalFolder, running: RunningRoles, flags: DemoFlags
       apiUrl: running.apiUrl,
       operationsUrls: () => (runningRoles(folder) ?? running).roles.map(({ role, operationsUrl }) => ({ role, url: operationsUrl })),
       connections,
+      projections: pipelineIn(config.timeZone).projections.map(({ name }) => name),
       tokens: tokenOptions(config),
       registerUsers: (userIds) => registerUsers(config, userIds),
       count: wholeNumber('--count', flags.count),

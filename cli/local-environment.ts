@@ -6,10 +6,15 @@ import { freePort } from './local-roles.ts';
 
 type Settings = Record<string, string>;
 
+const DEFAULT_PORT = '8080';
+
 /** The settings of a local run: where the servers answer, and a development secret made once for this folder. */
-export async function writeLocalSettings(folder: LocalFolder, endpoints: StackEndpoints, apiIsRunning: boolean): Promise<Settings> {
+export async function writeLocalSettings(folder: LocalFolder, endpoints: StackEndpoints): Promise<Settings> {
   const before = readJson<Settings>(folder.configFile) ?? {};
-  const wantedPort = Number(process.env['HTTP_PORT'] ?? before['HTTP_PORT'] ?? '8080');
+  const wantedPort = Number(process.env['HTTP_PORT'] ?? DEFAULT_PORT);
+  const port = await freePort(wantedPort);
+  if (wantedPort !== 0 && port !== wantedPort)
+    console.log(`${'api'.padEnd(13)} port ${wantedPort} is taken, the API uses ${port} (HTTP_PORT chooses another)`);
   const settings: Settings = {
     POSTGRES_URL: endpoints.postgresUrl,
     KAFKA_BROKERS: endpoints.kafkaBrokers,
@@ -18,10 +23,14 @@ export async function writeLocalSettings(folder: LocalFolder, endpoints: StackEn
     ELASTICSEARCH_URL: endpoints.elasticsearchUrl,
     AUTH_DEVELOPMENT: 'true',
     AUTH_DEVELOPMENT_SECRET: before['AUTH_DEVELOPMENT_SECRET'] ?? newDevelopmentSecret(),
-    HTTP_PORT: String(apiIsRunning ? wantedPort : await freePort(wantedPort)),
+    HTTP_PORT: String(port),
   };
   writeJson(folder.configFile, settings);
   return settings;
+}
+
+export function hasSettings(folder: LocalFolder): boolean {
+  return existsSync(folder.configFile) || process.env['POSTGRES_URL'] !== undefined || process.env['MILLRACE_CONFIG_FILE'] !== undefined;
 }
 
 /** The process's environment over the folder's settings, where it has some; as `loadConfig` reads it. */

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { applyCommand } from './apply-command.ts';
 import { demoCommand } from './demo-command.ts';
-import { explain } from './exit.ts';
+import { EXIT_CONFIGURATION, explain } from './exit.ts';
 import { runCommand } from './run-command.ts';
 import { stackCommand } from './stack-command.ts';
 import { startCommand } from './start-command.ts';
@@ -11,12 +11,28 @@ const program = new Command('millrace')
   .description('Kafka CDC stream processing: transactional outbox, choreography, read models')
   .showHelpAfterError('(add --help for what there is)')
   .configureHelp({ showGlobalOptions: true })
+  .addHelpText(
+    'after',
+    `
+In a checkout the command is \`npm run -s millrace -- <command>\`.
+
+Examples:
+  millrace start                          everything, until Ctrl-C
+  millrace demo --count 1000              send, watch, compare
+  millrace run relay processor:scan       some roles in this process
+  millrace stack status                   what runs where`,
+  )
   .addCommand(startCommand())
   .addCommand(applyCommand())
   .addCommand(runCommand())
   .addCommand(stackCommand())
   .addCommand(tokenCommand())
   .addCommand(demoCommand());
+
+/** Exit code 2 for wrong words, as for a wrong configuration; asking for help is no fault. */
+for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_CONFIGURATION));
+}
 
 try {
   await program.parseAsync();

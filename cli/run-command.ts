@@ -17,6 +17,8 @@ export function runCommand(): Command {
     .addHelpText(
       'after',
       `
+Settings come from the environment, from the file that MILLRACE_CONFIG_FILE names, or else from .millrace/config.json, which
+\`millrace start\` writes; docs/configuration.md lists them.
 SIGTERM or SIGINT stops softly: reading ends first, what is in hand is finished and committed. A second signal stops at once.
 
 Examples:

@@ -1,8 +1,10 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { ClassifiedError } from '../core/errors.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { applyPipeline } from '../runtime/apply.ts';
 import { loadConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
+import { systemClock } from '../runtime/telemetry/system-clock.ts';
 import { progressOn } from '../stack/progress.ts';
 import type { Flavour, Part, StackEvent } from '../stack/stack.ts';
 import { stackDown, stackUp } from '../stack/stack.ts';
@@ -19,7 +21,7 @@ export function startCommand(): Command {
   return new Command('start')
     .description('bring up the local stack and every role, and run until Ctrl-C')
     .option('--data-folder <folder>', 'where the data, the settings and the logs are kept', '.millrace')
-    .option('--flavour <flavour>', 'native (servers as processes) or docker')
+    .addOption(new Option('--flavour <flavour>', 'native (servers as processes) or docker').choices(['native', 'docker']))
     .addHelpText(
       'after',
       `
@@ -72,8 +74,8 @@ export async function withLocalPipeline(
     };
     const endpoints = await stackUp({ dataFolder: folder.stackFolder, flavour, signal, progress: report });
     progress.close();
-    const settings = await writeLocalSettings(folder, endpoints, false);
-    await apply(folder);
+    const settings = await writeLocalSettings(folder, endpoints);
+    await apply(folder, signal);
     signal.throwIfAborted();
     const roles = new LocalRoles({
       folder,
@@ -97,10 +99,27 @@ export async function withLocalPipeline(
   }
 }
 
-async function apply(folder: LocalFolder): Promise<void> {
+const APPLY_PATIENCE_MS = 90_000;
+const APPLY_PAUSE_MS = 1_000;
+
+/** Servers that have just started may be slow to their first answer; whatever was made stays made. */
+async function untilAnswered<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + APPLY_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const mayPass = error instanceof ClassifiedError && error.disposition === 'outage' && performance.now() < deadline;
+      if (!mayPass) throw error;
+      await systemClock.sleep(APPLY_PAUSE_MS, signal);
+    }
+  }
+}
+
+async function apply(folder: LocalFolder, signal: AbortSignal): Promise<void> {
   const config = loadConfig(localEnvironment(folder));
   const logger = createLogger({ service: 'millrace-apply', environment: config.environment, level: 'error', format: config.log.format });
-  const changes = await applyPipeline(pipelineIn(config.timeZone), config, logger, () => undefined);
+  const changes = await untilAnswered(signal, () => applyPipeline(pipelineIn(config.timeZone), config, logger, () => undefined));
   console.log(`${'apply'.padEnd(13)} ${changes.length === 0 ? 'nothing to change' : `${changes.length} changes made`}`);
 }
 
@@ -111,12 +130,14 @@ async function screen(folder: LocalFolder, running: RunningRoles): Promise<strin
   return `
 Millrace runs. API ${running.apiUrl}   OpenAPI ${running.apiUrl}/openapi.json   logs ${folder.path}/logs
 Kafka ${config.kafka.brokers.join(',')}   registry ${config.registry.url}   Elasticsearch ${config.elasticsearch.url}
+PostgreSQL, Redis and the rest: npm run -s millrace -- stack status
 
+  API=${running.apiUrl}
   TOKEN=${token}
 
 Send a registration:
   curl -si ${running.apiUrl}/api/v1/images/register -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"cdn_url":"https://cdn.example/classify-as/pet-bottle/1.jpg"}'
-Read the result:
+Read the result (a second later: the choreography runs behind the answer):
   curl -s ${running.apiUrl}/api/v1/characters/me -H "authorization: Bearer $TOKEN"
 See a failure (send the registration a second time, then read why the second reward was refused):
   curl -s ${running.apiUrl}/api/v1/scans/me -H "authorization: Bearer $TOKEN"

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
+import { isUserId } from '../api/verify-token.ts';
 import { loadConfig } from '../runtime/config.ts';
 import { developmentToken } from './development-user.ts';
 import { UsageError } from './exit.ts';
-import { localEnvironment } from './local-environment.ts';
+import { hasSettings, localEnvironment } from './local-environment.ts';
 import { localFolder } from './local-folder.ts';
 
 export function tokenCommand(): Command {
@@ -23,7 +24,10 @@ Examples:
     .action(async (options: { user: string; hours: string; dataFolder: string }) => {
       const hours = Number(options.hours);
       if (!(hours > 0 && hours <= 24 * 365)) throw new UsageError('--hours must be a number above 0 and at most 8760');
-      const config = loadConfig(localEnvironment(localFolder(options.dataFolder)), { auth: true });
+      if (!isUserId(options.user)) throw new UsageError('--user must be 1 to 64 letters, digits and . _ ~ @ | + = -');
+      const folder = localFolder(options.dataFolder);
+      if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
+      const config = loadConfig(localEnvironment(folder), { auth: true });
       console.log(await developmentToken(config, options.user, Math.round(hours * 3_600)));
     });
 }

@@ -107,7 +107,11 @@ export function parseEnvelope(headers: readonly Header[], key: string | undefine
   const required = (name: string): string => {
     const text = headerText(headers, name);
     if (text === undefined || text === '') throw new ClassifiedError('ENVELOPE_INVALID', `header ${name} is missing`);
-    return text;
+    return bounded(name, text);
+  };
+  const optional = (name: string): string | undefined => {
+    const text = headerText(headers, name);
+    return text === undefined ? undefined : bounded(name, text);
   };
   if (key === undefined) throw new ClassifiedError('ENVELOPE_INVALID', 'the record has no key');
   return {
@@ -118,11 +122,32 @@ export function parseEnvelope(headers: readonly Header[], key: string | undefine
     streamId: required('stream_id'),
     version: streamVersion(required('version')),
     traceId: required('trace_id'),
-    requestId: headerText(headers, 'request_id'),
-    traceparent: headerText(headers, 'traceparent'),
+    requestId: optional('request_id'),
+    traceparent: optional('traceparent'),
     tracestate: headerText(headers, 'tracestate'),
-    correlationId: headerText(headers, 'correlation_id'),
-    causationId: headerText(headers, 'causation_id'),
-    occurredAt: required('occurred_at'),
+    correlationId: optional('correlation_id'),
+    causationId: optional('causation_id'),
+    occurredAt: instant(required('occurred_at')),
   };
+}
+
+/** Longer than anything that we write: a foreign record must not fill logs and columns. */
+const HEADER_CHARACTERS_MAX = 128;
+const CONTROL_CHARACTER = /\p{Cc}/u;
+
+function bounded(name: string, text: string): string {
+  if (text.length > HEADER_CHARACTERS_MAX || CONTROL_CHARACTER.test(text)) {
+    throw new ClassifiedError(
+      'ENVELOPE_INVALID',
+      `header ${name} is longer than ${HEADER_CHARACTERS_MAX} characters or holds a control character`,
+    );
+  }
+  return text;
+}
+
+function instant(text: string): string {
+  if (!/^\d{4}-\d{2}-\d{2}T/.test(text) || Number.isNaN(Date.parse(text))) {
+    throw new ClassifiedError('ENVELOPE_INVALID', 'header occurred_at is no ISO 8601 time');
+  }
+  return text;
 }

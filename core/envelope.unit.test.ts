@@ -36,6 +36,18 @@ describe('the envelope', () => {
     expect(() => parseEnvelope(headers, 'user-1')).toThrow(new RegExp(name));
   });
 
+  it.each([
+    ['trace_id', 'x'.repeat(100_000)],
+    ['stream_id', 'a\nb'],
+    ['request_id', 'x'.repeat(129)],
+    ['occurred_at', 'yesterday'],
+  ])('is refused with a %s that nobody should log or store', (name, text) => {
+    const headers = envelopeHeaders(envelope, 'application/json').filter(([candidate]) => candidate !== name);
+    const parse = () => parseEnvelope([...headers, textHeader(name, text)], 'user-1');
+    expect(parse).toThrow(new RegExp(name));
+    expect(parse).not.toThrow(/xxx/);
+  });
+
   it('is refused without a key', () => {
     expect(() => parseEnvelope(envelopeHeaders(envelope, 'application/json'), undefined)).toThrow(ClassifiedError);
   });

@@ -1,3 +1,4 @@
+import { classified } from '../core/errors.ts';
 import type { Names } from '../core/names.ts';
 import { createRedisReader } from '../projectors/redis/redis-reader.ts';
 import { isoWeek } from '../projectors/weekly-ranking/iso-week.ts';
@@ -156,20 +157,30 @@ async function* search(
 ): AsyncGenerator<Readonly<Record<string, unknown>>> {
   const client = connections.elasticsearch();
   const index = names.index(alias);
-  await client.indices.refresh({ index });
+  await answered(client.indices.refresh({ index }));
   let after: (string | number)[] | undefined;
   for (;;) {
-    const page = await client.search<Record<string, unknown>>({
-      index,
-      size: PAGE,
-      query: { prefix: { user_id: prefix } },
-      sort: [{ [sort]: 'asc' }],
-      ...(after === undefined ? {} : { search_after: after }),
-    });
+    const page = await answered(
+      client.search<Record<string, unknown>>({
+        index,
+        size: PAGE,
+        query: { prefix: { user_id: prefix } },
+        sort: [{ [sort]: 'asc' }],
+        ...(after === undefined ? {} : { search_after: after }),
+      }),
+    );
     for (const hit of page.hits.hits) if (hit._source !== undefined) yield hit._source;
     const last = page.hits.hits.at(-1)?.sort as (string | number)[] | undefined;
     if (page.hits.hits.length < PAGE || last === undefined) return;
     after = last;
+  }
+}
+
+async function answered<T>(request: Promise<T>): Promise<T> {
+  try {
+    return await request;
+  } catch (error) {
+    throw classified(error, 'ELASTICSEARCH_UNAVAILABLE', 'Elasticsearch does not answer');
   }
 }
 

@@ -1,8 +1,11 @@
+import type { BrokerAdmin } from '../core/broker.ts';
+import { ClassifiedError } from '../core/errors.ts';
 import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
 import type { Logger } from '../core/log.ts';
 import { NO_METRICS } from '../core/metrics.ts';
 import { captureSource } from '../connectors/outbox/relay.ts';
 import { ensureCaptureSource } from '../connectors/replication/capture-source.ts';
+import { indexExists } from '../projectors/elasticsearch/index-exists.ts';
 import { subjectsOf } from '../schemas/event-schema.ts';
 import { topicsOf } from '../schemas/topics.ts';
 import { createProjector } from './compose.ts';
@@ -39,6 +42,7 @@ export async function applyPipeline(
     note(await migrateDomain({ databaseUrl: databaseUrl(config, PLATFORM), domain: PLATFORM, kind: 'platform', logger }));
     note(await applyTopics(pipeline, config, connections));
     note(await applySchemas(pipeline, config, connections));
+    note(await rereadLostIndices(pipeline, config, connections));
     note(await applyReadModels(pipeline, connections, logger));
     return made;
   } finally {
@@ -73,6 +77,40 @@ async function applySchemas(pipeline: PipelineDefinition, config: Config, connec
     }
   }
   return changes;
+}
+
+/**
+ * An index that is gone although its group has read its topics would come back empty and be taken for the whole. The group
+ * forgets where it was, so that its projector reads the topics again and fills the new index.
+ */
+async function rereadLostIndices(pipeline: PipelineDefinition, config: Config, connections: Connections): Promise<readonly string[]> {
+  const admin = connections.broker().admin();
+  const changes: string[] = [];
+  try {
+    for (const projection of pipeline.projections) {
+      if (projection.store !== 'elasticsearch') continue;
+      const index = config.names.index(`${projection.alias}-v${projection.version}`);
+      if (await indexExists(connections.elasticsearch(), index)) continue;
+      const group = config.names.projectionGroup(projection.name, projection.version);
+      const topics = projection.reads.map(({ route }) => config.names.eventTopic(route));
+      if ((await admin.committed(group, topics)).length === 0) continue;
+      await forget(admin, group, index);
+      changes.push(`projection ${projection.name}: index ${index} was lost, its topics are read again`);
+    }
+    return changes;
+  } finally {
+    await admin.stop();
+  }
+}
+
+async function forget(admin: BrokerAdmin, group: string, index: string): Promise<void> {
+  try {
+    await admin.deleteGroups([group]);
+  } catch (error) {
+    if (!(error instanceof ClassifiedError) || !error.message.includes('NON_EMPTY_GROUP')) throw error;
+    const message = `the index ${index} is gone, and ${group} cannot be made to read again while its projector runs: stop it, then apply again`;
+    throw new ClassifiedError('CONFIGURATION_INVALID', message, { cause: error });
+  }
 }
 
 async function applyReadModels(pipeline: PipelineDefinition, connections: Connections, logger: Logger): Promise<readonly string[]> {

@@ -16,9 +16,12 @@ function render(): string {
 Made by \`npm run generate\` from \`runtime/config.ts\`. Do not edit.
 
 Settings are read once, from the environment and from the JSON file that \`MILLRACE_CONFIG_FILE\` names (the same names, the
-environment wins). \`<NAME>_FILE\` names a file that holds the value, for secrets. All faults are reported together, by name
+environment wins). Without that variable the command line reads \`.millrace/config.json\` where \`millrace start\` left one. \`<NAME>_FILE\` names a file that holds the value, for secrets. All faults are reported together, by name
 and without values, and the process ends with exit code 2. The API needs one of \`AUTH_JWKS_URL\`, \`AUTH_PUBLIC_KEY\` or, for
 development, \`AUTH_DEVELOPMENT_SECRET\`.
+
+The local stack reads one variable of its own: \`MILLRACE_CACHE\`, the folder in which downloaded servers are kept for all
+clones (default: \`XDG_CACHE_HOME/millrace\`, \`~/.cache/millrace\`, or \`/var/cache/millrace\` for root).
 
 | setting | default | what it is |
 |---|---|---|

@@ -180,6 +180,8 @@ describe('the outbox of any writer', () => {
     'UPDATE shop.outbox SET type = type',
     'DELETE FROM shop.outbox',
     'TRUNCATE shop.outbox',
+    'TRUNCATE shop.outbox_default',
+    `TRUNCATE shop.outbox_p${new Date().toISOString().slice(0, 10).replaceAll('-', '')}`,
     'UPDATE shop.events SET event_type = event_type',
     'DELETE FROM shop.events',
     'TRUNCATE shop.events',

@@ -67,6 +67,10 @@ async function attachDay(database: Database, domain: string, day: string): Promi
       await session.execute(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
       await session.execute(`CREATE TABLE ${partition} (LIKE ${outbox} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)`);
       await session.execute(`ALTER TABLE ${outbox} ATTACH PARTITION ${partition} FOR VALUES FROM ('${from}') TO ('${to}')`);
+      const refuse = `${qualified(domain, 'refuse_change')}()`;
+      await session.execute(
+        `CREATE TRIGGER outbox_never_truncated BEFORE TRUNCATE ON ${partition} FOR EACH STATEMENT EXECUTE FUNCTION ${refuse}`,
+      );
       return 'made';
     });
   } catch (error) {

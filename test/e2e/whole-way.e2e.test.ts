@@ -41,6 +41,13 @@ async function scanOf(registered: Registered): Promise<Record<string, unknown>> 
   return (await response.json()) as Record<string, unknown>;
 }
 
+async function scansOfWalker(source: string): Promise<number> {
+  const response = await call('GET', '/api/v1/scans/me?limit=100');
+  const { scans } = (await response.json()) as { scans: unknown[] };
+  if (response.headers.get('x-read-source') !== source) throw new Error('answered by the other source');
+  return scans.length;
+}
+
 beforeAll(async () => {
   const screen = await pipeline.start();
   expect(screen).toContain('curl -si');
@@ -97,7 +104,7 @@ describe('the whole way', () => {
     const brokers = (JSON.parse(readFileSync(join(pipeline.folder, 'config.json'), 'utf8')) as { KAFKA_BROKERS: string }).KAFKA_BROKERS;
     const consume = async (topic: string): Promise<string> => {
       const options = ['--bootstrap-server', brokers, '--topic', topic, '--from-beginning', '--max-messages', '1', '--timeout-ms', '20000'];
-      const shown = ['print.key=true', 'print.headers=true', 'print.value=false'].flatMap((property) => ['--property', property]);
+      const shown = ['print.key=true', 'print.headers=true', 'print.value=false'].flatMap((property) => ['--formatter-property', property]);
       const java = ['-Xmx128m', '-XX:+UseSerialGC', '-cp', `${jars}/*`, 'org.apache.kafka.tools.consumer.ConsoleConsumer'];
       const { stdout } = await promisify(execFile)('java', [...java, ...options, ...shown], { timeout: 60_000 });
       return stdout;
@@ -174,6 +181,9 @@ describe('the whole way', () => {
 
   it('stops everything on Ctrl-C and goes on from its data at the next start', async () => {
     const running = pipeline.roles();
+    const scansBefore = await scansOfWalker('read-model');
+    const settings = JSON.parse(readFileSync(join(pipeline.folder, 'config.json'), 'utf8')) as { ELASTICSEARCH_URL: string };
+    expect((await fetch(`${settings.ELASTICSEARCH_URL}/scans-v1`, { method: 'DELETE' })).status).toBe(200);
     const output = await pipeline.interrupt();
     expect(output).toContain('the data is kept');
     expect(pipeline.exitCode()).toBe(0);
@@ -181,6 +191,8 @@ describe('the whole way', () => {
     await pipeline.start();
     expect(await (await call('GET', '/api/v1/characters/me')).text()).toContain('"characters"');
     expect((await call('GET', `/api/v1/scans/${firstScan}`)).status).toBe(200);
+    // The index that was lost meanwhile is filled from the topics again, and not taken for whole while it is empty.
+    await eventually(async () => (await scansOfWalker('read-model')) >= scansBefore, { timeoutMs: 60_000, everyMs: 500 });
     const registered = await register('glass-bottle', 'second-start');
     await eventually(async () => (await scanOf(registered))['reward_status'] === 'granted', { timeoutMs: 60_000 });
   });

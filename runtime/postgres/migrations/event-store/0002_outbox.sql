@@ -73,3 +73,5 @@ CREATE TRIGGER outbox_fill BEFORE INSERT ON outbox FOR EACH ROW
   WHEN (NEW.topic IS NULL OR NEW.stream_id IS NULL OR NEW.version IS NULL) EXECUTE FUNCTION outbox_fill();
 CREATE TRIGGER outbox_insert_only BEFORE UPDATE OR DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER outbox_never_truncated BEFORE TRUNCATE ON outbox FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- Statement triggers are not passed on to partitions.
+CREATE TRIGGER outbox_never_truncated BEFORE TRUNCATE ON outbox_default FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
