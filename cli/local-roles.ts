@@ -41,7 +41,7 @@ export class LocalRoles {
   private supervised(role: LocalRole): Parameters<Supervisor['start']>[0] {
     return {
       role,
-      command: [process.execPath, fileURLToPath(new URL('../bin/millrace.mjs', import.meta.url)), 'run', role],
+      command: [process.execPath, fileURLToPath(new URL('../bin/millrace.mjs', import.meta.url)), 'run', '--with-parent', role],
       environment: { ...this.options.environment, [role === 'api' ? 'HTTP_PORT' : 'OPERATIONS_PORT']: String(this.ports.get(role) ?? 0) },
       logFile: this.options.folder.logFile(role),
     };

@@ -14,6 +14,7 @@ export function runCommand(): Command {
   return new Command('run')
     .description('start roles in this process and run until a signal')
     .argument('<role...>', 'all, api, relay[:domain], processor[:domain], projector[:projection]')
+    .option('--with-parent', 'stop when the process that started this one is gone')
     .addHelpText(
       'after',
       `
@@ -27,12 +28,12 @@ Examples:
   millrace run relay:image relay:scan
   millrace run processor projector:scan-history`,
     )
-    .action(async (words: string[]) => {
-      await run(words);
+    .action(async (words: string[], options: { withParent?: true }) => {
+      await run(words, options.withParent === true);
     });
 }
 
-async function run(words: readonly string[]): Promise<void> {
+async function run(words: readonly string[], withParent: boolean): Promise<void> {
   const roles = rolesOf(words);
   const config = loadConfig(localEnvironment(localFolder()), { auth: roles.api });
   const service = serviceName(words);
@@ -54,6 +55,7 @@ async function run(words: readonly string[]): Promise<void> {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  if (withParent) whenParentIsGone(() => onSignal('SIGTERM'));
   try {
     await lifecycle.start(stopping.signal);
     logger.info({ roles: words.join(' ') }, 'running');
@@ -73,6 +75,19 @@ function rolesOf(words: readonly string[]): Roles {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : 'no such role');
   }
+}
+
+const PARENT_LOOK_MS = 500;
+
+/** A supervisor that was killed cannot stop its roles: left alone, they would hold slots and partitions beside the next start's. */
+function whenParentIsGone(stop: () => void): void {
+  const parent = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(look);
+    stop();
+  }, PARENT_LOOK_MS);
+  look.unref();
 }
 
 /** `millrace-relay-image` for one role, `millrace` for several. */

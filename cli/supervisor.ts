@@ -55,7 +55,7 @@ export class Supervisor {
 
   private async stopRole(role: string, softMs: number): Promise<void> {
     const child = this.children.get(role)?.process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     await new Promise<void>((resolve) => {
       const hard = setTimeout(() => child.kill('SIGKILL'), softMs);
       child.once('exit', () => {

@@ -20,7 +20,8 @@ const STOP_MS = 5_000;
 
 /**
  * Makes what the pipeline declares, wherever it is missing: databases and migrations, reference data, publications and
- * slots, topics, schemas with compatibility BACKWARD, indices. Deletes nothing. Returns what it changed, in words, and
+ * slots, topics, schemas with compatibility BACKWARD, indices. Deletes no data; only the offsets of a group whose index was
+ * lost are forgotten, before the index is made. Returns what it changed, in words, and
  * nothing the second time; what fails in the middle is made by the next run.
  *
  * Rejects with the classified error of the server that is away.

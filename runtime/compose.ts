@@ -10,6 +10,7 @@ import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
 import { createCalls } from './calls/create-calls.ts';
 import type { Connections } from './connections.ts';
 import { databaseUrl } from './database-url.ts';
+import type { Payloads } from './payloads.ts';
 import { createPayloads } from './payloads.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
@@ -29,12 +30,18 @@ export interface Surroundings {
 
 export type Part = Service & HealthSource;
 
+/** What the parts of a process share beside its surroundings. */
+interface Shared extends Surroundings {
+  readonly payloads: Payloads;
+}
+
 /**
  * The parts of one process, as the picture of docs/architecture.md shows them: outbox → relay → Kafka → processors and
  * projectors. In the order of starting: readers before those who write for them.
  */
-export function composeRoles(roles: Roles, surroundings: Surroundings): readonly (Service | Part)[] {
-  const { pipeline } = surroundings;
+export function composeRoles(roles: Roles, given: Surroundings): readonly (Service | Part)[] {
+  const { pipeline, connections } = given;
+  const surroundings = { ...given, payloads: createPayloads(pipeline, connections) };
   const domains = (names: readonly string[]): DomainDefinition[] => pipeline.domains.filter(({ name }) => names.includes(name));
   return [
     ...pipeline.projections
@@ -45,7 +52,7 @@ export function composeRoles(roles: Roles, surroundings: Surroundings): readonly
   ];
 }
 
-function relay(domain: DomainDefinition, { pipeline, connections, metrics }: Surroundings): Part {
+function relay(domain: DomainDefinition, { connections, metrics, payloads }: Shared): Part {
   const { config, logger } = connections;
   return createRelay({
     domain: domain.name,
@@ -53,7 +60,7 @@ function relay(domain: DomainDefinition, { pipeline, connections, metrics }: Sur
     names: config.names,
     routes: new Set(domain.events.map((event) => event.route)),
     producer: connections.producer(),
-    encoder: createPayloads(pipeline, connections).encoder,
+    encoder: payloads.encoder,
     metrics,
     logger,
     clock: systemClock,
@@ -65,7 +72,7 @@ function maintenance(domain: DomainDefinition, { connections }: Surroundings): S
   return createMaintenance({ database: connections.database(domain.name), clock: systemClock, logger: connections.logger });
 }
 
-function processorGroup(domain: DomainDefinition, surroundings: Surroundings): Part {
+function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
   const { connections, metrics } = surroundings;
   const processor = domain.processor ?? { domain: domain.name, reactions: [] };
   const handler = createReactionHandler({
@@ -92,7 +99,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Surroundings): P
   );
 }
 
-function projectionGroup(projection: ProjectionDefinition, surroundings: Surroundings): Part {
+function projectionGroup(projection: ProjectionDefinition, surroundings: Shared): Part {
   const projector = createProjector(projection, surroundings.connections, surroundings.metrics);
   const name = surroundings.connections.config.names.projectionGroup(projection.name, projection.version);
   const handler = createProjectionHandler({
@@ -121,7 +128,7 @@ interface Group {
   readonly handlerTimeoutMs: number;
 }
 
-function group({ name, types, handler, handlerTimeoutMs }: Group, { pipeline, connections, metrics, onFatal }: Surroundings): Part {
+function group({ name, types, handler, handlerTimeoutMs }: Group, { pipeline, connections, metrics, payloads, onFatal }: Shared): Part {
   const { config, logger } = connections;
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return createConsumerGroup({
@@ -130,7 +137,7 @@ function group({ name, types, handler, handlerTimeoutMs }: Group, { pipeline, co
     topics: events.filter(({ type }) => types.includes(type)).map(({ route }) => config.names.eventTopic(route)),
     broker: connections.broker(),
     producer: connections.producer(),
-    decoder: createPayloads(pipeline, connections).decoder,
+    decoder: payloads.decoder,
     handler,
     wanted: new Set(types),
     known: new Set(events.map(({ type }) => type)),

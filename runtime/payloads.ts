@@ -6,11 +6,13 @@ import { createAvroEncoder, createJsonEncoder, createPayloadDecoder } from '../s
 import { schemaOf, subjectsByType } from '../schemas/event-schema.ts';
 import type { Connections } from './connections.ts';
 
+export interface Payloads {
+  readonly encoder: PayloadEncoder;
+  readonly decoder: PayloadDecoder;
+}
+
 /** How payloads are written to topics and read from them, by the deployment's wire format and registry. */
-export function createPayloads(
-  pipeline: PipelineDefinition,
-  connections: Connections,
-): { readonly encoder: PayloadEncoder; readonly decoder: PayloadDecoder } {
+export function createPayloads(pipeline: PipelineDefinition, connections: Connections): Payloads {
   const registry = connections.registry();
   const { config } = connections;
   const encoder =
