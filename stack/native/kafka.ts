@@ -61,7 +61,10 @@ export function properties(settings: Readonly<Record<string, string | number>>):
     .join('');
 }
 
-/** Formatting happens before the first start; the marker is written last, and formatting twice is harmless. */
+/**
+ * Formatting happens before the first start; the marker is written last, and formatting twice is harmless. The id is one word
+ * with its option: one of sixty-four random ids begins with a dash.
+ */
 async function formatOnce(context: PartContext, settings: string): Promise<void> {
   const marker = join(context.folder, 'formatted');
   if (existsSync(marker)) return;
@@ -69,7 +72,7 @@ async function formatOnce(context: PartContext, settings: string): Promise<void>
     command: commandOf('java'),
     args: [
       ...['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', ...logging('kafka.tools'), ...classPath(context)],
-      ...['kafka.tools.StorageTool', 'format', '--ignore-formatted', '-t', context.kafkaClusterId, '-c', settings],
+      ...['kafka.tools.StorageTool', 'format', '--ignore-formatted', `--cluster-id=${context.kafkaClusterId}`, '-c', settings],
     ],
     signal: context.signal,
     purpose: "Formatting Kafka's storage",
