@@ -43,6 +43,18 @@ export const METRICS = {
     help: 'WAL bytes between the server and the confirmed flush position',
     labels: ['domain'],
   },
+  millrace_outbox_partitions_dropped_total: {
+    kind: 'counter',
+    help: 'Outbox partitions dropped because they were past their retention and captured',
+    labels: ['domain'],
+  },
+  millrace_outbox_partitions_overdue: {
+    kind: 'gauge',
+    help: 'Outbox partitions past their retention that are kept because it is not proven that they were captured',
+    labels: ['domain'],
+  },
+  millrace_maintenance_passes_total: { kind: 'counter', help: 'Passes of the upkeep of a domain database', labels: ['domain', 'result'] },
+  millrace_maintenance_rows_swept_total: { kind: 'counter', help: 'Rows removed by the upkeep', labels: ['domain', 'table'] },
   millrace_records_in_total: { kind: 'counter', help: 'Records delivered to a group', labels: ['group', 'topic'] },
   millrace_records_out_total: { kind: 'counter', help: 'Records that left a group, by door', labels: ['group', 'topic', 'door'] },
   millrace_records_released_total: {

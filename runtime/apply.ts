@@ -11,7 +11,7 @@ import { topicsOf } from '../schemas/topics.ts';
 import { createProjector } from './compose.ts';
 import type { Config } from './config.ts';
 import { Connections } from './connections.ts';
-import { databaseUrl, PLATFORM } from './database-url.ts';
+import { captureUrl, databaseUrl, PLATFORM } from './database-url.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { migrateDomain } from './postgres/migrate.ts';
 import { seedTable } from './postgres/seed-table.ts';
@@ -56,7 +56,8 @@ async function applyDomain(domain: DomainDefinition, config: Config, connections
   const url = databaseUrl(config, domain.name);
   const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger }))];
   for (const seed of domain.seeds ?? []) changes.push(...(await seedTable(connections.database(domain.name), seed)));
-  if (domain.captured) changes.push(...(await ensureCaptureSource(captureSource(domain.name, url, config.names))));
+  if (domain.captured)
+    changes.push(...(await ensureCaptureSource(captureSource(domain.name, captureUrl(config, domain.name), config.names), url)));
   return changes;
 }
 

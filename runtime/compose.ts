@@ -8,10 +8,12 @@ import { createElasticsearchProjector } from '../projectors/elasticsearch/elasti
 import type { Projector } from '../projectors/projector.ts';
 import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
 import { createCalls } from './calls/create-calls.ts';
+import type { Config } from './config.ts';
 import type { Connections } from './connections.ts';
-import { databaseUrl } from './database-url.ts';
+import { captureUrl } from './database-url.ts';
 import type { Payloads } from './payloads.ts';
 import { createPayloads } from './payloads.ts';
+import type { OutboxCare } from './postgres/maintenance.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
@@ -47,8 +49,14 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
     ...pipeline.projections
       .filter(({ name }) => roles.projectors.includes(name))
       .map((projection) => projectionGroup(projection, surroundings)),
-    ...domains(roles.processors).map((domain) => processorGroup(domain, surroundings)),
-    ...domains(roles.relays).flatMap((domain) => [maintenance(domain, surroundings), relay(domain, surroundings)]),
+    ...domains(roles.processors).flatMap((domain) => [
+      ...(domain.captured ? [] : [maintenance(domain, undefined, surroundings)]),
+      processorGroup(domain, surroundings),
+    ]),
+    ...domains(roles.relays).flatMap((domain) => {
+      const capture = relay(domain, surroundings);
+      return [maintenance(domain, capture, surroundings), capture];
+    }),
   ];
 }
 
@@ -56,7 +64,7 @@ function relay(domain: DomainDefinition, { connections, metrics, payloads }: Sha
   const { config, logger } = connections;
   return createRelay({
     domain: domain.name,
-    connection: { url: databaseUrl(config, domain.name) },
+    connection: { url: captureUrl(config, domain.name) },
     names: config.names,
     routes: new Set(domain.events.map((event) => event.route)),
     producer: connections.producer(),
@@ -68,8 +76,32 @@ function relay(domain: DomainDefinition, { connections, metrics, payloads }: Sha
   });
 }
 
-function maintenance(domain: DomainDefinition, { connections }: Surroundings): Service {
-  return createMaintenance({ database: connections.database(domain.name), clock: systemClock, logger: connections.logger });
+/** The upkeep of a captured domain's database goes with its relay, that of another one with its processor. */
+function maintenance(domain: DomainDefinition, capture: Part | undefined, { connections, metrics }: Surroundings): Part {
+  const { config, logger } = connections;
+  return createMaintenance({
+    database: connections.database(domain.name),
+    outbox: capture === undefined ? undefined : outboxCare(domain, capture, config),
+    snapshotRetentionDays: config.retention.snapshotDays,
+    metrics,
+    clock: systemClock,
+    logger,
+  });
+}
+
+const DAY_MS = 86_400_000;
+
+function outboxCare(domain: DomainDefinition, capture: Part, config: Config): OutboxCare {
+  const topicDays = Math.max(0, ...domain.events.map(({ retentionMs }) => Math.ceil(retentionMs / DAY_MS)));
+  return {
+    slot: config.names.slot(domain.name),
+    // A row outlives its record, so that a repair can compare the two.
+    retentionDays: Math.max(config.retention.outboxDays, topicDays + 1),
+    keptBecause: () => {
+      const state = capture.health()[0]?.facts?.['state'];
+      return state === 'streaming' ? undefined : `the relay of this process is ${String(state)}`;
+    },
+  };
 }
 
 function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {

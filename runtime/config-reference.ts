@@ -3,7 +3,7 @@ import { SETTINGS } from './config.ts';
 
 /** Makes docs/configuration.md from the settings; with `--check` it only says whether the page is up to date. */
 const PAGE = new URL('../docs/configuration.md', import.meta.url);
-const SECRET = /(PASSWORD|SECRET|API_KEY|POSTGRES_URL|REDIS_URL)/;
+const SECRET = /(PASSWORD|SECRET|API_KEY|POSTGRES_URL|CAPTURE_URL|REDIS_URL)/;
 
 function render(): string {
   const rows = Object.entries(SETTINGS).map(([name, { schema, text }]) => {

@@ -12,6 +12,12 @@ export interface Config {
   readonly timeZone: string;
   readonly wireFormat: 'avro' | 'json';
   readonly postgres: { readonly url: string; readonly domainUrls: Readonly<Record<string, string>>; readonly poolMax: number };
+  readonly capture: {
+    /** Undefined: the relay reads the log by the URL of the domain's database. */
+    readonly url: string | undefined;
+    readonly domainUrls: Readonly<Record<string, string>>;
+  };
+  readonly retention: { readonly outboxDays: number; readonly snapshotDays: number };
   readonly kafka: {
     readonly brokers: readonly string[];
     readonly ssl: boolean;
@@ -117,6 +123,15 @@ export const SETTINGS = {
     'Server without a database; each domain has a database of its own name there. `POSTGRES_URL_<DOMAIN>` gives a domain its own server.',
   ),
   POSTGRES_POOL_MAX: setting(integer(10, 1, 200), 'Connections per domain and process.'),
+  CAPTURE_URL: setting(
+    POSTGRES_URL.optional(),
+    'Server without a database, with the role by which the relay reads the write-ahead log; without it, that of `POSTGRES_URL`. `CAPTURE_URL_<DOMAIN>` gives a domain its own. `millrace init` prints the role.',
+  ),
+  OUTBOX_RETENTION_DAYS: setting(
+    integer(31, 1, 3_650),
+    "Days that outbox rows are kept at least, captured or not; never less than a day more than the domain's topics keep their records.",
+  ),
+  SNAPSHOT_RETENTION_DAYS: setting(integer(90, 1, 3_650), 'Days without an event after which the snapshot of a stream is removed.'),
   KAFKA_BROKERS: setting(
     z
       .string()
@@ -210,10 +225,11 @@ export function loadConfig(environment: Environment, needs: ConfigNeeds = { auth
       );
   }
   const postgresUrls = domainUrls(values, 'POSTGRES_URL_', POSTGRES_URL, faults);
+  const captureUrls = domainUrls(values, 'CAPTURE_URL_', POSTGRES_URL, faults);
   const redisUrls = domainUrls(values, 'REDIS_URL_', REDIS_URL, faults);
   faults.push(...crossFieldFaults(settings, needs));
   if (faults.length > 0) throw new ConfigurationError(faults);
-  return freeze(assemble(settings as unknown as Settings, postgresUrls, redisUrls));
+  return freeze(assemble(settings as unknown as Settings, { postgres: postgresUrls, capture: captureUrls, redis: redisUrls }));
 }
 
 /** The configuration as it may be shown: what could hold a secret is left out. */
@@ -225,6 +241,11 @@ export function printableConfig(config: Config): Record<string, unknown> {
     timeZone: config.timeZone,
     wireFormat: config.wireFormat,
     postgres: { host: host(config.postgres.url), ownServers: Object.keys(config.postgres.domainUrls), poolMax: config.postgres.poolMax },
+    capture: {
+      host: config.capture.url === undefined ? undefined : host(config.capture.url),
+      ownServers: Object.keys(config.capture.domainUrls),
+    },
+    retention: config.retention,
     kafka: { brokers: config.kafka.brokers, ssl: config.kafka.ssl, sasl: config.kafka.sasl?.mechanism ?? 'none' },
     registry: host(config.registry.url),
     redis: host(config.redis.url),
@@ -277,13 +298,17 @@ function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds): stri
   return faults;
 }
 
-function assemble(settings: Settings, postgresUrls: Record<string, string>, redisUrls: Record<string, string>): Config {
+type DomainUrls = Readonly<Record<'postgres' | 'capture' | 'redis', Record<string, string>>>;
+
+function assemble(settings: Settings, urls: DomainUrls): Config {
   return {
     names: new Names(settings.MILLRACE_NAMESPACE),
     environment: settings.MILLRACE_ENVIRONMENT,
     timeZone: settings.PIPELINE_TZ,
     wireFormat: settings.WIRE_FORMAT,
-    postgres: { url: settings.POSTGRES_URL, domainUrls: postgresUrls, poolMax: settings.POSTGRES_POOL_MAX },
+    postgres: { url: settings.POSTGRES_URL, domainUrls: urls.postgres, poolMax: settings.POSTGRES_POOL_MAX },
+    capture: { url: settings.CAPTURE_URL, domainUrls: urls.capture },
+    retention: { outboxDays: settings.OUTBOX_RETENTION_DAYS, snapshotDays: settings.SNAPSHOT_RETENTION_DAYS },
     kafka: {
       brokers: settings.KAFKA_BROKERS,
       ssl: settings.KAFKA_SSL,
@@ -302,7 +327,7 @@ function assemble(settings: Settings, postgresUrls: Record<string, string>, redi
       username: settings.SCHEMA_REGISTRY_USERNAME,
       password: settings.SCHEMA_REGISTRY_PASSWORD,
     },
-    redis: { url: settings.REDIS_URL, domainUrls: redisUrls },
+    redis: { url: settings.REDIS_URL, domainUrls: urls.redis },
     elasticsearch: { url: settings.ELASTICSEARCH_URL, apiKey: settings.ELASTICSEARCH_API_KEY },
     http: {
       host: settings.HTTP_HOST,
@@ -360,11 +385,13 @@ function withConfigFile(environment: Environment, faults: string[]): Environment
   return environment;
 }
 
+const DOMAIN_URL_PREFIXES = ['POSTGRES_URL_', 'CAPTURE_URL_', 'REDIS_URL_'];
+
 function resolveFiles(values: Environment, faults: string[]): Environment {
   const resolved: Record<string, string | undefined> = { ...values };
   for (const [name, path] of Object.entries(values)) {
     const target = name.slice(0, -'_FILE'.length);
-    const isOurs = target in SETTINGS || target.startsWith('POSTGRES_URL_') || target.startsWith('REDIS_URL_');
+    const isOurs = target in SETTINGS || DOMAIN_URL_PREFIXES.some((prefix) => target.startsWith(prefix));
     if (!name.endsWith('_FILE') || !isOurs || path === undefined || path === '') continue;
     try {
       resolved[target] = readFileSync(path, 'utf8').trim();

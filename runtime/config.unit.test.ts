@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { captureUrl, databaseUrl } from './database-url.ts';
 import { ConfigurationError, loadConfig, printableConfig } from './config.ts';
 
 const complete = {
@@ -102,6 +103,22 @@ describe('the configuration', () => {
     expect(() => {
       (config.http as { port: number }).port = 1;
     }).toThrow(TypeError);
+    expect(JSON.stringify(printableConfig(config))).not.toContain('s3cret-value');
+  });
+
+  it('lets the relay read the log by a role of its own, and without one by that of the database', () => {
+    const plain = loadConfig(complete);
+    expect(captureUrl(plain, 'scan')).toBe(databaseUrl(plain, 'scan'));
+    const config = loadConfig({
+      ...complete,
+      POSTGRES_URL_MY: 'postgres://app:s3cret-value@elsewhere:5432/profiles',
+      CAPTURE_URL: 'postgres://capture:s3cret-value@db:5432',
+      CAPTURE_URL_SCAN_FILE: file('postgres://scan_capture:s3cret-value@db:5432\n'),
+    });
+    expect(captureUrl(config, 'image')).toBe('postgres://capture:s3cret-value@db:5432/image');
+    expect(captureUrl(config, 'scan')).toBe('postgres://scan_capture:s3cret-value@db:5432/scan');
+    expect(captureUrl(config, 'my')).toBe('postgres://capture:s3cret-value@db:5432/profiles');
+    expect(databaseUrl(config, 'my')).toBe('postgres://app:s3cret-value@elsewhere:5432/profiles');
     expect(JSON.stringify(printableConfig(config))).not.toContain('s3cret-value');
   });
 });

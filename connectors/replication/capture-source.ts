@@ -14,19 +14,21 @@ export interface CaptureSource {
 }
 
 /**
- * Makes publication and slot, in this order; returns what it changed, in words, and nothing the second time.
+ * Makes publication and slot, in this order; returns what it changed, in words, and nothing the second time. The publication
+ * is made by the role of `ownerUrl`, who owns the table; the slot by the role of the source, who may be no more than capture needs.
  * @throws ClassifiedError PUBLICATION_MISSING when the slot is older than its publication would be: such a slot can never be
  * read. SLOT_LOST, CONFIGURATION_INVALID, POSTGRES_UNAVAILABLE.
  */
-export async function ensureCaptureSource(source: CaptureSource): Promise<string[]> {
-  return withSqlSession(source.url, async (sql) => {
+export async function ensureCaptureSource(source: CaptureSource, ownerUrl = source.url): Promise<string[]> {
+  const published = await withSqlSession(ownerUrl, async (sql) => {
     await assertLogical(sql);
     const slot = await readSlot(sql, source.slot);
     if (slot !== undefined && !(await publicationExists(sql, source.publication.name))) {
       throw new ClassifiedError('PUBLICATION_MISSING', `the slot ${source.slot} exists without its publication ${source.publication.name}`);
     }
-    return [...(await ensurePublication(sql, source.publication)), ...(await ensureSlot(sql, source.slot))];
+    return ensurePublication(sql, source.publication);
   });
+  return [...published, ...(await withSqlSession(source.url, (sql) => ensureSlot(sql, source.slot)))];
 }
 
 /** Drops slot and publication: everything that was not published yet is lost to the capture. For reset and tests. */

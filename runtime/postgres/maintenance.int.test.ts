@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../core/clock.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
 import type { Bank } from '../../test/support/bank.ts';
 import { openBank } from '../../test/support/bank.ts';
 import { createDatabase } from './database.ts';
+import type { MaintenanceOptions } from './maintenance.ts';
 import { createMaintenance } from './maintenance.ts';
 
 /** A clock whose sleeps last until the test ends them, and that tells how long each should have been. */
@@ -31,6 +34,13 @@ function handClock(): Clock & { readonly sleeps: number[]; slept(count: number):
   };
 }
 
+const uncaptured: Pick<MaintenanceOptions, 'outbox' | 'snapshotRetentionDays' | 'metrics' | 'logger'> = {
+  outbox: undefined,
+  snapshotRetentionDays: 90,
+  metrics: NO_METRICS,
+  logger: SILENT_LOGGER,
+};
+
 const NEVER = new AbortController().signal;
 
 describe('maintenance', () => {
@@ -47,7 +57,8 @@ describe('maintenance', () => {
        UNION ALL SELECT 'fresh', 'bank', now() + interval '1 day'`,
     );
     const clock = handClock();
-    const maintenance = createMaintenance({ database: bank.database, clock, logger: SILENT_LOGGER, daysAhead: 9, sweepBatch: 10 });
+    const outbox = { slot: 'no_such_slot', retentionDays: 31, keptBecause: () => undefined, daysAhead: 9 };
+    const maintenance = createMaintenance({ ...uncaptured, database: bank.database, outbox, clock, sweepBatch: 10 });
     await maintenance.start(NEVER);
     await clock.slept(1);
     expect(clock.sleeps).toEqual([3_600_000]);
@@ -65,22 +76,46 @@ describe('maintenance', () => {
     await maintenance.stop(NEVER);
   });
 
+  it('seals an old partition, comes back soon, and drops it once it is captured, counted', async () => {
+    const slot = `${bank.databases.namespace}_upkeep`;
+    await bank.database.execute(
+      "CREATE TABLE bank.outbox_p20200101 PARTITION OF bank.outbox FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00')",
+    );
+    await bank.database.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [slot]);
+    const counted: [string, number | undefined][] = [];
+    const metrics: Metrics = { ...NO_METRICS, count: (name, _labels, by) => void counted.push([name, by]) };
+    const clock = handClock();
+    const outbox = { slot, retentionDays: 31, keptBecause: () => undefined };
+    const maintenance = createMaintenance({ ...uncaptured, database: bank.database, outbox, clock, metrics });
+    await maintenance.start(NEVER);
+    await clock.slept(1);
+    await bank.database.query('SELECT pg_replication_slot_advance($1, pg_current_wal_lsn())', [slot]);
+    clock.wake();
+    await clock.slept(2);
+    expect(clock.sleeps).toEqual([60_000, 3_600_000]);
+    expect(counted.filter(([name]) => name === 'millrace_outbox_partitions_dropped_total').map(([, by]) => by)).toEqual([0, 1]);
+    expect(await bank.database.query("SELECT to_regclass('bank.outbox_p20200101') AS there")).toEqual([{ there: null }]);
+    expect(maintenance.health()).toEqual([{ name: 'maintenance.bank', status: 'ok', facts: { outboxPartitionsOverdue: 0 } }]);
+    await maintenance.stop(NEVER);
+  });
+
   it('goes on after a pass that failed, sooner', async () => {
     const away = createDatabase({ url: 'postgres://u@127.0.0.1:1/away', domain: 'bank', logger: SILENT_LOGGER });
     const clock = handClock();
-    const maintenance = createMaintenance({ database: away, clock, logger: SILENT_LOGGER });
+    const maintenance = createMaintenance({ ...uncaptured, database: away, clock });
     await maintenance.start(NEVER);
     await clock.slept(1);
     clock.wake();
     await clock.slept(2);
     expect(clock.sleeps).toEqual([60_000, 60_000]);
+    expect(maintenance.health()[0]).toMatchObject({ status: 'degraded', detail: expect.stringContaining('POSTGRES_UNAVAILABLE') });
     await maintenance.stop(NEVER);
     await away.stop();
   });
 
   it('stops before it was started, and then does not start', async () => {
     const clock = handClock();
-    const maintenance = createMaintenance({ database: bank.database, clock, logger: SILENT_LOGGER });
+    const maintenance = createMaintenance({ ...uncaptured, database: bank.database, clock });
     await maintenance.stop(NEVER);
     await maintenance.start(NEVER);
     await maintenance.stop(NEVER);

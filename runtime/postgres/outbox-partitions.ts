@@ -37,6 +37,21 @@ export function partitionName(day: string): string {
   return `outbox_p${day.replaceAll('-', '')}`;
 }
 
+/**
+ * Held until the transaction's end by whoever adds or drops partitions of a domain. False when another process holds it: what
+ * drops does not queue behind it.
+ */
+export async function partitionsLock(session: Session, domain: string): Promise<boolean> {
+  const [row] = await session.query<{ held: boolean }>('SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS held', [
+    lockName(domain),
+  ]);
+  return row?.held === true;
+}
+
+function lockName(domain: string): string {
+  return `millrace partitions ${domain}`;
+}
+
 async function missingDays(session: Session, domain: string, daysAhead: number): Promise<readonly string[]> {
   const rows = await session.query<{ day: string }>(
     `SELECT to_char(day, 'YYYY-MM-DD') AS day
@@ -56,7 +71,7 @@ async function attachDay(database: Database, domain: string, day: string): Promi
   const occupied = `the default partition holds rows of ${day} already; they stay there`;
   try {
     return await database.transaction(async (session) => {
-      await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`millrace partitions ${domain}`]);
+      await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [lockName(domain)]);
       const [found] = await session.query<{ there: boolean; occupied: boolean }>(
         `SELECT to_regclass($1) IS NOT NULL AS there,
                 EXISTS (SELECT 1 FROM ${qualified(domain, 'outbox_default')} WHERE created_at >= $2 AND created_at < $3) AS occupied`,
