@@ -12,6 +12,7 @@ const ROOMS = {
 /** Each client library has one home. */
 const HOMES = {
   kafkajs: ['runtime/kafka/'],
+  '@node-rs/crc32': ['runtime/kafka/'],
   pg: ['runtime/postgres/', 'connectors/replication/'],
   'pg-logical-replication': ['connectors/replication/'],
   ioredis: ['projectors/redis/', 'runtime/redis/'],

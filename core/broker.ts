@@ -1,5 +1,6 @@
 import type { ClassifiedError } from './errors.ts';
 import type { Offset } from './offset.ts';
+import type { BatchProducer } from './record-batch.ts';
 import type { ConsumedRecord, ProducerRecord, TopicPartition } from './record.ts';
 
 /**
@@ -11,6 +12,8 @@ import type { ConsumedRecord, ProducerRecord, TopicPartition } from './record.ts
 export interface BrokerDriver {
   /** Idempotent, acks=all. One per process is enough; it is safe for concurrent use. */
   producer(options: { readonly clientId: string }): Producer;
+  /** For finished record batches: see core/record-batch.ts. Beside `producer`; neither knows of the other's records. */
+  batchProducer(options: { readonly clientId: string }): BatchProducer;
   consumer(options: ConsumerOptions): Consumer;
   admin(): BrokerAdmin;
 }

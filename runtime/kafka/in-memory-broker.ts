@@ -10,7 +10,9 @@ import type {
 import { ClassifiedError } from '../../core/errors.ts';
 import { SILENT_LOGGER, type Logger } from '../../core/log.ts';
 import type { Offset } from '../../core/offset.ts';
-import type { ConsumedRecord, ProducerRecord, TopicPartition } from '../../core/record.ts';
+import type { BatchProducer } from '../../core/record-batch.ts';
+import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
+import { InMemoryBatchProducer, type InMemoryBatchServer } from './in-memory-batch-producer.ts';
 import { InMemoryConsumer, type InMemoryServer } from './in-memory-consumer.ts';
 import { InMemoryGroup } from './in-memory-group.ts';
 import { InMemoryLog } from './in-memory-log.ts';
@@ -39,7 +41,7 @@ export function createInMemoryBroker(options: InMemoryBrokerOptions = {}): Broke
   return new InMemoryBroker(options);
 }
 
-class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemoryServer {
+class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemoryServer, InMemoryBatchServer {
   readonly log = new InMemoryLog();
   readonly logger: Logger;
   private readonly nowMs: () => number;
@@ -59,12 +61,18 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
       start: async () => undefined,
       send: async (records) => {
         if (stopped) throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the producer is stopped');
-        this.append(records);
+        this.produce(() => {
+          this.log.append(records, this.nowMs());
+        });
       },
       stop: async () => {
         stopped = true;
       },
     };
+  }
+
+  batchProducer(): BatchProducer {
+    return new InMemoryBatchProducer(this);
   }
 
   consumer(options: ConsumerOptions): Consumer {
@@ -73,17 +81,17 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
 
   admin(): BrokerAdmin {
     return {
-      ensureTopics: async (topics) => this.reachable(() => this.ensureTopics(topics)),
-      listTopics: async () => this.reachable(() => this.log.names()),
+      ensureTopics: async (topics) => this.read(() => this.ensureTopics(topics)),
+      listTopics: async () => this.read(() => this.log.names()),
       deleteTopics: async (topics) => {
-        this.reachable(() => {
+        this.read(() => {
           this.deleteTopics(topics);
         });
       },
-      offsets: async (topics) => this.reachable(() => this.offsets(topics)),
-      committed: async (group, topics) => this.reachable(() => this.committed(group, topics)),
+      offsets: async (topics) => this.read(() => this.offsets(topics)),
+      committed: async (group, topics) => this.read(() => this.committed(group, topics)),
       deleteGroups: async (groups) => {
-        this.reachable(() => {
+        this.read(() => {
           this.deleteGroups(groups);
         });
       },
@@ -129,10 +137,10 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
     return group;
   }
 
-  private append(records: readonly ProducerRecord[]): void {
-    this.reachable(() => {
+  produce(append: () => void): void {
+    this.read(() => {
       const failure = this.failures.shift();
-      if (failure?.appended !== false) this.log.append(records, this.nowMs());
+      if (failure?.appended !== false) append();
       this.wakeAll();
       if (failure !== undefined) throw failure.error;
     });
@@ -191,7 +199,7 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
     for (const group of this.groups.values()) group.wake();
   }
 
-  private reachable<T>(action: () => T): T {
+  read<T>(action: () => T): T {
     if (this.away) throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the broker is away');
     return action();
   }

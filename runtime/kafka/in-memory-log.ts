@@ -15,6 +15,8 @@ interface Topic {
   roundRobin: number;
 }
 
+type StoredRecord = Pick<ConsumedRecord, 'key' | 'value' | 'headers' | 'timestampMs'>;
+
 /** Topics, partitions and their records: the part of a broker that knows nothing of groups. */
 export class InMemoryLog {
   private readonly topics = new Map<string, Topic>();
@@ -58,16 +60,16 @@ export class InMemoryLog {
     for (const record of records) refuseTooLarge(record, this.existing(record.topic).config);
     const placed = records.map((record) => ({ record, log: this.place(record) }));
     for (const { record, log } of placed) {
-      log.entries.push({
-        topic: record.topic,
-        partition: log.partition,
-        offset: offset(BigInt(log.entries.length)),
-        key: copy(record.key),
-        value: copy(record.value),
-        headers: record.headers.map(([name, value]) => [name, copy(value)] as const),
-        timestampMs: record.timestampMs ?? nowMs,
-      });
+      push(log.entries, { topic: record.topic, partition: log.partition }, { ...record, timestampMs: record.timestampMs ?? nowMs });
     }
+  }
+
+  /** All or nothing; the size is looked at before the records. @throws ClassifiedError CONFIGURATION_INVALID, RECORD_TOO_LARGE. */
+  appendBatch(partition: TopicPartition, bytes: number, records: () => readonly StoredRecord[]): void {
+    const { config } = this.existing(partition.topic);
+    const { entries } = this.partition(partition);
+    if (bytes > limitOf(config)) throw new ClassifiedError('RECORD_TOO_LARGE', `a batch of ${bytes} bytes for topic ${partition.topic}`);
+    for (const record of records()) push(entries, partition, record);
   }
 
   read({ topic, partition }: TopicPartition, from: Offset, limit: number): readonly ConsumedRecord[] {
@@ -81,9 +83,12 @@ export class InMemoryLog {
 
   private place(record: ProducerRecord): { partition: number; entries: ConsumedRecord[] } {
     const topic = this.existing(record.topic);
-    const partition = record.partition ?? choosePartition(record.key, topic);
-    const entries = topic.partitions[partition];
-    if (entries === undefined) throw new ClassifiedError('CONFIGURATION_INVALID', `topic ${record.topic} has no partition ${partition}`);
+    return this.partition({ topic: record.topic, partition: record.partition ?? choosePartition(record.key, topic) });
+  }
+
+  private partition({ topic, partition }: TopicPartition): { partition: number; entries: ConsumedRecord[] } {
+    const entries = this.existing(topic).partitions[partition];
+    if (entries === undefined) throw new ClassifiedError('CONFIGURATION_INVALID', `topic ${topic} has no partition ${partition}`);
     return { partition, entries };
   }
 
@@ -101,9 +106,25 @@ function choosePartition(key: Uint8Array | null, topic: Topic): number {
 }
 
 function refuseTooLarge(record: ProducerRecord, config: ReadonlyMap<string, string>): void {
-  const limit = Number(config.get('max.message.bytes') ?? DEFAULT_MAX_MESSAGE_BYTES);
   const bytes = recordBytes(record) + BATCH_OVERHEAD_BYTES;
-  if (bytes > limit) throw new ClassifiedError('RECORD_TOO_LARGE', `a record of ${bytes} bytes for topic ${record.topic}`);
+  if (bytes > limitOf(config)) throw new ClassifiedError('RECORD_TOO_LARGE', `a record of ${bytes} bytes for topic ${record.topic}`);
+}
+
+function limitOf(config: ReadonlyMap<string, string>): number {
+  return Number(config.get('max.message.bytes') ?? DEFAULT_MAX_MESSAGE_BYTES);
+}
+
+/** The log's own bytes: the caller's buffers may be used again. */
+function push(entries: ConsumedRecord[], { topic, partition }: TopicPartition, record: StoredRecord): void {
+  entries.push({
+    topic,
+    partition,
+    offset: offset(BigInt(entries.length)),
+    key: copy(record.key),
+    value: copy(record.value),
+    headers: record.headers.map(([name, value]) => [name, copy(value)] as const),
+    timestampMs: record.timestampMs,
+  });
 }
 
 function copy(bytes: Uint8Array | null): Uint8Array | null {

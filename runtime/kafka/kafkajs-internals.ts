@@ -1,8 +1,11 @@
+import type { Kafka } from 'kafkajs';
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 
 /**
  * The parts of kafkajs 2.2.4 that are not in its public types and that the adapter has to touch: it has no awaited
- * "partitions revoked", no way to commit for one generation only, and no header that is null. Nothing else may deep-import.
+ * "partitions revoked", no way to commit for one generation only, no header that is null, and no way to send finished record
+ * batches. Nothing else may deep-import.
  */
 const load = createRequire(import.meta.url);
 
@@ -61,6 +64,84 @@ export interface KafkaJsDecoder {
   readVarInt(): number;
 }
 
+/** One socket. `requestQueue` knows which answer belongs to which request and which requests wait. */
+export interface KafkaJsConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly clientId: string;
+  readonly socket: Socket | undefined;
+  readonly requestQueue: {
+    push(request: {
+      readonly entry: {
+        readonly apiKey: number;
+        readonly apiName: string;
+        readonly apiVersion: number;
+        readonly correlationId: number;
+        resolve(answer: { readonly payload: Buffer }): void;
+        reject(error: unknown): void;
+      };
+      readonly expectResponse: boolean;
+      readonly requestTimeout: number | null;
+      sendRequest(): void;
+    }): void;
+  };
+  isConnected(): boolean;
+  nextCorrelationId(): number;
+  rejectRequests(error: Error): void;
+  disconnect(): Promise<unknown>;
+}
+
+/** kafkajs's own pair of a request and the reading of its answer. */
+interface KafkaJsExchange<T> {
+  readonly request: object;
+  readonly response: { decode(payload: Buffer): Promise<T>; parse(decoded: T): unknown };
+}
+
+export interface KafkaJsMetadata {
+  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number; readonly rack?: string | null }[];
+  readonly topicMetadata: readonly {
+    readonly topicErrorCode: number;
+    readonly topic: string;
+    readonly partitionMetadata: readonly { readonly partitionErrorCode: number; readonly partitionId: number; readonly leader: number }[];
+  }[];
+}
+
+export interface KafkaJsConnectionPool {
+  readonly host: string;
+  readonly port: number;
+  readonly pool: readonly KafkaJsConnection[];
+  send(exchange: KafkaJsExchange<unknown>): Promise<unknown>;
+}
+
+export interface KafkaJsBroker {
+  readonly connectionPool: KafkaJsConnectionPool;
+  readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number } | undefined>> | null;
+  isConnected(): boolean;
+  /** Connects, asks for the versions of the APIs, authenticates. */
+  connect(): Promise<void>;
+  lookupRequest(apiKey: number, definition: object): (request: object) => KafkaJsExchange<unknown>;
+  initProducerId(request: {
+    readonly transactionalId: null;
+    readonly transactionTimeout: number;
+  }): Promise<{ readonly producerId: string; readonly producerEpoch: number }>;
+}
+
+/** Makes brokers with all the settings of a client (addresses, TLS, SASL, timeouts, logger), connected to nothing yet. */
+export interface KafkaJsBrokerFactory {
+  /** @param address left out: the next one of the configured brokers. */
+  create(address?: { readonly host: string; readonly port: number; readonly rack?: string | null }): Promise<KafkaJsBroker>;
+}
+
+interface KafkaJsClusterParts {
+  readonly rootLogger: object;
+  readonly connectionPoolBuilder: { build(address?: object): Promise<KafkaJsConnectionPool> };
+  readonly brokerPool: {
+    createBroker(options: { readonly connectionPool: KafkaJsConnectionPool; readonly logger: object }): KafkaJsBroker;
+  };
+}
+
+const METADATA_API_KEY = 3;
+
 export interface KafkaJsInternals {
   readonly requestQueue: { prototype: { scheduleCheckPendingRequests(this: KafkaJsRequestQueue): void } };
   readonly consumerGroup: { prototype: { joinAndSync(this: KafkaJsConsumerGroup): Promise<void> } };
@@ -87,4 +168,29 @@ export function loadKafkaJsInternals(): KafkaJsInternals {
     encodeRecord: load('kafkajs/src/protocol/recordBatch/record/v0') as KafkaJsInternals['encodeRecord'],
     decodeRecord: load('kafkajs/src/protocol/recordBatch/record/v0/decoder') as KafkaJsInternals['decodeRecord'],
   };
+}
+
+/** @throws Error when the client is not built like that of version 2.2.4. */
+export function kafkaJsBrokerFactory(client: Kafka): KafkaJsBrokerFactory {
+  const symbol = Object.getOwnPropertySymbols(client).find(({ description }) => description === 'private:Kafka:createCluster');
+  const createCluster = symbol === undefined ? undefined : (Reflect.get(client, symbol) as unknown);
+  if (typeof createCluster !== 'function') throw new Error('kafkajs has no createCluster');
+  const cluster = (createCluster as (options: object) => KafkaJsClusterParts)({ allowAutoTopicCreation: false });
+  return {
+    create: async (address) =>
+      cluster.brokerPool.createBroker({ connectionPool: await cluster.connectionPoolBuilder.build(address), logger: cluster.rootLogger }),
+  };
+}
+
+/** Who leads the topic's partitions. Unlike kafkajs's own call it does not throw away the whole answer for one partition's error. */
+export async function fetchTopicMetadata(broker: KafkaJsBroker, topic: string): Promise<KafkaJsMetadata> {
+  const { requests } = load('kafkajs/src/protocol/requests') as { requests: { Metadata: object } };
+  const { request, response } = broker.lookupRequest(
+    METADATA_API_KEY,
+    requests.Metadata,
+  )({ topics: [topic], allowAutoTopicCreation: false });
+  return (await broker.connectionPool.send({
+    request,
+    response: { decode: (payload) => response.decode(payload), parse: (decoded) => decoded },
+  })) as KafkaJsMetadata;
 }

@@ -37,7 +37,7 @@ export class RecordingLogger implements Logger {
 export class BrokerUnderTest {
   readonly admin: BrokerAdmin;
   readonly producer: Producer;
-  private readonly driver: BrokerDriver;
+  readonly driver: BrokerDriver;
   private readonly namespace: string;
   private readonly readers: Reader[] = [];
   private readonly topics: string[] = [];
