@@ -38,6 +38,8 @@ export interface CaptureDatabase {
   readonly url: string;
   readonly sql: pg.Client;
   connect(): Promise<pg.Client>;
+  /** After the server went away: `sql` is another session then. */
+  reconnect(): Promise<void>;
   /** Inserts in the client's transaction, or in one of its own; returns the id. */
   insert(row?: NewRow, client?: pg.Client): Promise<string>;
   confirmedFlushLsn(): Promise<string>;
@@ -46,19 +48,22 @@ export interface CaptureDatabase {
   drop(): Promise<void>;
 }
 
-export async function captureDatabase(label: string): Promise<CaptureDatabase> {
-  const databases = temporaryDatabases(label);
+/** @param serverUrl a server of the test's own; left out: the one that all tests share. */
+export async function captureDatabase(label: string, serverUrl?: string): Promise<CaptureDatabase> {
+  const databases = temporaryDatabases(label, serverUrl);
   const names = new Names(databases.namespace);
   const url = databases.url('image');
   await databases.admin(`CREATE DATABASE "${new URL(url).pathname.slice(1)}"`);
   const clients: pg.Client[] = [];
   const connect = async (): Promise<pg.Client> => {
     const client = new pg.Client({ connectionString: url });
+    // A server that is killed ends its sessions; whoever uses one then is told by the query that fails.
+    client.on('error', () => undefined);
     clients.push(client);
     await client.connect();
     return client;
   };
-  const sql = await connect();
+  let sql = await connect();
   await sql.query(OUTBOX);
   const source = captureSource('image', url, names);
   await ensureCaptureSource(source);
@@ -69,8 +74,13 @@ export async function captureDatabase(label: string): Promise<CaptureDatabase> {
     names,
     domain: 'image',
     url,
-    sql,
+    get sql() {
+      return sql;
+    },
     connect,
+    reconnect: async () => {
+      sql = await connect();
+    },
     insert: async (row = {}, client = sql) => {
       version += 1;
       const id = row.id ?? randomUUID();

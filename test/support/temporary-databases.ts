@@ -11,9 +11,10 @@ export interface TemporaryDatabases {
   dropAll(): Promise<void>;
 }
 
-export function temporaryDatabases(label: string): TemporaryDatabases {
+/** @param serverUrl a server of the test's own; left out: the one that all tests share. */
+export function temporaryDatabases(label: string, serverUrl = services().postgresUrl): TemporaryDatabases {
   const namespace = uniqueNamespace(label);
-  const base = services().postgresUrl.replace(/\/$/, '');
+  const base = serverUrl.replace(/\/$/, '');
   const admin = async <T>(use: (client: pg.Client) => Promise<T>): Promise<T> => {
     const client = new pg.Client({ connectionString: `${base}/postgres` });
     await client.connect();

@@ -1,0 +1,230 @@
+import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import type { ConsumedRecord } from '../../core/record.ts';
+import type { Lsn } from '../../core/lsn.ts';
+import { parseLsn } from '../../core/lsn.ts';
+import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
+import type { CaptureDatabase } from '../support/capture-database.ts';
+import { captureDatabase } from '../support/capture-database.ts';
+import { eventually } from '../support/eventually.ts';
+import { uniqueNamespace } from '../support/services.ts';
+import { AcknowledgeWitness } from '../support/wire/acknowledge-witness.ts';
+import type { ProduceSighting } from '../support/wire/produce-tap.ts';
+import { ProduceTap } from '../support/wire/produce-tap.ts';
+import { ReplicationTap } from '../support/wire/replication-tap.ts';
+import { TappedProxy } from '../support/wire/tapped-proxy.ts';
+import type { Evidence, Expected, Verdict } from './oracle.ts';
+import { judge, readOutbox, readTopics } from './oracle.ts';
+import { RelayProcess } from './relay-process.ts';
+import type { RelayTask } from './relay-program.ts';
+import type { WorkloadOptions } from './workload.ts';
+import { ROUTES, Workload } from './workload.ts';
+
+/** Sweeps run their full length with `--long`. */
+export const LONG = process.env['MILLRACE_TEST_LONG'] === '1';
+
+export interface Servers {
+  readonly postgresUrl: string;
+  readonly kafkaBrokers: string;
+}
+
+/** What differs from a relay with quick settings. */
+export interface RelayOrder extends Partial<RelayTask> {
+  /** How long the server waits for a relay that says nothing. */
+  readonly walSenderTimeout?: string;
+}
+
+const CAUGHT_UP_WITHIN_MS = 60_000;
+
+/**
+ * One capture that is about to meet a fault: a database with writers, topics, relays as processes of their own, and between them
+ * and their servers the witness. `verify` is the one oracle of all fault tests.
+ */
+export class CaptureUnderFault {
+  readonly witness: AcknowledgeWitness;
+  readonly produced: ProduceSighting[];
+  readonly database: CaptureDatabase;
+  readonly postgres: TappedProxy;
+  readonly kafka: TappedProxy;
+  readonly admin: BrokerAdmin;
+  readonly topics: readonly string[];
+  readonly letters: string;
+  private readonly driver: BrokerDriver;
+  private readonly brokers: readonly string[];
+  private readonly relays: RelayProcess[] = [];
+  private readonly workloads: Workload[] = [];
+
+  private constructor(
+    parts: Pick<CaptureUnderFault, 'database' | 'witness' | 'produced' | 'postgres' | 'kafka'>,
+    brokers: readonly string[],
+  ) {
+    this.database = parts.database;
+    this.witness = parts.witness;
+    this.produced = parts.produced;
+    this.postgres = parts.postgres;
+    this.kafka = parts.kafka;
+    this.brokers = brokers;
+    this.driver = createKafkaJsDriver({ brokers, clientId: 'test-fault', logger: SILENT_LOGGER });
+    this.admin = this.driver.admin();
+    this.topics = ROUTES.map((route) => this.database.names.eventTopic(route));
+    this.letters = this.database.names.captureDeadLetterTopic('image');
+  }
+
+  static async open(label: string, servers: Servers): Promise<CaptureUnderFault> {
+    const database = await captureDatabase(label, servers.postgresUrl);
+    const witness = new AcknowledgeWitness();
+    const produced: ProduceSighting[] = [];
+    const brokers = servers.kafkaBrokers.split(',');
+    const postgres = await TappedProxy.open(addressOf(new URL(servers.postgresUrl).host), () => new ReplicationTap(witness));
+    const kafka = await TappedProxy.open(addressOf(brokers[0]!), () => new ProduceTap(witness, (sighting) => produced.push(sighting)));
+    const capture = new CaptureUnderFault({ database, witness, produced, postgres, kafka }, brokers);
+    await capture.ensureTopics();
+    return capture;
+  }
+
+  /** Small ones: what exceeds them is found with little data. */
+  async ensureTopics(): Promise<void> {
+    const common = { partitions: 3, retentionMs: 3_600_000, replicationFactor: 1 };
+    await this.admin.ensureTopics([
+      ...this.topics.map((topic) => ({ topic, ...common, config: { 'max.message.bytes': '60000' } })),
+      { topic: this.letters, ...common },
+    ]);
+  }
+
+  /** A relay behind the two proxies, with quick settings. Not awaited: it may be meant to die on its way. */
+  relay({ walSenderTimeout = '20s', ...task }: RelayOrder = {}): RelayProcess {
+    const url = new URL(this.database.url);
+    url.host = `127.0.0.1:${this.postgres.port}`;
+    url.searchParams.set('options', `-c wal_sender_timeout=${walSenderTimeout}`);
+    const relay = new RelayProcess({
+      url: url.toString(),
+      namespace: this.database.names.namespace,
+      routes: ROUTES,
+      brokers: this.brokers,
+      kafkaPort: this.kafka.port,
+      kafkaTimeoutMs: 3_000,
+      wire: 'json',
+      ...task,
+      settings: {
+        statusDelayMs: 5,
+        statusIntervalMs: 1_000,
+        publicationLookMs: 100,
+        standbyPollMs: 100,
+        reconnectMaxMs: 500,
+        retryMaxMs: 500,
+        confirmTimeoutMs: 5_000,
+        ...task.settings,
+      },
+    });
+    this.relays.push(relay);
+    return relay;
+  }
+
+  /** A relay that is at work: streaming, or waiting as a standby. */
+  async startedRelay(task: RelayOrder = {}): Promise<RelayProcess> {
+    const relay = this.relay(task);
+    const refusal = await relay.started();
+    if (refusal !== undefined) throw new Error(`the relay refused to start: ${refusal}`);
+    return relay;
+  }
+
+  workload(options: WorkloadOptions = {}): Workload {
+    const workload = new Workload(this.database, { seed: this.workloads.length + 1, ...options });
+    this.workloads.push(workload);
+    return workload;
+  }
+
+  /** Resolves when Kafka has acknowledged everything that is known to be committed now. */
+  async published(timeoutMs = CAUGHT_UP_WITHIN_MS): Promise<void> {
+    const ids = this.workloads.flatMap((workload) => [...workload.committed]);
+    await eventually(() => ids.every((id) => this.witness.isAcknowledged(id)), { timeoutMs, everyMs: 5 });
+  }
+
+  /** From now until everything that was committed until now is in Kafka, by the wire; milliseconds. */
+  async recovery(): Promise<number> {
+    const begun = performance.now();
+    await this.published();
+    return performance.now() - begun;
+  }
+
+  /** Resolves once so many more rows are acknowledged: the stream moves. */
+  async moves(rows = 20): Promise<void> {
+    const before = this.witness.acknowledgedIds.size;
+    await eventually(() => this.witness.acknowledgedIds.size >= before + rows, { timeoutMs: 30_000 });
+  }
+
+  /** Resolves once so many more rows are committed, published or not. */
+  async moreRows(rows: number): Promise<void> {
+    const committed = (): number => this.workloads.reduce((sum, workload) => sum + workload.committed.size, 0);
+    const before = committed();
+    await eventually(() => committed() >= before + rows, { timeoutMs: 30_000 });
+  }
+
+  /** Resolves once the relay has told its position so many more times, whatever it is. */
+  async moreStatuses(messages: number): Promise<void> {
+    const before = this.witness.statuses;
+    await eventually(() => this.witness.statuses >= before + messages, { timeoutMs: 30_000 });
+  }
+
+  async confirmedLsn(): Promise<Lsn> {
+    return parseLsn(await this.database.confirmedFlushLsn());
+  }
+
+  /**
+   * The oracle: writers end, lag returns to 0, and then everything is judged. Prints one line: what happened, how long it took to
+   * recover, and how many duplicates it cost.
+   */
+  async verify(fault: string, recoveryMs: number, expected: Expected = {}): Promise<Verdict> {
+    for (const workload of this.workloads) await workload.stop();
+    const commits = await this.database.commits();
+    const end = commits.at(-1)?.endLsn ?? (0n as Lsn);
+    await eventually(async () => (await this.confirmedLsn()) >= end, { timeoutMs: CAUGHT_UP_WITHIN_MS });
+    return this.judged(fault, recoveryMs, commits, expected);
+  }
+
+  /** As `verify`, where the slots are gone: nobody can tell the commit order or the lag any more. */
+  async verifyWithoutSlots(fault: string, recoveryMs: number, expected: Expected = {}): Promise<Verdict> {
+    for (const workload of this.workloads) await workload.stop();
+    return this.judged(fault, recoveryMs, undefined, expected);
+  }
+
+  /** Ends relays in whatever state they are, and removes everything from the servers that are still there. */
+  async close(): Promise<void> {
+    for (const workload of this.workloads) await workload.stop();
+    for (const relay of this.relays) await relay.kill();
+    await this.postgres.close();
+    await this.kafka.close();
+    await this.admin.deleteTopics([...this.topics, this.letters]);
+    await this.admin.stop();
+    await this.database.drop();
+  }
+
+  readLetters(): Promise<ConsumedRecord[]> {
+    return this.readTopic(this.letters);
+  }
+
+  async readTopic(topic: string): Promise<ConsumedRecord[]> {
+    return readTopics(this.driver, this.database.names.processorGroup(uniqueNamespace('oracle')), [topic]);
+  }
+
+  private async judged(fault: string, recoveryMs: number, commits: Evidence['commits'], expected: Expected): Promise<Verdict> {
+    const group = this.database.names.processorGroup(uniqueNamespace('oracle'));
+    const records = await readTopics(this.driver, group, [...this.topics, this.letters]);
+    const evidence: Evidence = {
+      rows: await readOutbox(this.database),
+      records: records.filter((record) => record.topic !== this.letters),
+      letters: records.filter((record) => record.topic === this.letters),
+      commits,
+    };
+    const verdict = judge(evidence, this.workloads, this.witness, expected);
+    process.stdout.write(
+      `fault: ${fault} | recovered in ${Math.round(recoveryMs)} ms | ${verdict.duplicates} duplicates of ${verdict.rows} rows\n`,
+    );
+    return verdict;
+  }
+}
+
+function addressOf(hostAndPort: string): { host: string; port: number } {
+  const at = hostAndPort.lastIndexOf(':');
+  return { host: hostAndPort.slice(0, at), port: Number(hostAndPort.slice(at + 1)) };
+}

@@ -1,0 +1,125 @@
+import { connect } from 'node:net';
+import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
+import type { RelaySettings } from '../../connectors/outbox/relay.ts';
+import { createRelay } from '../../connectors/outbox/relay.ts';
+import type { Producer } from '../../core/broker.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { HealthReport } from '../../core/lifecycle.ts';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
+import { Names } from '../../core/names.ts';
+import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
+import { createAvroEncoder } from '../../schemas/codec.ts';
+import { schemaOf } from '../../schemas/event-schema.ts';
+import { JSON_PASS_THROUGH } from '../support/relay-under-test.ts';
+import { systemClock } from '../support/system-clock.ts';
+
+/** What a relay in a process of its own is told on its command line. */
+export interface RelayTask {
+  readonly url: string;
+  readonly namespace: string;
+  readonly routes: readonly string[];
+  readonly brokers: readonly string[];
+  /** All connections to brokers go here, whatever address the brokers advertise. */
+  readonly kafkaPort: number;
+  readonly kafkaTimeoutMs: number;
+  readonly settings: Partial<RelaySettings>;
+  readonly wire: 'json' | 'avro';
+  /** What happens at the n-th visit of a place: the process kills itself without a farewell, or waits there to be released. */
+  readonly failpoint?: { readonly at: RelayFailpoint; readonly onVisit: number; readonly then: 'die' | 'hold' };
+  /** A planted bug: the producer says that all is durable before Kafka was even asked. */
+  readonly lyingProducer?: boolean;
+}
+
+export type RelayOrder = 'health' | 'release' | 'stop';
+
+export type RelayNews =
+  | { readonly is: 'started' }
+  | { readonly is: 'refused'; readonly code: string }
+  | { readonly is: 'held'; readonly at: RelayFailpoint }
+  | { readonly is: 'stopped' }
+  | { readonly is: 'health'; readonly report: HealthReport; readonly rssBytes: number; readonly visits: Readonly<Record<string, number>> };
+
+const task = JSON.parse(process.argv[2] ?? '{}') as RelayTask;
+const driver = createKafkaJsDriver({
+  brokers: task.brokers,
+  clientId: 'test-relay',
+  logger: SILENT_LOGGER,
+  requestTimeoutMs: task.kafkaTimeoutMs,
+  connectionTimeoutMs: 1_000,
+  socketFactory: ({ onConnect }) => connect({ host: '127.0.0.1', port: task.kafkaPort }, onConnect),
+});
+const producer =
+  task.lyingProducer === true ? lying(driver.producer({ clientId: 'test-relay' })) : driver.producer({ clientId: 'test-relay' });
+const visits: Record<string, number> = {};
+let release: () => void = () => undefined;
+
+const relay = createRelay({
+  domain: 'image',
+  connection: { url: task.url },
+  names: new Names(task.namespace),
+  routes: new Set(task.routes),
+  producer,
+  encoder:
+    task.wire === 'avro'
+      ? createAvroEncoder({ registry: { idOf: async () => 7 }, subjectOf: (type) => type, schemaOf })
+      : JSON_PASS_THROUGH,
+  metrics: NO_METRICS,
+  logger: SILENT_LOGGER,
+  clock: systemClock,
+  settings: task.settings,
+  failpoint: visit,
+});
+
+process.on('message', (order: RelayOrder) => void obey(order));
+// Whoever started this process is gone.
+process.on('disconnect', () => process.exit(1));
+
+await producer.start();
+try {
+  await relay.start(new AbortController().signal);
+  tell({ is: 'started' });
+} catch (thrown) {
+  tell({ is: 'refused', code: thrown instanceof ClassifiedError ? thrown.code : 'UNCLASSIFIED' });
+}
+
+async function obey(order: RelayOrder): Promise<void> {
+  switch (order) {
+    case 'health':
+      tell({ is: 'health', report: relay.health()[0]!, rssBytes: process.memoryUsage.rss(), visits });
+      return;
+    case 'release':
+      release();
+      return;
+    case 'stop':
+      await relay.stop(AbortSignal.timeout(15_000));
+      await producer.stop();
+      tell({ is: 'stopped' });
+      process.disconnect();
+  }
+}
+
+async function visit(label: RelayFailpoint): Promise<void> {
+  const visited = (visits[label] ?? 0) + 1;
+  visits[label] = visited;
+  const { failpoint } = task;
+  if (failpoint === undefined || failpoint.at !== label || failpoint.onVisit !== visited) return;
+  if (failpoint.then === 'die') process.kill(process.pid, 'SIGKILL');
+  tell({ is: 'held', at: label });
+  await new Promise<void>((resolve) => (release = resolve));
+}
+
+function tell(news: RelayNews): void {
+  process.send?.(news);
+}
+
+function lying(honest: Producer): Producer {
+  let last = Promise.resolve();
+  return {
+    start: () => honest.start(),
+    stop: () => honest.stop(),
+    send: async (records) => {
+      last = last.then(() => honest.send(records));
+    },
+  };
+}

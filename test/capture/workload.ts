@@ -1,0 +1,169 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
+import type pg from 'pg';
+import type { CaptureDatabase } from '../support/capture-database.ts';
+
+export const ROUTES = ['image.registered', 'image.processed'] as const;
+
+export interface WorkloadOptions {
+  readonly writers?: number;
+  /** Between two transactions of one writer, milliseconds. */
+  readonly pauseMs?: number;
+  /** Characters that do not compress, beside the payload's own. */
+  readonly fillerChars?: number;
+  readonly seed?: number;
+}
+
+interface Stream {
+  readonly id: string;
+  readonly key: string;
+  readonly route: string;
+  version: number;
+}
+
+const STREAMS_PER_WRITER = 4;
+const KEYS = 5;
+
+/**
+ * Writers that share keys but not streams: transactions of one to a few rows, some of many, some rolled back, some with a
+ * savepoint that is rolled back. What a writer knows of an outcome it writes down; an outcome that it could not learn (the server
+ * died in the commit) counts as neither.
+ */
+export class Workload {
+  /** Ids whose commit was confirmed. */
+  readonly committed = new Set<string>();
+  /** Ids that were rolled back, by transaction or savepoint. */
+  readonly rolledBack = new Set<string>();
+  /** Commits that the server confirmed. */
+  transactions = 0;
+  private readonly database: CaptureDatabase;
+  private readonly options: Required<WorkloadOptions>;
+  private running: Promise<unknown> | undefined;
+  private stopping = false;
+  private remaining = Infinity;
+
+  constructor(database: CaptureDatabase, options: WorkloadOptions = {}) {
+    this.database = database;
+    this.options = { writers: 3, pauseMs: 25, fillerChars: 0, seed: 1, ...options };
+  }
+
+  /** Writes until `stop`. */
+  start(): void {
+    this.stopping = false;
+    this.running = Promise.all(Array.from({ length: this.options.writers }, (_, index) => this.write(index)));
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.running;
+  }
+
+  /** Writes that many transactions and ends. */
+  async writeSome(transactions: number): Promise<void> {
+    this.remaining = transactions;
+    this.start();
+    await this.running;
+    this.remaining = Infinity;
+  }
+
+  private async write(writer: number): Promise<void> {
+    const random = randomFrom(this.options.seed * 1_000 + writer);
+    const streams = Array.from({ length: STREAMS_PER_WRITER }, (_, index): Stream => {
+      const route = ROUTES[(writer + index) % ROUTES.length]!;
+      return { id: `stream-${this.options.seed}-${writer}-${index}`, key: `user-${(writer + index) % KEYS}`, route, version: 0 };
+    });
+    let client: pg.Client | undefined;
+    while (!this.stopping && this.remaining > 0) {
+      this.remaining -= 1;
+      try {
+        client ??= await this.connect(streams);
+        await this.transaction(client, streams, random);
+        await after(this.options.pauseMs);
+      } catch {
+        // The server is away, or it does not take writes: what came of the transaction is learned from the server itself.
+        void client?.end().catch(() => undefined);
+        client = undefined;
+        await after(50);
+      }
+    }
+    await client?.end().catch(() => undefined);
+  }
+
+  private async connect(streams: readonly Stream[]): Promise<pg.Client> {
+    const client = await this.database.connect();
+    const { rows } = await client.query<{ stream_id: string; version: string }>(
+      'SELECT stream_id, max(version) AS version FROM image.outbox WHERE stream_id = ANY($1) GROUP BY stream_id',
+      [streams.map((stream) => stream.id)],
+    );
+    for (const stream of streams) stream.version = Number(rows.find((row) => row.stream_id === stream.id)?.version ?? 0);
+    return client;
+  }
+
+  private async transaction(client: pg.Client, streams: readonly Stream[], random: () => number): Promise<void> {
+    const before = streams.map((stream) => stream.version);
+    const written: string[] = [];
+    const size = random() < 0.05 ? 40 : 1 + Math.floor(random() * 4);
+    await client.query('BEGIN');
+    for (let row = 0; row < size; row += 1) written.push(await this.insert(client, pick(streams, random)));
+    if (random() < 0.15) await this.rolledBackSavepoint(client, streams, random);
+    if (random() < 0.1) {
+      await client.query('ROLLBACK');
+      for (const id of written) this.rolledBack.add(id);
+      streams.forEach((stream, index) => (stream.version = before[index]!));
+      return;
+    }
+    await client.query('COMMIT');
+    for (const id of written) this.committed.add(id);
+    this.transactions += 1;
+  }
+
+  private async rolledBackSavepoint(client: pg.Client, streams: readonly Stream[], random: () => number): Promise<void> {
+    const stream = pick(streams, random);
+    await client.query('SAVEPOINT attempt');
+    this.rolledBack.add(await this.insert(client, stream));
+    await client.query('ROLLBACK TO SAVEPOINT attempt');
+    stream.version -= 1;
+  }
+
+  private async insert(client: pg.Client, stream: Stream): Promise<string> {
+    const id = randomUUID();
+    stream.version += 1;
+    const filler = incompressible(this.options.fillerChars);
+    await client.query(
+      `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)
+       VALUES ($1, 'image', $2, 'ImageRegistered', $3, $4, $5, $6, $7)`,
+      [
+        id,
+        stream.key,
+        JSON.stringify({ image_id: stream.id, user_id: stream.key, cdn_url: `https://cdn/${stream.version}${filler}` }),
+        'a'.repeat(32),
+        stream.route,
+        stream.id,
+        stream.version,
+      ],
+    );
+    return id;
+  }
+}
+
+function pick(streams: readonly Stream[], random: () => number): Stream {
+  return streams[Math.floor(random() * streams.length)]!;
+}
+
+/** Random text, so that no compression makes it small. */
+export function incompressible(chars: number): string {
+  return randomBytes(Math.ceil((chars * 3) / 4))
+    .toString('base64url')
+    .slice(0, chars);
+}
+
+/** mulberry32: small, and the same numbers from the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
