@@ -12,10 +12,12 @@ describe('the pipeline', () => {
       'CharacterAcquireFailed → scan',
       'CharacterAcquired → my',
       'CharacterAcquired → scan',
+      'CharacterLost → my',
       'ImageRegistered → scan',
       'ProfileUpdated → notification',
       'ScanCompleted → character',
       'ScanFailed → notification',
+      'ScanRequested → scan',
       'ScanRewardCompensated → notification',
     ]);
   });

@@ -1,43 +1,79 @@
 import { randomUUID } from 'node:crypto';
-import { ClassifiedError } from '../core/errors.ts';
+import type { CommandDefinition, StoredEvent } from '../core/define.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { TraceContext } from '../core/trace.ts';
+import { evolveCharacter } from '../processors/character/evolve-character.ts';
+import { loseCharacter } from '../processors/character/lose-character.ts';
+import { deleteImage } from '../processors/image/delete-image.ts';
 import { registerImage } from '../processors/image/register-image.ts';
+import { changePreferences } from '../processors/my/change-preferences.ts';
+import { requestScan } from '../processors/scan/request-scan.ts';
 import { scanIdOf } from '../processors/scan/scan-id.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { executeCommand } from '../runtime/postgres/command-handler.ts';
 import { isUserRegistered } from '../runtime/postgres/read-users.ts';
-import type { Commands, RegisteredImage, UserDirectory } from './ports.ts';
+import type { Accepted, CommandOutcome, CommandRequest, Commands, UserDirectory } from './ports.ts';
 
-/** The API's commands over the domains' units of work. */
+/** The API's commands over the domains' units of work. Ids are made here, so that the answer can name what it leads to. */
 export function composeCommands(connections: Connections): Commands {
+  const execute = executor(connections);
   return {
-    async registerImage({ userId, cdnUrl, idempotencyKey, requestHash }, trace) {
+    registerImage: ({ cdnUrl, ...request }, trace) => {
       const imageId = randomUUID();
-      const answer: RegisteredImage = { image_id: imageId, scan_id: scanIdOf(imageId), trace_id: trace.traceId };
-      const outcome = await executeCommand(
-        connections.unitOfWork('image'),
-        { ...registerImage, decide: (state, command) => withAnswer(registerImage.decide(state, command), answer) },
-        { image_id: imageId, user_id: userId, cdn_url: cdnUrl },
-        { trace },
-        idempotencyKey === undefined ? undefined : { key: idempotencyKey, requestHash },
-      );
-      switch (outcome.kind) {
-        case 'accepted':
-          return { kind: 'accepted', answer };
-        case 'repeated':
-          return { kind: 'repeated', answer: outcome.result as unknown as RegisteredImage };
-        case 'mismatch':
-          return outcome;
-        case 'rejected':
-          // Ids are made here, so that no image can be there already.
-          throw new ClassifiedError('DECISION_FAILED', `a new image was refused: ${outcome.rejection.rejected}`);
-      }
+      const command = { image_id: imageId, user_id: request.userId, cdn_url: cdnUrl };
+      return execute(registerImage, command, request, trace, { image_id: imageId, scan_id: scanIdOf(imageId) });
     },
+    deleteImage: ({ imageId, ...request }, trace) => execute(deleteImage, { image_id: imageId, user_id: request.userId }, request, trace),
+    requestScan: ({ imageUrl, userInput, ...request }, trace) => {
+      const scanId = randomUUID();
+      const command = { scan_id: scanId, user_id: request.userId, image_url: imageUrl, user_input: userInput ?? null };
+      return execute(requestScan, command, request, trace, { task_id: scanId });
+    },
+    evolveCharacter: ({ characterId, ...request }, trace) =>
+      execute(evolveCharacter, { user_id: request.userId, character_id: characterId }, request, trace),
+    loseCharacter: ({ characterId, reason, ...request }, trace) =>
+      execute(loseCharacter, { user_id: request.userId, character_id: characterId, reason }, request, trace),
+    changePreferences: ({ changes, ...request }, trace) => execute(changePreferences, { user_id: request.userId, changes }, request, trace),
   };
 }
 
-/** What the first request was answered is kept with its idempotency key, for the requests that repeat it. */
-function withAnswer(decision: ReturnType<typeof registerImage.decide>, answer: RegisteredImage): ReturnType<typeof registerImage.decide> {
-  return 'rejected' in decision ? decision : { ...decision, result: { ...answer } };
+/**
+ * Runs a command for the API: the answer is what is known beforehand, the trace id, and what the decision results in. It is
+ * kept with the idempotency key, for the requests that repeat it.
+ */
+function executor(connections: Connections) {
+  return async <A extends Accepted, C, S, E extends StoredEvent>(
+    definition: CommandDefinition<C, S, E>,
+    input: C,
+    { idempotencyKey, requestHash }: CommandRequest,
+    trace: TraceContext,
+    known: JsonObject = {},
+  ): Promise<CommandOutcome<A>> => {
+    const answering: CommandDefinition<C, S, E> = {
+      ...definition,
+      decide(state, command) {
+        const decision = definition.decide(state, command);
+        if ('rejected' in decision) return decision;
+        return { ...decision, result: { ...known, trace_id: trace.traceId, ...(decision.result as object | undefined) } };
+      },
+    };
+    const outcome = await executeCommand(
+      connections.unitOfWork(definition.domain),
+      answering,
+      input,
+      { trace },
+      idempotencyKey === undefined ? undefined : { key: idempotencyKey, requestHash },
+    );
+    switch (outcome.kind) {
+      case 'accepted':
+      case 'repeated':
+        return { kind: outcome.kind, answer: outcome.result as unknown as A };
+      case 'rejected':
+        return { kind: 'rejected', reason: outcome.rejection.rejected, detail: outcome.rejection.detail };
+      case 'mismatch':
+        return outcome;
+    }
+  };
 }
 
 export function composeUsers(connections: Connections): UserDirectory {

@@ -5,7 +5,10 @@ import type { ApiServer } from './api-route.ts';
 import { createAuthenticate } from './authenticate.ts';
 import type { Authenticate } from './authenticate.ts';
 import { createBaseServer } from './base-server.ts';
+import { addCharacterCommands } from './character-commands.ts';
 import { addCharacters } from './characters.ts';
+import { addClassifyImage } from './classify-image.ts';
+import { addDeleteImage } from './delete-image.ts';
 import { createHttpService } from './http-service.ts';
 import type { HttpService } from './http-service.ts';
 import { KnownUsers } from './known-users.ts';
@@ -15,6 +18,7 @@ import { addOperationsRoutes } from './operations-routes.ts';
 import type { Commands, Queries, RenderMetrics, UserDirectory } from './ports.ts';
 import { createRateLimits, RATE_LIMITS } from './rate-limit.ts';
 import type { RateLimits } from './rate-limit.ts';
+import { addPreferences } from './preferences.ts';
 import { addRegisterImage } from './register-image.ts';
 import type { Telemetry } from './request-context.ts';
 import { addScans } from './scans.ts';
@@ -89,9 +93,17 @@ async function addApi(app: FastifyInstance, dependencies: ApiDependencies, optio
   const authenticate = createAuthenticate(verify, new KnownUsers(dependencies.users, dependencies.clock));
   await guard(app, authenticate, options.rateLimits ?? RATE_LIMITS);
   const api: ApiServer = app.withTypeProvider<TypeBoxTypeProvider>();
-  addRegisterImage(api, PREFIX, dependencies.commands);
+  addCommands(api, dependencies.commands);
   addCharacters(api, dependencies.queries);
   addScans(api, dependencies.queries, options.timeZone);
+}
+
+function addCommands(api: ApiServer, commands: Commands): void {
+  addRegisterImage(api, PREFIX, commands);
+  addDeleteImage(api, commands);
+  addClassifyImage(api, PREFIX, commands);
+  addCharacterCommands(api, PREFIX, commands);
+  addPreferences(api, commands);
 }
 
 /** Who asks, and how often, is settled before a byte of the body is read. */

@@ -8,30 +8,64 @@ import type { TraceContext } from '../core/trace.ts';
 
 // ---------------------------------------------------------------------------------------------------------- commands
 
-export interface RegisterImageInput {
+export interface CommandRequest {
   readonly userId: string;
-  readonly cdnUrl: string;
   /** Already bound to route and user: two users who send the same header never meet. */
   readonly idempotencyKey: string | undefined;
   /** SHA-256 of the canonical body, hexadecimal: tells a repetition from another request under the same key. */
   readonly requestHash: string;
 }
 
-export interface RegisteredImage {
-  readonly image_id: string;
-  readonly scan_id: string;
+/**
+ * `accepted`: committed together with its outbox rows. `repeated`: the key was used for the same request; the first answer
+ * again, with the first trace id. `mismatch`: the key was used for another request. `rejected`: the domain refuses, with a
+ * short code and a sentence for the caller; nothing was committed.
+ */
+export type CommandOutcome<A> =
+  | { readonly kind: 'accepted'; readonly answer: A }
+  | { readonly kind: 'repeated'; readonly answer: A }
+  | { readonly kind: 'mismatch' }
+  | { readonly kind: 'rejected'; readonly reason: string; readonly detail: string };
+
+/** A command of the API: its input beside who asks for it, and what it is answered. */
+export type CommandPort<I, A> = (input: I & CommandRequest, trace: TraceContext) => Promise<CommandOutcome<A>>;
+
+/** What every accepted command is answered. */
+export interface Accepted {
   readonly trace_id: string;
 }
 
-/** `repeated`: the key was used for the same body; the first answer again, with the first trace id. */
-export type RegisterImageResult =
-  | { readonly kind: 'accepted'; readonly answer: RegisteredImage }
-  | { readonly kind: 'repeated'; readonly answer: RegisteredImage }
-  | { readonly kind: 'mismatch' };
+export interface RegisteredImage extends Accepted {
+  readonly image_id: string;
+  readonly scan_id: string;
+}
+
+export interface RequestedScan extends Accepted {
+  /** Also the scan's id. */
+  readonly task_id: string;
+}
+
+export interface EvolvedCharacter extends Accepted {
+  /** The form that it has now. */
+  readonly character_id: string;
+  readonly character_name: string;
+  readonly evolution_level: number;
+}
+
+export type CharacterLossReason = 'traded' | 'deleted';
+
+export interface ChangedPreferences extends Accepted {
+  /** All of them, as they are now. */
+  readonly preferences: Readonly<Record<string, string>>;
+}
 
 export interface Commands {
-  /** When it resolves `accepted`, the command and its outbox row are committed in the image domain's database. */
-  registerImage(input: RegisterImageInput, trace: TraceContext): Promise<RegisterImageResult>;
+  readonly registerImage: CommandPort<{ readonly cdnUrl: string }, RegisteredImage>;
+  readonly deleteImage: CommandPort<{ readonly imageId: string }, Accepted>;
+  readonly requestScan: CommandPort<{ readonly imageUrl: string; readonly userInput: string | undefined }, RequestedScan>;
+  readonly evolveCharacter: CommandPort<{ readonly characterId: string }, EvolvedCharacter>;
+  readonly loseCharacter: CommandPort<{ readonly characterId: string; readonly reason: CharacterLossReason }, Accepted>;
+  readonly changePreferences: CommandPort<{ readonly changes: Readonly<Record<string, string | null>> }, ChangedPreferences>;
 }
 
 export interface UserDirectory {

@@ -10,6 +10,7 @@ export const ProblemSchema = Type.Object(
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.Optional(Type.String({ description: 'What to do about it' })),
+    reason: Type.Optional(Type.String({ description: 'Why a command was refused, as a short code for programs' })),
     errors: Type.Optional(
       Type.Array(Type.Object({ field: Type.String(), message: Type.String() }), {
         description: 'The fields that are not valid, by name; never their values',

@@ -15,8 +15,10 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: 'Authentication is required' },
   'not-found': { status: 404, title: 'Nothing is here' },
   'scan-not-found': { status: 404, title: 'No such scan is known' },
+  'resource-not-found': { status: 404, title: 'No such thing of yours is known' },
   'method-not-allowed': { status: 405, title: 'This method is not allowed here' },
   timeout: { status: 408, title: 'The request took too long to arrive' },
+  refused: { status: 409, title: 'The present state does not allow it' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'uri-too-long': { status: 414, title: 'The address is too long' },
   'unsupported-media-type': { status: 415, title: 'The body must be JSON' },
@@ -31,6 +33,8 @@ export type ProblemKind = keyof typeof PROBLEMS;
 
 interface ProblemOptions {
   readonly detail?: string;
+  /** Why a command was refused, as a short code for programs. */
+  readonly reason?: string;
   readonly errors?: readonly FieldFault[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
@@ -40,6 +44,7 @@ interface ProblemOptions {
 export class HttpProblem extends Error {
   readonly kind: ProblemKind;
   readonly detail: string | undefined;
+  readonly reason: string | undefined;
   readonly errors: readonly FieldFault[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
@@ -48,6 +53,7 @@ export class HttpProblem extends Error {
     this.name = 'HttpProblem';
     this.kind = kind;
     this.detail = options.detail;
+    this.reason = options.reason;
     this.errors = options.errors;
     this.headers = options.headers ?? {};
   }
@@ -68,6 +74,7 @@ export function problemBody(problem: HttpProblem, trace: TraceContext): string {
     title: problem.message,
     status: problem.status,
     detail: problem.detail,
+    reason: problem.reason,
     errors: problem.errors,
     trace_id: trace.traceId,
     request_id: trace.requestId,

@@ -161,6 +161,7 @@ export function defineProcessor(definition: ProcessorDefinition): ProcessorDefin
 
 /** A refusal that the caller can understand; nothing is committed. */
 export interface Rejection {
+  /** A short code; it ends with `_not_found` when what the command is about is not there, or is somebody else's. */
   readonly rejected: string;
   readonly detail: string;
 }

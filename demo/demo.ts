@@ -31,7 +31,7 @@ export interface DemoOptions {
 }
 
 const CATALOGUE: DemoCatalogue = {
-  characterOf: new Map(CHARACTERS.map(({ id, name, category }) => [category, { id, name }])),
+  characterOf: new Map(CHARACTERS.flatMap(({ id, name, category }) => (category === null ? [] : [[category, { id, name }] as const]))),
   unrewardedCategories: UNREWARDED_CATEGORIES,
   charactersPerUserMax: MAX_CHARACTERS_PER_USER,
 };

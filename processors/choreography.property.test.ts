@@ -1,17 +1,25 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClassificationResult } from '../core/calls.ts';
-import type { ScanCompleted } from '../schemas/generated/events.ts';
+import type { CharacterAcquired, ScanCompleted } from '../schemas/generated/events.ts';
 import { pipeline } from '../pipeline.ts';
 import { InMemoryChoreography } from '../test/support/in-memory-choreography.ts';
+import { evolveCharacter } from './character/evolve-character.ts';
 import { MAX_CHARACTERS_PER_USER } from './character/grant-scan-reward.ts';
+import { loseCharacter } from './character/lose-character.ts';
+import { deleteImage } from './image/delete-image.ts';
 import { registerImage } from './image/register-image.ts';
+import { requestScan } from './scan/request-scan.ts';
 import { scanIdOf } from './scan/scan-id.ts';
 import { REWARDABLE_CATEGORIES, UNREWARDED_CATEGORIES } from './waste-categories.ts';
 
 interface Upload {
   readonly user: string;
   readonly classification: ClassificationResult;
+  /** Registered as an image, or handed to the classifier by its address alone. */
+  readonly by: 'registration' | 'request';
+  /** What the user does in the meantime. */
+  readonly meanwhile: 'nothing' | 'gives a character up' | 'evolves a character' | 'deletes the image';
 }
 
 const classification: fc.Arbitrary<ClassificationResult> = fc.oneof(
@@ -33,30 +41,64 @@ const classification: fc.Arbitrary<ClassificationResult> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'rejected' as const, reason: 'not_an_image' }) },
 );
-const uploads: fc.Arbitrary<Upload[]> = fc.array(fc.record({ user: fc.constantFrom('u1', 'u2'), classification }), {
-  minLength: 1,
-  maxLength: 60,
-  size: 'max',
-});
+const uploads: fc.Arbitrary<Upload[]> = fc.array(
+  fc.record({
+    user: fc.constantFrom('u1', 'u2'),
+    classification,
+    by: fc.constantFrom('registration' as const, 'request' as const),
+    meanwhile: fc.oneof(
+      { weight: 3, arbitrary: fc.constant('nothing' as const) },
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom('gives a character up' as const, 'evolves a character' as const, 'deletes the image' as const),
+      },
+    ),
+  }),
+  { minLength: 1, maxLength: 60, size: 'max' },
+);
 const schedule = fc.infiniteStream(fc.record({ lane: fc.nat(1_000), again: fc.boolean() }));
 
 function imageId(index: number): string {
   return `5f0a6a6e-5a57-4a9a-8f39-${index.toString(16).padStart(12, '0')}`;
 }
 
-/** Registers everything and delivers, in an order of the schedule's choosing, until nothing waits any more. */
+function scanId({ by }: Upload, index: number): string {
+  return by === 'registration' ? scanIdOf(imageId(index)) : `b6a1f7f6-6d43-4c39-9c16-${index.toString(16).padStart(12, '0')}`;
+}
+
+/** Sends everything and delivers, in an order of the schedule's choosing, until nothing waits any more. */
 function play(wanted: readonly Upload[], order: Iterator<{ lane: number; again: boolean }>): InMemoryChoreography {
   const answers = new Map(wanted.map(({ classification: answer }, index) => [`https://cdn.example/${imageId(index)}`, answer]));
   const world = new InMemoryChoreography(pipeline, (name, request) =>
     name === 'classify' ? answers.get((request as { imageUrl: string }).imageUrl) : { kind: 'sent' },
   );
-  wanted.forEach(({ user }, index) => {
-    const id = imageId(index);
-    world.execute(registerImage, { image_id: id, user_id: user, cdn_url: `https://cdn.example/${id}` });
+  wanted.forEach((upload, index) => {
+    begin(world, upload, index);
     if (index % 3 === 0) step(world, order);
+    interfere(world, upload, index);
   });
   while (world.ready > 0) step(world, order);
   return world;
+}
+
+function begin(world: InMemoryChoreography, upload: Upload, index: number): void {
+  const image_id = imageId(index);
+  const url = `https://cdn.example/${image_id}`;
+  if (upload.by === 'registration') world.execute(registerImage, { image_id, user_id: upload.user, cdn_url: url });
+  else world.execute(requestScan, { scan_id: scanId(upload, index), user_id: upload.user, image_url: url, user_input: null });
+}
+
+function interfere(world: InMemoryChoreography, { user, meanwhile }: Upload, index: number): void {
+  const character_id = ownedBy(world, user)[index % 3];
+  if (meanwhile === 'deletes the image') world.execute(deleteImage, { image_id: imageId(index), user_id: user });
+  if (character_id === undefined) return;
+  if (meanwhile === 'gives a character up') world.execute(loseCharacter, { user_id: user, character_id, reason: 'traded' });
+  if (meanwhile === 'evolves a character') world.execute(evolveCharacter, { user_id: user, character_id });
+}
+
+function ownedBy(world: InMemoryChoreography, user: string): string[] {
+  const rows = world.rows('character', 'character_ownerships');
+  return rows.filter((row) => row['user_id'] === user && row['status'] === 'owned').map((row) => row['character_id'] as string);
 }
 
 function step(world: InMemoryChoreography, order: Iterator<{ lane: number; again: boolean }>): void {
@@ -73,7 +115,7 @@ describe('the choreography, in any order between topics and with any record deli
       fc.property(uploads, schedule, (wanted, order) => {
         const world = play(wanted, order[Symbol.iterator]());
         const scans = world.rows('scan', 'scan_records');
-        expect(scans.map((scan) => scan['scan_id']).sort()).toEqual(wanted.map((_, index) => scanIdOf(imageId(index))).sort());
+        expect(scans.map((scan) => scan['scan_id']).sort()).toEqual(wanted.map(scanId).sort());
         for (const scan of scans) {
           if (scan['status'] === 'failed') expect(scan).toMatchObject({ reward_status: 'none', failure_reason: 'not_an_image' });
           else if (scan['reward_eligible'] === true) expect(scan['reward_status']).toMatch(/^(granted|failed)$/);
@@ -98,18 +140,20 @@ describe('the choreography, in any order between topics and with any record deli
     );
   });
 
-  it('gives nobody a character twice or more than the limit, and counts what it gave', () => {
+  it('gives nobody a character twice or more than the limit, and counts what it gave and what was given up', () => {
     fc.assert(
       fc.property(uploads, schedule, (wanted, order) => {
         const world = play(wanted, order[Symbol.iterator]());
         for (const user of ['u1', 'u2']) {
-          const owned = world.rows('character', 'character_ownerships').filter((row) => row['user_id'] === user);
-          expect(owned).toHaveLength(count(world, 'CharacterAcquired', user));
+          const owned = ownedBy(world, user);
+          expect(owned).toHaveLength(count(world, 'CharacterAcquired', user) - count(world, 'CharacterLost', user));
           expect(owned.length).toBeLessThanOrEqual(MAX_CHARACTERS_PER_USER);
-          expect(new Set(owned.map((row) => row['character_id'])).size).toBe(owned.length);
+          expect(new Set(owned).size).toBe(owned.length);
           const profile = world.rows('my', 'users').find((row) => row['user_id'] === user);
           expect(profile?.['total_characters'] ?? 0).toBe(owned.length);
-          if (profile !== undefined) expect(profile['last_character_id']).toBe(owned.at(-1)?.['character_id']);
+          const acquired = world.log.filter((event) => event.type === 'CharacterAcquired' && event.aggregateId === user);
+          const last = acquired.at(-1)?.payload as CharacterAcquired | undefined;
+          if (profile !== undefined) expect(profile['last_character_id']).toBe(last?.character_id);
         }
       }),
       { numRuns: 150 },
@@ -120,7 +164,7 @@ describe('the choreography, in any order between topics and with any record deli
     fc.assert(
       fc.property(uploads, schedule, (wanted, order) => {
         const world = play(wanted, order[Symbol.iterator]());
-        const told = count(world, 'ProfileUpdated') + count(world, 'ScanRewardCompensated') + count(world, 'ScanFailed');
+        const told = count(world, 'CharacterAcquired') + count(world, 'ScanRewardCompensated') + count(world, 'ScanFailed');
         expect(world.rows('notification', 'deliveries')).toHaveLength(told);
       }),
       { numRuns: 150 },

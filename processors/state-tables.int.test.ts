@@ -5,6 +5,7 @@ import type { JsonObject } from '../core/json.ts';
 import { SILENT_LOGGER } from '../core/log.ts';
 import { pipeline } from '../pipeline.ts';
 import type { Database } from '../runtime/postgres/database.ts';
+import { executeCommand } from '../runtime/postgres/command-handler.ts';
 import { createDatabase } from '../runtime/postgres/database.ts';
 import { migrateDomain } from '../runtime/postgres/migrate.ts';
 import { seedTable } from '../runtime/postgres/seed-table.ts';
@@ -19,7 +20,6 @@ import {
   imageDeleted,
   imageProcessed,
   imageRegistered,
-  preferencesChanged,
   profileUpdated,
   scanCompleted,
   scanFailed,
@@ -39,9 +39,13 @@ import { CHARACTERS, CHARACTER_SEED } from './character/catalogue.ts';
 import { imageAggregate } from './image/aggregate.ts';
 import { profileAggregate } from './my/aggregate.ts';
 import { tellScanFailed } from './notification/tell-scan-failed.ts';
+import { changePreferences } from './my/change-preferences.ts';
+import { countLostCharacter } from './my/count-lost-character.ts';
 import { scanAggregate } from './scan/aggregate.ts';
 import { classifyRegisteredImage } from './scan/classify-registered-image.ts';
+import { classifyRequestedScan } from './scan/classify-requested-scan.ts';
 import { markRewardGranted } from './scan/mark-reward-granted.ts';
+import { requestScan } from './scan/request-scan.ts';
 import { scanIdOf } from './scan/scan-id.ts';
 
 const databases = temporaryDatabases('states');
@@ -156,6 +160,20 @@ describe('the tables take what the decisions say', () => {
     expect((await domain.rows('scan_records')).find((row) => row['scan_id'] === asked)).toMatchObject({
       reward_status: 'none',
       confidence: null,
+      image_url: image.cdn_url,
+      requested_at: at,
+    });
+
+    const task_id = 'b6a1f7f6-6d43-5c39-9c16-0f2d1c7a0010';
+    const request = { scan_id: task_id, user_id: 'u1', image_url: image.cdn_url, user_input: 'a bottle' };
+    await executeCommand(domain.unitOfWork, requestScan, request, aCause());
+    const taskOf = async () => (await domain.rows('scan_tasks')).find((row) => row['task_id'] === task_id);
+    expect(await taskOf()).toMatchObject({ scan_id: task_id, user_id: 'u1', status: 'requested', created_at: at });
+    await domain.react(classifyRequestedScan, arrived(scanRequested, request), { kind: 'rejected', reason: 'blurred' });
+    expect(await taskOf()).toMatchObject({ status: 'failed' });
+    expect((await domain.rows('scan_records')).find((row) => row['scan_id'] === task_id)).toMatchObject({
+      status: 'failed',
+      user_input: 'a bottle',
     });
   });
 
@@ -183,14 +201,20 @@ describe('the tables take what the decisions say', () => {
     ]);
   });
 
-  it('my: a profile', async () => {
+  it('my: a profile whose characters come and go, and its preferences', async () => {
     const domain = await openDomain('my');
     const profile = { user_id: 'u1', total_characters: 2, last_character_id: 'c2', last_character_name: 'Boxro' };
-    await domain.append(profileAggregate, 'u1', [
-      newEvent(profileUpdated, profile),
-      newEvent(preferencesChanged, { user_id: 'u1', changes: { language: 'ko' } }),
-    ]);
+    await domain.append(profileAggregate, 'u1', [newEvent(profileUpdated, profile)]);
     expect(await domain.rows('users')).toMatchObject([{ ...profile, updated_at: at }]);
+    await domain.react(countLostCharacter, arrived(characterLost, { user_id: 'u1', character_id: 'c1', reason: 'expired' }));
+    expect(await domain.rows('users')).toMatchObject([{ ...profile, total_characters: 1, updated_at: at }]);
+
+    const change = async (changes: Record<string, string | null>) =>
+      executeCommand(domain.unitOfWork, changePreferences, { user_id: 'u1', changes }, aCause());
+    await change({ language: 'ko', theme: 'dark' });
+    expect(await change({ theme: null, push: 'off' })).toMatchObject({ result: { preferences: { language: 'ko', push: 'off' } } });
+    expect(await domain.rows('preferences')).toEqual([{ user_id: 'u1', preferences: { language: 'ko', push: 'off' }, updated_at: at }]);
+    expect(await change({ theme: null })).toMatchObject({ kind: 'accepted', events: [] });
   });
 
   it('notification: a delivery, with its reason and the time of the database', async () => {

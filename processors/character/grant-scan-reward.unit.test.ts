@@ -5,7 +5,7 @@ import { arrived } from '../../test/support/arrived.ts';
 import { OCCURRED_AT, given } from '../../test/support/given.ts';
 import { REWARDABLE_CATEGORIES } from '../waste-categories.ts';
 import { userCharactersAggregate } from './aggregate.ts';
-import { CHARACTERS, characterOfCategory } from './catalogue.ts';
+import { CHARACTERS, characterOfCategory, evolutionOf } from './catalogue.ts';
 import { MAX_CHARACTERS_PER_USER, grantScanReward } from './grant-scan-reward.ts';
 
 const scan_id = 'b6a1f7f6-6d43-5c39-9c16-0f2d1c7a0001';
@@ -106,10 +106,22 @@ describe('a completed scan', () => {
 });
 
 describe('the catalogue', () => {
+  const earned = CHARACTERS.filter(({ level }) => level === 0);
+
   it('has one character for each of the fifteen categories that earn one, no id or name twice', () => {
     expect(REWARDABLE_CATEGORIES).toHaveLength(15);
-    expect(CHARACTERS.map(({ category }) => category).sort()).toEqual([...REWARDABLE_CATEGORIES].sort());
-    expect(new Set(CHARACTERS.map(({ id }) => id)).size).toBe(15);
-    expect(new Set(CHARACTERS.map(({ name }) => name)).size).toBe(15);
+    expect(earned.map(({ category }) => category).sort()).toEqual([...REWARDABLE_CATEGORIES].sort());
+    expect(new Set(CHARACTERS.map(({ id }) => id)).size).toBe(CHARACTERS.length);
+    expect(new Set(CHARACTERS.map(({ name }) => name)).size).toBe(CHARACTERS.length);
+  });
+
+  it('lets each of them evolve once, into a form that no scan earns', () => {
+    const next = earned.map(({ id }) => evolutionOf(id)!);
+    expect(new Set(next).size).toBe(15);
+    expect(CHARACTERS).toHaveLength(30);
+    for (const form of next) {
+      expect(form).toMatchObject({ category: null, level: 1 });
+      expect(evolutionOf(form.id)).toBeUndefined();
+    }
   });
 });

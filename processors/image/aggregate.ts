@@ -3,20 +3,25 @@ import type { JsonObject } from '../../core/json.ts';
 import type { StoredEventOf } from '../../schemas/typed-events.ts';
 import { unknownStoredEvent } from '../unknown-stored-event.ts';
 
-export type ImageState = { readonly status: 'none' | 'registered' | 'processed' | 'deleted' };
+export type ImageState = {
+  readonly status: 'none' | 'registered' | 'processed' | 'deleted';
+  /** Whose image it is; null before it is registered. */
+  readonly userId: string | null;
+};
 export type ImageEvent = StoredEventOf<'ImageRegistered' | 'ImageProcessed' | 'ImageDeleted'>;
 
 export const imageAggregate: AggregateDefinition<ImageState, ImageEvent> = {
   type: 'image',
-  initial: () => ({ status: 'none' }),
-  evolve(_state, event) {
+  stateVersion: 2,
+  initial: () => ({ status: 'none', userId: null }),
+  evolve(state, event) {
     switch (event.type) {
       case 'ImageRegistered':
-        return { status: 'registered' };
+        return { status: 'registered', userId: event.payload.user_id };
       case 'ImageProcessed':
-        return { status: 'processed' };
+        return { ...state, status: 'processed' };
       case 'ImageDeleted':
-        return { status: 'deleted' };
+        return { ...state, status: 'deleted' };
       default:
         return unknownStoredEvent(event);
     }

@@ -27,7 +27,7 @@ describe('image', () => {
 
   it('refuses to fold an event that it does not know', () => {
     const foreign: StoredEvent = { type: 'ImageRotated', payload: {}, version: 1n, occurredAt: '2026-03-01T09:00:00.000001Z' };
-    expect(() => imageAggregate.evolve({ status: 'none' }, foreign as ImageEvent)).toThrow(
+    expect(() => imageAggregate.evolve(imageAggregate.initial('i1'), foreign as ImageEvent)).toThrow(
       expect.objectContaining({ code: 'EVENT_UNKNOWN' }),
     );
   });

@@ -1,7 +1,7 @@
 import { defineReaction } from '../../core/define.ts';
-import { characterAcquired, profileUpdated } from '../../schemas/catalogue.ts';
-import { newEvent } from '../../schemas/typed-events.ts';
+import { characterAcquired } from '../../schemas/catalogue.ts';
 import { profileAggregate } from './aggregate.ts';
+import { statisticsChanged } from './profile-statistics.ts';
 
 export const countAcquiredCharacter = defineReaction({
   on: characterAcquired,
@@ -9,9 +9,7 @@ export const countAcquiredCharacter = defineReaction({
   aggregateId: (event) => event.payload.user_id,
   idempotencyKey: (event) => `my:acquired:${event.id}`,
   decide({ state, event: { payload } }) {
-    const { user_id, character_id, character_name } = payload;
-    const total_characters = state.totalCharacters + 1;
-    const last = { last_character_id: character_id, last_character_name: character_name };
-    return { events: [newEvent(profileUpdated, { user_id, total_characters, ...last })], result: { total_characters } };
+    const lastCharacter = { id: payload.character_id, name: payload.character_name };
+    return statisticsChanged(payload.user_id, { ...state, acquired: state.acquired + 1, lastCharacter }, 'character_acquired');
   },
 });

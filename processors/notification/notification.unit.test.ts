@@ -69,4 +69,12 @@ describe('profile_updated', () => {
     const request = tellProfileUpdated.call?.request(arrived(profileUpdated, { user_id: 'u1', total_characters: 0 }));
     expect(request).toMatchObject({ title: 'You have a new character: a surprise', data: { character_id: null } });
   });
+
+  it('is not told, and only noted, when a character was lost', () => {
+    const lost = arrived(profileUpdated, { ...profile, characters_acquired: 4, characters_lost: 1, cause: 'character_lost' });
+    expect(tellProfileUpdated.call?.request(lost)).toBeUndefined();
+    given(deliveryAggregate, lost.id)
+      .when(tellProfileUpdated, lost)
+      .then({ tables: { deliveries: [] }, result: { status: 'not_news' } });
+  });
 });

@@ -10,6 +10,8 @@ export type ScanState = {
 export type ScanEvent = StoredEventOf<'ScanRequested' | 'ScanCompleted' | 'ScanFailed' | 'ScanRewardCompensated'>;
 
 export const SCAN_RECORDS = 'scan_records';
+/** A task is a scan that was asked for by itself; its id is the scan's. */
+export const SCAN_TASKS = 'scan_tasks';
 
 export const scanAggregate: AggregateDefinition<ScanState, ScanEvent> = {
   type: 'scan',
@@ -31,8 +33,15 @@ export const scanAggregate: AggregateDefinition<ScanState, ScanEvent> = {
   tables(event, scanId) {
     const key = { scan_id: scanId };
     switch (event.type) {
-      case 'ScanRequested':
-        return [];
+      case 'ScanRequested': {
+        const { user_id, image_id = null, image_url = null, user_input = null } = event.payload;
+        const set = { user_id, image_id, image_url, user_input, status: 'requested', requested_at: event.occurredAt };
+        const task = { scan_id: scanId, user_id, status: 'requested', created_at: event.occurredAt };
+        return [
+          { op: 'upsert', table: SCAN_RECORDS, key, set },
+          { op: 'upsert', table: SCAN_TASKS, key: { task_id: scanId }, set: task },
+        ];
+      }
       case 'ScanCompleted': {
         const { user_id, category, confidence = null, reward_eligible = false } = event.payload;
         const reward_status = reward_eligible ? 'pending' : 'none';

@@ -17,6 +17,7 @@ const completed = newEvent(scanCompleted, {
   confidence: 0.9,
   version: '2.0',
 });
+const asked = { image_id: null, image_url: 'https://cdn.example/1.jpg', user_input: null, requested_at: OCCURRED_AT };
 const row = {
   scan_id,
   user_id: 'u1',
@@ -34,7 +35,7 @@ describe('CharacterAcquired', () => {
   it('marks the reward of its scan as granted, and says so in no event', () => {
     given(scanAggregate, scan_id, [requested, completed])
       .when(markRewardGranted, acquired('scan', scan_id))
-      .then({ tables: { scan_records: [{ ...row, reward_status: 'granted' }] }, result: { scan_id, outcome: 'granted' } });
+      .then({ tables: { scan_records: [{ ...asked, ...row, reward_status: 'granted' }] }, result: { scan_id, outcome: 'granted' } });
     expect(markRewardGranted.idempotencyKey(acquired('scan', scan_id))).toBe(`scan:reward:${scan_id}`);
   });
 

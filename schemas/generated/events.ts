@@ -176,6 +176,12 @@ export type ProfileUpdated = {
   readonly last_character_id?: string | null;
   /** Its name. */
   readonly last_character_name?: string | null;
+  /** How many characters the user ever acquired; null before it was counted by itself. */
+  readonly characters_acquired?: number | null;
+  /** How many characters the user ever lost; null before it was counted by itself. */
+  readonly characters_lost?: number | null;
+  /** What changed, as a short code: character_acquired, character_lost; null in version 1, where only the first was counted. */
+  readonly cause?: string | null;
 };
 
 /** The classifier answered. */
@@ -736,6 +742,70 @@ const ProfileUpdatedV1: AvroRecord = {
   ]
 };
 
+const ProfileUpdatedV2: AvroRecord = {
+  "type": "record",
+  "name": "ProfileUpdated",
+  "namespace": "eco2.my",
+  "doc": "The statistics of a profile changed; the values are the new ones.",
+  "fields": [
+    {
+      "name": "user_id",
+      "type": "string",
+      "doc": "The user whose fact this is; the record key."
+    },
+    {
+      "name": "total_characters",
+      "type": "int",
+      "doc": "How many characters the user owns now."
+    },
+    {
+      "name": "last_character_id",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "The character acquired last, a UUID."
+    },
+    {
+      "name": "last_character_name",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "Its name."
+    },
+    {
+      "name": "characters_acquired",
+      "type": [
+        "null",
+        "int"
+      ],
+      "default": null,
+      "doc": "How many characters the user ever acquired; null before it was counted by itself."
+    },
+    {
+      "name": "characters_lost",
+      "type": [
+        "null",
+        "int"
+      ],
+      "default": null,
+      "doc": "How many characters the user ever lost; null before it was counted by itself."
+    },
+    {
+      "name": "cause",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "What changed, as a short code: character_acquired, character_lost; null in version 1, where only the first was counted."
+    }
+  ]
+};
+
 const ScanCompletedV1: AvroRecord = {
   "type": "record",
   "name": "ScanCompleted",
@@ -1009,7 +1079,7 @@ export const SCHEMAS: { readonly [T in EventType]: EventSchemas } = {
   ImageProcessed: { latest: ImageProcessedV1, versions: [ImageProcessedV1] },
   ImageRegistered: { latest: ImageRegisteredV1, versions: [ImageRegisteredV1] },
   PreferencesChanged: { latest: PreferencesChangedV1, versions: [PreferencesChangedV1] },
-  ProfileUpdated: { latest: ProfileUpdatedV1, versions: [ProfileUpdatedV1] },
+  ProfileUpdated: { latest: ProfileUpdatedV2, versions: [ProfileUpdatedV1, ProfileUpdatedV2] },
   ScanCompleted: { latest: ScanCompletedV3, versions: [ScanCompletedV1, ScanCompletedV2, ScanCompletedV3] },
   ScanFailed: { latest: ScanFailedV2, versions: [ScanFailedV1, ScanFailedV2] },
   ScanRequested: { latest: ScanRequestedV1, versions: [ScanRequestedV1] },

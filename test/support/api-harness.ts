@@ -4,7 +4,7 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { buildApi } from '../../api/create-api.ts';
 import type { ApiDependencies, ApiOptions } from '../../api/create-api.ts';
 import { developmentToken } from '../../api/development-token.ts';
-import type { FinishedScan, RegisterImageInput, RegisterImageResult, Scan, ScansQuery, WeeklyRankingQuery } from '../../api/ports.ts';
+import type { CommandOutcome, CommandRequest, Commands, FinishedScan, Scan, ScansQuery, WeeklyRankingQuery } from '../../api/ports.ts';
 import type { TokenOptions } from '../../api/verify-token.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { HealthSource } from '../../core/lifecycle.ts';
@@ -82,10 +82,13 @@ export function captureMetrics(counted: Counted[]): Metrics {
 
 /** The ports in memory: what a test sets is what the API gets, and what the API asked is kept. */
 export class InMemoryPorts {
-  readonly registered: { readonly input: RegisterImageInput; readonly trace: TraceContext }[] = [];
+  /** Every command that took effect, in order. */
+  readonly executed: { readonly command: string; readonly input: CommandRequest; readonly trace: TraceContext }[] = [];
+  /** What every command is refused with, when set. */
+  rejection: { readonly reason: string; readonly detail: string } | undefined;
   readonly asked: { readonly userId: string; readonly query: ScansQuery }[] = [];
   readonly rankings: WeeklyRankingQuery[] = [];
-  readonly answers = new Map<string, { readonly hash: string; readonly result: RegisterImageResult & { kind: 'accepted' } }>();
+  readonly answers = new Map<string, { readonly hash: string; readonly answer: object }>();
   readonly unknownUsers = new Set<string>();
   scans: readonly FinishedScan[] = [];
   single: Scan | undefined;
@@ -97,17 +100,17 @@ export class InMemoryPorts {
   /** Every port waits for it. */
   gate: Promise<void> = Promise.resolve();
 
-  readonly commands = {
-    registerImage: async (input: RegisterImageInput, trace: TraceContext): Promise<RegisterImageResult> => {
-      await this.pass();
-      const first = input.idempotencyKey === undefined ? undefined : this.answers.get(input.idempotencyKey);
-      if (first !== undefined) return first.hash === input.requestHash ? { ...first.result, kind: 'repeated' } : { kind: 'mismatch' };
-      this.registered.push({ input, trace });
-      const answer = { image_id: randomUUID(), scan_id: randomUUID(), trace_id: trace.traceId };
-      const result = { kind: 'accepted' as const, answer };
-      if (input.idempotencyKey !== undefined) this.answers.set(input.idempotencyKey, { hash: input.requestHash, result });
-      return result;
-    },
+  readonly commands: Commands = {
+    registerImage: this.command('registerImage', () => ({ image_id: randomUUID(), scan_id: randomUUID() })),
+    deleteImage: this.command('deleteImage', () => ({})),
+    requestScan: this.command('requestScan', () => ({ task_id: randomUUID() })),
+    evolveCharacter: this.command('evolveCharacter', () => ({
+      character_id: randomUUID(),
+      character_name: 'Papybook',
+      evolution_level: 1,
+    })),
+    loseCharacter: this.command('loseCharacter', () => ({})),
+    changePreferences: this.command('changePreferences', () => ({ preferences: { language: 'ko' } })),
   };
 
   readonly queries = {
@@ -132,6 +135,20 @@ export class InMemoryPorts {
       return { data: this.single?.scan_id === scanId ? this.single : undefined, source: 'read-model' as const };
     },
   };
+
+  private command<A extends object>(command: string, answer: () => A) {
+    return async (input: CommandRequest, trace: TraceContext): Promise<CommandOutcome<A & { readonly trace_id: string }>> => {
+      await this.pass();
+      const first = input.idempotencyKey === undefined ? undefined : this.answers.get(input.idempotencyKey);
+      if (first !== undefined && first.hash !== input.requestHash) return { kind: 'mismatch' };
+      if (first !== undefined) return { kind: 'repeated', answer: first.answer as A & { readonly trace_id: string } };
+      if (this.rejection !== undefined) return { kind: 'rejected', ...this.rejection };
+      this.executed.push({ command, input, trace });
+      const answered = { ...answer(), trace_id: trace.traceId };
+      if (input.idempotencyKey !== undefined) this.answers.set(input.idempotencyKey, { hash: input.requestHash, answer: answered });
+      return { kind: 'accepted', answer: answered };
+    };
+  }
 
   readonly users = { isKnownUser: async (userId: string) => !this.unknownUsers.has(userId) };
 

@@ -1,0 +1,142 @@
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { InjectOptions } from 'fastify';
+import { apiHarness } from '../test/support/api-harness.ts';
+
+const ID = '06C96F3E-3B4C-577C-92F2-DE80DADBC662';
+const id = ID.toLowerCase();
+
+const { app, as, ports } = apiHarness();
+beforeEach(() => {
+  ports.executed.length = 0;
+  ports.answers.clear();
+  ports.rejection = undefined;
+});
+afterAll(() => app.close());
+
+const send = (
+  method: 'POST' | 'DELETE' | 'PATCH',
+  path: string,
+  payload?: object,
+  headers: Record<string, string> = {},
+): InjectOptions => ({
+  method,
+  url: `/api/v1${path}`,
+  headers,
+  ...(payload === undefined ? {} : { payload }),
+});
+
+const COMMANDS = [
+  {
+    command: 'deleteImage',
+    request: (headers?: Record<string, string>) => send('DELETE', `/images/${ID}`, undefined, headers),
+    input: { imageId: id },
+    answer: {},
+    route: 'DELETE /api/v1/images/:id',
+  },
+  {
+    command: 'requestScan',
+    request: (headers?: Record<string, string>) =>
+      send('POST', '/scan/classify', { image_url: 'https://cdn.example/1.jpg', user_input: '이건 페트병' }, headers),
+    input: { imageUrl: 'https://cdn.example/1.jpg', userInput: '이건 페트병' },
+    answer: { status: 'requested', message: expect.any(String) as string },
+    route: '/api/v1/scan/classify',
+  },
+  {
+    command: 'evolveCharacter',
+    request: (headers?: Record<string, string>) => send('POST', `/characters/${ID}/evolve`, undefined, headers),
+    input: { characterId: id },
+    answer: { character_name: 'Papybook', evolution_level: 1, links: { characters: '/api/v1/characters/me' } },
+    route: '/api/v1/characters/:id/evolve',
+  },
+  {
+    command: 'loseCharacter',
+    request: (headers?: Record<string, string>) => send('DELETE', `/characters/${ID}?reason=traded`, undefined, headers),
+    input: { characterId: id, reason: 'traded' },
+    answer: { links: { characters: '/api/v1/characters/me' } },
+    route: 'DELETE /api/v1/characters/:id',
+  },
+  {
+    command: 'changePreferences',
+    request: (headers?: Record<string, string>) => send('PATCH', '/profile/preferences', { language: 'ko', theme: null }, headers),
+    input: { changes: { language: 'ko', theme: null } },
+    answer: { preferences: { language: 'ko' } },
+    route: 'PATCH /api/v1/profile/preferences',
+  },
+];
+
+describe.each(COMMANDS)('$command', ({ command, request, input, answer, route }) => {
+  it('is accepted with its trace, for the user of the token', async () => {
+    const response = await as('ada', request());
+    expect(response.statusCode).toBe(202);
+    const body = response.json<{ readonly trace_id: string }>();
+    expect(body).toMatchObject({ ...answer, trace_id: expect.stringMatching(/^[0-9a-f]{32}$/) as string });
+    expect(response.headers['traceresponse']).toContain(body.trace_id);
+    expect(ports.executed).toMatchObject([{ command, input: { ...input, userId: 'ada', idempotencyKey: undefined } }]);
+  });
+
+  it('takes effect once per Idempotency-Key, which is bound to route and user', async () => {
+    const first = await as('ada', request({ 'idempotency-key': 'k' }));
+    const second = await as('ada', request({ 'idempotency-key': 'k' }));
+    expect(second.json()).toEqual(first.json());
+    expect(second.headers['idempotency-replayed']).toBe('true');
+    expect(ports.executed.map(({ input: { idempotencyKey } }) => idempotencyKey)).toEqual([`http:${route}:ada:k`]);
+  });
+
+  it('says what the domain refuses and why', async () => {
+    ports.rejection = { reason: 'already_owned', detail: 'You own it already.' };
+    const refused = await as('ada', request());
+    expect(refused.statusCode).toBe(409);
+    expect(refused.json()).toMatchObject({ type: 'urn:millrace:problem:refused', reason: 'already_owned', detail: 'You own it already.' });
+    ports.rejection = { reason: 'image_not_found', detail: 'You have no image with this id.' };
+    const missing = await as('ada', request());
+    expect(missing.statusCode).toBe(404);
+    expect(missing.json()).toMatchObject({ type: 'urn:millrace:problem:resource-not-found', reason: 'image_not_found' });
+    expect(ports.executed).toEqual([]);
+  });
+
+  it('is for nobody without a token', async () => {
+    expect((await app.inject(request())).statusCode).toBe(401);
+    expect(ports.executed).toEqual([]);
+  });
+});
+
+describe('one Idempotency-Key', () => {
+  it('for two things is refused: path, query and body make the request', async () => {
+    const key = { 'idempotency-key': 'k' };
+    await as('ada', send('DELETE', `/characters/${ID}`, undefined, key));
+    const other = await as('ada', send('DELETE', `/characters/${ID}?reason=traded`, undefined, key));
+    expect(other.statusCode).toBe(422);
+    expect((await as('ada', send('DELETE', `/characters/${ID.replace('06C9', '06C8')}`, undefined, key))).statusCode).toBe(422);
+  });
+});
+
+describe('a command that is not valid', () => {
+  it.each<[string, InjectOptions, string]>([
+    ['an id that is none', send('DELETE', '/images/1'), 'id'],
+    ['an unknown reason', send('DELETE', `/characters/${ID}?reason=bored`), 'reason'],
+    ['an address that is none', send('POST', '/scan/classify', { image_url: 'here' }), 'image_url'],
+    ['an address with a password', send('POST', '/scan/classify', { image_url: 'https://a:b@c/d' }), 'image_url'],
+    ['words that cannot be stored', send('POST', '/scan/classify', { image_url: 'https://a/b', user_input: 'a\0b' }), 'user_input'],
+    ['words without an end', send('POST', '/scan/classify', { image_url: 'https://a/b', user_input: 'a'.repeat(1001) }), 'user_input'],
+    ['a field that is not known', send('POST', '/scan/classify', { image_url: 'https://a/b', more: 1 }), 'more'],
+    ['a preference that is no text', send('PATCH', '/profile/preferences', { theme: 1 }), 'theme'],
+    ['a preference with half a character', send('PATCH', '/profile/preferences', { theme: '\ud800' }), 'theme'],
+    ['a name that is none', send('PATCH', '/profile/preferences', { 'The Theme': 'x' }), 'The Theme'],
+    ['no change at all', send('PATCH', '/profile/preferences', {}), 'body'],
+    ['a query that is not known', send('POST', `/characters/${ID}/evolve?fast=1`), 'fast'],
+  ])('because of %s is told which field it is', async (_name, request, field) => {
+    const response = await as('ada', request);
+    expect(response.statusCode).toBe(400);
+    expect(response.json<{ readonly errors: readonly { readonly field: string }[] }>().errors.map((fault) => fault.field)).toContain(field);
+    expect(ports.executed).toEqual([]);
+  });
+
+  it('is not the prototype of anything', async () => {
+    const response = await as('ada', {
+      ...send('PATCH', '/profile/preferences', undefined, { 'content-type': 'application/json' }),
+      payload: '{"__proto__": {"polluted": "yes"}}',
+    });
+    expect(response.statusCode).toBe(400);
+    expect(ports.executed).toEqual([]);
+  });
+});
