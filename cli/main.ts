@@ -3,6 +3,7 @@ import { applyCommand } from './apply-command.ts';
 import { demoCommand } from './demo-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
 import { runCommand } from './run-command.ts';
+import { slotCommand } from './slot-command.ts';
 import { stackCommand } from './stack-command.ts';
 import { startCommand } from './start-command.ts';
 import { tokenCommand } from './token-command.ts';
@@ -25,6 +26,7 @@ Examples:
   .addCommand(startCommand())
   .addCommand(applyCommand())
   .addCommand(runCommand())
+  .addCommand(slotCommand())
   .addCommand(stackCommand())
   .addCommand(tokenCommand())
   .addCommand(demoCommand());

@@ -43,6 +43,29 @@ export const METRICS = {
     help: 'WAL bytes between the server and the confirmed flush position',
     labels: ['domain'],
   },
+  millrace_wal_stage: {
+    kind: 'gauge',
+    help: '1 for the stage in which the write-ahead log budget of a domain is: ok, warn, critical, lost',
+    labels: ['domain', 'stage'],
+  },
+  millrace_wal_retained_bytes: { kind: 'gauge', help: 'Write-ahead log that the server keeps for the slot', labels: ['domain'] },
+  millrace_wal_budget_bytes: { kind: 'gauge', help: 'Write-ahead log that the slot may hold back', labels: ['domain'] },
+  millrace_wal_safe_bytes: {
+    kind: 'gauge',
+    help: 'Write-ahead log that may still be written before the slot can be lost; absent on a server without a limit',
+    labels: ['domain'],
+  },
+  millrace_wal_oldest_transaction_seconds: {
+    kind: 'gauge',
+    help: 'Age of the oldest open transaction with a number, which keeps the log of every slot',
+    labels: ['domain'],
+  },
+  millrace_slot_catalog_xmin_age: {
+    kind: 'gauge',
+    help: 'Transactions since the one whose catalogue rows the slot still needs',
+    labels: ['domain'],
+  },
+  millrace_unknown_slots: { kind: 'gauge', help: 'Slots on the server that this pipeline did not make', labels: ['domain'] },
   millrace_outbox_partitions_dropped_total: {
     kind: 'counter',
     help: 'Outbox partitions dropped because they were past their retention and captured',

@@ -3,7 +3,9 @@ import type { DomainDefinition, PipelineDefinition, ProjectionDefinition } from 
 import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Metrics } from '../core/metrics.ts';
+import type { Names } from '../core/names.ts';
 import { createRelay } from '../connectors/outbox/relay.ts';
+import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
 import type { Projector } from '../projectors/projector.ts';
 import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
@@ -55,7 +57,7 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
     ]),
     ...domains(roles.relays).flatMap((domain) => {
       const capture = relay(domain, surroundings);
-      return [maintenance(domain, capture, surroundings), capture];
+      return [maintenance(domain, capture, surroundings), walWatch(domain, surroundings), capture];
     }),
   ];
 }
@@ -74,6 +76,27 @@ function relay(domain: DomainDefinition, { connections, metrics, payloads }: Sha
     clock: systemClock,
     onGap: (error) => logger.error({ 'log.logger': 'relay', domain: domain.name, remedy: error.remedy }, 'capture stands still', error),
   });
+}
+
+function walWatch(domain: DomainDefinition, { pipeline, connections, metrics }: Surroundings): Part {
+  const { config, logger } = connections;
+  return createWalWatch({
+    domain: domain.name,
+    url: captureUrl(config, domain.name),
+    slot: config.names.slot(domain.name),
+    isOurs: slotsOf(pipeline, config.names),
+    budget: config.capture.walBudget,
+    intervalMs: config.capture.walLookIntervalMs,
+    metrics,
+    logger,
+    clock: systemClock,
+  });
+}
+
+/** Tells the pipeline's slots, and those that are named after one of them, from other people's. */
+export function slotsOf(pipeline: PipelineDefinition, names: Names): (slot: string) => boolean {
+  const ours = pipeline.domains.filter(({ captured }) => captured).map(({ name }) => names.slot(name));
+  return (slot) => ours.some((own) => slot === own || slot.startsWith(`${own}_`));
 }
 
 /** The upkeep of a captured domain's database goes with its relay, that of another one with its processor. */

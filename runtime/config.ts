@@ -16,6 +16,8 @@ export interface Config {
     /** Undefined: the relay reads the log by the URL of the domain's database. */
     readonly url: string | undefined;
     readonly domainUrls: Readonly<Record<string, string>>;
+    readonly walBudget: { readonly bytes: number; readonly warnPercent: number; readonly criticalPercent: number };
+    readonly walLookIntervalMs: number;
   };
   readonly retention: { readonly outboxDays: number; readonly snapshotDays: number };
   readonly kafka: {
@@ -127,6 +129,13 @@ export const SETTINGS = {
     POSTGRES_URL.optional(),
     'Server without a database, with the role by which the relay reads the write-ahead log; without it, that of `POSTGRES_URL`. `CAPTURE_URL_<DOMAIN>` gives a domain its own. `millrace init` prints the role.',
   ),
+  WAL_BUDGET_BYTES: setting(
+    integer(8 * 2 ** 30, 2 ** 20, 2 ** 50),
+    'Write-ahead log that a slot may hold back, on a server without `max_slot_wal_keep_size`; with one, that is the budget.',
+  ),
+  WAL_WARN_PERCENT: setting(integer(50, 1, 100), 'Share of that budget from which on a slot is in the stage `warn`.'),
+  WAL_CRITICAL_PERCENT: setting(integer(80, 1, 100), 'Share of that budget from which on a slot is in the stage `critical`.'),
+  WAL_LOOK_INTERVAL_MS: setting(integer(10_000, 100, 600_000), 'Time between two looks at a slot and its budget, in milliseconds.'),
   OUTBOX_RETENTION_DAYS: setting(
     integer(31, 1, 3_650),
     "Days that outbox rows are kept at least, captured or not; never less than a day more than the domain's topics keep their records.",
@@ -244,6 +253,7 @@ export function printableConfig(config: Config): Record<string, unknown> {
     capture: {
       host: config.capture.url === undefined ? undefined : host(config.capture.url),
       ownServers: Object.keys(config.capture.domainUrls),
+      walBudget: config.capture.walBudget,
     },
     retention: config.retention,
     kafka: { brokers: config.kafka.brokers, ssl: config.kafka.ssl, sasl: config.kafka.sasl?.mechanism ?? 'none' },
@@ -278,6 +288,8 @@ function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds): stri
     sasl === undefined || settings.KAFKA_SASL_PASSWORD !== undefined,
     'KAFKA_SASL_PASSWORD is missing although KAFKA_SASL_MECHANISM is set',
   );
+  const { WAL_WARN_PERCENT: warn, WAL_CRITICAL_PERCENT: critical } = settings;
+  demand(warn === undefined || critical === undefined || warn <= critical, 'WAL_WARN_PERCENT must not be above WAL_CRITICAL_PERCENT');
   demand(settings.CLASSIFIER !== 'http' || settings.CLASSIFIER_URL !== undefined, 'CLASSIFIER_URL is missing although CLASSIFIER is http');
   demand(settings.NOTIFIER !== 'webhook' || settings.NOTIFIER_URL !== undefined, 'NOTIFIER_URL is missing although NOTIFIER is webhook');
   demand(
@@ -307,7 +319,16 @@ function assemble(settings: Settings, urls: DomainUrls): Config {
     timeZone: settings.PIPELINE_TZ,
     wireFormat: settings.WIRE_FORMAT,
     postgres: { url: settings.POSTGRES_URL, domainUrls: urls.postgres, poolMax: settings.POSTGRES_POOL_MAX },
-    capture: { url: settings.CAPTURE_URL, domainUrls: urls.capture },
+    capture: {
+      url: settings.CAPTURE_URL,
+      domainUrls: urls.capture,
+      walBudget: {
+        bytes: settings.WAL_BUDGET_BYTES,
+        warnPercent: settings.WAL_WARN_PERCENT,
+        criticalPercent: settings.WAL_CRITICAL_PERCENT,
+      },
+      walLookIntervalMs: settings.WAL_LOOK_INTERVAL_MS,
+    },
     retention: { outboxDays: settings.OUTBOX_RETENTION_DAYS, snapshotDays: settings.SNAPSHOT_RETENTION_DAYS },
     kafka: {
       brokers: settings.KAFKA_BROKERS,

@@ -121,4 +121,8 @@ describe('the configuration', () => {
     expect(databaseUrl(config, 'my')).toBe('postgres://app:s3cret-value@elsewhere:5432/profiles');
     expect(JSON.stringify(printableConfig(config))).not.toContain('s3cret-value');
   });
+
+  it('refuses a budget whose stages are in the wrong order', () => {
+    expect(faultsOf({ ...complete, WAL_WARN_PERCENT: '90' })).toEqual(['WAL_WARN_PERCENT must not be above WAL_CRITICAL_PERCENT']);
+  });
 });

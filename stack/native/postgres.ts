@@ -52,7 +52,7 @@ const recipe: Recipe = {
   },
 };
 
-/** Made for change data capture: logical WAL, and room for many slots. A slot may hold back 8 GiB before it is given up. */
+/** Made for change data capture: logical WAL, and room for many slots. */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -60,10 +60,12 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_replication_slots: '60',
   max_wal_senders: '60',
   max_connections: '300',
-  max_slot_wal_keep_size: '8GB',
   log_min_messages: 'warning',
   jit: 'off',
 };
+
+/** In the server's file, where `ALTER SYSTEM` may change it. A slot may hold back 8 GiB before it is given up. */
+const CHANGEABLE = "max_slot_wal_keep_size = '8GB'";
 
 export const postgres: NativePart = {
   part: 'postgres',
@@ -86,6 +88,7 @@ export const postgres: NativePart = {
     await ownedFolder(context.folder, owner);
     const cluster = join(context.folder, 'cluster');
     if (!existsSync(cluster)) await createCluster(context, bin, cluster, owner);
+    await ensureLine(join(cluster, 'postgresql.conf'), CHANGEABLE);
     const settings = Object.entries({ ...SETTINGS, port: String(context.ports.postgres) });
     return {
       command: join(bin, 'postgres'),
@@ -120,6 +123,11 @@ async function createCluster(context: PartContext, bin: string, cluster: string,
   } finally {
     await rm(passwordFile, { force: true });
   }
+}
+
+async function ensureLine(file: string, line: string): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  if (!text.split('\n').includes(line)) await writeFile(file, `${text}\n${line}\n`);
 }
 
 async function ownedFolder(folder: string, owner: Owner | undefined): Promise<void> {
