@@ -30,7 +30,7 @@ it('starts a killed role again and tells of its new process; a wrong configurati
   supervisor.start(
     role(
       'worker',
-      "console.log('up'); process.on('SIGTERM', () => { console.log('soft'); process.exit(0); }); setInterval(() => {}, 1000)",
+      "process.on('SIGTERM', () => { console.log('soft'); process.exit(0); }); console.log('up'); setInterval(() => {}, 1000)",
     ),
   );
   supervisor.start(role('wrong', 'process.exit(2)'));

@@ -20,8 +20,7 @@ export interface BatchProducerOptions {
   readonly logger: Logger;
 }
 
-/** How long one append is tried; an attempt that has begun may take a request timeout more. */
-const DELIVERY_TIMEOUT_MS = 20_000;
+const DEFAULT_DELIVERY_TIMEOUT_MS = 20_000;
 /** A topic that was just made is not known to every broker at once; damage on the way happens once. */
 const BRIEFLY_MS = 5_000;
 /** Above what any broker takes in one request by default: it would close the connection instead of answering. */
@@ -78,7 +77,7 @@ export class KafkaJsBatchProducer implements BatchProducer {
   }
 
   async partitionCount(topic: string): Promise<number> {
-    const patience = new RetryPatience({ giveUpAfterMs: DELIVERY_TIMEOUT_MS, briefMs: BRIEFLY_MS, signal: this.ending.signal });
+    const patience = this.newPatience();
     for (;;) {
       try {
         return await this.topology.partitionCount(topic);
@@ -127,7 +126,7 @@ export class KafkaJsBatchProducer implements BatchProducer {
   }
 
   private async deliver(target: Target, batch: RecordBatch): Promise<void> {
-    const patience = new RetryPatience({ giveUpAfterMs: DELIVERY_TIMEOUT_MS, briefMs: BRIEFLY_MS, signal: this.ending.signal });
+    const patience = this.newPatience();
     for (;;) {
       const { verdict, name, cause } = await this.attempt(target, batch);
       this.note(target, batch, verdict, name);
@@ -210,6 +209,11 @@ export class KafkaJsBatchProducer implements BatchProducer {
       });
     }
     return this.identity;
+  }
+
+  private newPatience(): RetryPatience {
+    const giveUpAfterMs = this.options.settings.deliveryTimeoutMs ?? DEFAULT_DELIVERY_TIMEOUT_MS;
+    return new RetryPatience({ giveUpAfterMs, briefMs: BRIEFLY_MS, signal: this.ending.signal });
   }
 
   private askIdentity(): Promise<ProducerIdentity> {

@@ -17,6 +17,8 @@ export interface KafkaJsSettings {
   readonly connectionTimeoutMs?: number;
   /** Default 15 s. */
   readonly requestTimeoutMs?: number;
+  /** How long one append of a batch producer is tried; an attempt that has begun may take a request timeout more. Default 20 s. */
+  readonly deliveryTimeoutMs?: number;
   /** How soon new partitions and moved leaders are noticed without an error. Default 60 s. */
   readonly metadataMaxAgeMs?: number;
   /** How connections are made; left out: TCP, or TLS with `ssl`. A proxy or a test stands in between here. */

@@ -32,7 +32,7 @@ const LAST_EPOCH = 32_767;
  *    be appended behind newer records. Before that batch it can, and then it stands in its old place in the order.
  *
  * What is doubled at worst: a batch of unknown fate that *was* appended, when the broker has forgotten the numbers (log
- * truncated or deleted, producer id expired after `producer.id.expiration.ms`) or the caller sends its records in another batch.
+ * truncated or deleted, producer id expired: `producer.id.expiration.ms` by the records' timestamps) or the caller sends its records in another batch.
  * Another producer id is taken only when the epochs are used up or when the broker says that ours belongs to somebody newer.
  */
 export class PartitionSequence {

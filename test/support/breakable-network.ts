@@ -7,6 +7,8 @@ export type NetworkState = 'open' | 'cut' | 'stalled' | 'deaf';
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  /** Stays silent whatever the network becomes, until it is released. */
+  stranded: boolean;
 }
 
 /**
@@ -39,6 +41,25 @@ export class BreakableNetwork {
     for (const link of this.links) this.apply(link);
   }
 
+  /** The connections of now fall silent; new ones are not touched. What is written to them waits on the way. */
+  strandLinks(): void {
+    for (const link of this.links) {
+      link.stranded = true;
+      this.apply(link);
+    }
+  }
+
+  /** What waited on the way goes on, although its sender has given the connection up. Resolves when it has arrived. */
+  async releaseStranded(): Promise<void> {
+    const stranded = [...this.links].filter((link) => link.stranded);
+    const arrived = stranded.map(({ server }) => once(server, 'close'));
+    for (const link of stranded) {
+      link.stranded = false;
+      this.apply(link);
+    }
+    await Promise.all(arrived);
+  }
+
   readonly socketFactory = ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }): Socket => {
     const socket = connect({ host: '127.0.0.1', port: (this.proxy.address() as AddressInfo).port });
     socket.on('connect', () => {
@@ -62,7 +83,7 @@ export class BreakableNetwork {
       client.destroy();
       return;
     }
-    const link = { client, server: connect(target) };
+    const link = { client, server: connect(target), stranded: false };
     this.links.add(link);
     const [from, to] = [link.client, link.server];
     from.on('data', (data: Buffer) => to.write(data));
@@ -79,10 +100,10 @@ export class BreakableNetwork {
     this.apply(link);
   }
 
-  private apply({ client, server }: Link): void {
-    if (this.state === 'stalled') client.pause();
+  private apply({ client, server, stranded }: Link): void {
+    if (stranded || this.state === 'stalled') client.pause();
     else client.resume();
-    if (this.state === 'open') server.resume();
+    if (!stranded && this.state === 'open') server.resume();
     else server.pause();
   }
 
