@@ -80,6 +80,12 @@ module.exports = {
       to: { path: '^(stack|demo|bench|test|cli)/' },
     },
     {
+      name: 'nobody-imports-the-benchmarks',
+      severity: 'error',
+      from: { path: '^(cli|stack|demo)/|^[^/]+\\.ts$', pathNot: TEST_FILES },
+      to: { path: '^bench/' },
+    },
+    {
       name: 'decisions-are-pure',
       severity: 'error',
       comment: 'processors import no client and no node module; uuid v5 is a pure function',

@@ -20,6 +20,7 @@ const TESTS = ['--import', 'tsx', 'stack/run-tests.ts'];
 const VERBS = {
   start: ['--import', 'tsx', 'cli/main.ts', 'start'],
   demo: ['--import', 'tsx', 'cli/main.ts', 'demo'],
+  bench: ['--import', 'tsx', 'bench/main.ts'],
   millrace: ['--import', 'tsx', 'cli/main.ts'],
   test: TESTS,
   'test:fault': [...TESTS, '--long', 'fault'],

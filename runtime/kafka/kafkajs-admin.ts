@@ -151,16 +151,18 @@ async function apply(admin: KafkaAdmin, change: TopicChange, existing: ReadonlyM
   switch (change.kind) {
     case 'create':
       // False when somebody else made it in the meantime: the next run sees what is left to correct.
-      await admin.createTopics({
-        topics: [
-          {
-            topic: change.topic.topic,
-            numPartitions: change.topic.partitions,
-            replicationFactor: change.topic.replicationFactor,
-            configEntries: [...change.config].map(([name, value]) => ({ name, value })),
-          },
-        ],
-      });
+      await unlessUnknownYet(
+        admin.createTopics({
+          topics: [
+            {
+              topic: change.topic.topic,
+              numPartitions: change.topic.partitions,
+              replicationFactor: change.topic.replicationFactor,
+              configEntries: [...change.config].map(([name, value]) => ({ name, value })),
+            },
+          ],
+        }),
+      );
       return;
     case 'add-partitions':
       await admin.createPartitions({ topicPartitions: [{ topic: change.topic, count: change.to }] });
@@ -179,9 +181,21 @@ async function apply(admin: KafkaAdmin, change: TopicChange, existing: ReadonlyM
 
 async function settle(admin: KafkaAdmin, topics: readonly TopicDeclaration[]): Promise<void> {
   const giveUpAtMs = Date.now() + SETTLE_TIMEOUT_MS;
-  while (planTopics(topics, await describe(admin, topics)).length > 0) {
+  for (;;) {
+    const existing = await unlessUnknownYet(describe(admin, topics));
+    if (existing !== undefined && planTopics(topics, existing).length === 0) return;
     if (Date.now() > giveUpAtMs) throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the topics did not become what they were told to be');
     await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+  }
+}
+
+/** The controller has made a topic before every broker knows it; on a busy machine that takes longer than kafkajs waits. */
+async function unlessUnknownYet<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (thrown) {
+    if (kafkaErrorName(thrown) === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
+    throw thrown;
   }
 }
 

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { UsageError } from '../cli/exit.ts';
+import { cloneFolder } from '../stack/data-folder.ts';
+import { progressOn } from '../stack/progress.ts';
+import { SIDES, type Side } from './capture/figures.ts';
+import { FULL_PLAN, QUICK_PLAN } from './capture/plan.ts';
+import { report } from './capture/report.ts';
+import { MEASUREMENTS, runCaptureBench, type CaptureBenchOutcome, type Measurement } from './capture/run-capture.ts';
+import { writeResults } from './capture/write-results.ts';
+
+interface Options {
+  readonly quick?: true;
+  readonly json?: true;
+  readonly runs?: number;
+  readonly side?: Side;
+  readonly only?: readonly Measurement[];
+  readonly profile?: true;
+  readonly write?: true;
+}
+
+/** `bench capture`: the relay beside Debezium on Kafka Connect. Results go to standard output, everything else to standard error. */
+export function captureCommand(): Command {
+  return new Command('capture')
+    .description('the relay beside Debezium on Kafka Connect: throughput, latency, CPU, memory, start')
+    .option('--quick', 'little data and one run: shows that it works, and the order of magnitude')
+    .option('--json', 'print one JSON object: name, machine, runs, figures, ratios')
+    .option('--runs <n>', `how often everything is measured (default: ${FULL_PLAN.runs}, quick: ${QUICK_PLAN.runs})`, positiveInteger)
+    .addOption(new Option('--side <side>', 'measure one side only').choices(SIDES))
+    .option('--only <names>', `measure only some of ${MEASUREMENTS.join(',')}`, measurements)
+    .option('--profile', "show where the relay's CPU time goes; disturbs what is measured")
+    .option('--write', 'put the results into docs/benchmarks.md')
+    .addHelpText(
+      'after',
+      `
+The servers run from a data folder of their own under .millrace, which is removed at the end, also after Ctrl-C.
+
+Examples:
+  npm run bench -- capture --quick
+  npm run -s bench -- capture --json > result.json
+  npm run bench -- capture --only one-row --side millrace --profile`,
+    )
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const partial = options.quick ?? options.profile ?? options.side ?? options.only;
+  if (options.write && partial !== undefined)
+    throw new UsageError('--write is for whole runs: without --quick, --side, --only and --profile');
+  const { result, hottest } = await measured(options);
+  console.log(options.json ? JSON.stringify(result) : report(result));
+  if (hottest.length > 0) console.error(`\nThe relay's CPU time, by function:\n${hottest.join('\n')}`);
+  if (options.write) {
+    const command = `npm run bench -- capture --write${options.runs === undefined ? '' : ` --runs ${options.runs}`}`;
+    await writeResults(join(cloneFolder(), 'docs', 'benchmarks.md'), `\`${command}\`\n\n${report(result)}`);
+  }
+}
+
+async function measured(options: Options): Promise<CaptureBenchOutcome> {
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort(new DOMException('interrupted', 'AbortError'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  const plan = options.quick ? QUICK_PLAN : FULL_PLAN;
+  const began = Date.now();
+  return runCaptureBench({
+    plan: { ...plan, runs: options.runs ?? plan.runs },
+    quick: options.quick === true,
+    sides: options.side === undefined ? SIDES : [options.side],
+    only: options.only ?? MEASUREMENTS,
+    profile: options.profile === true,
+    signal: interrupted.signal,
+    progress: progressOn(process.stderr),
+    say: (text) => console.error(`${String(Math.round((Date.now() - began) / 1_000)).padStart(4)} s  ${text}`),
+  });
+}
+
+function positiveInteger(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number, 1 or more.');
+  return number;
+}
+
+function measurements(list: string): readonly Measurement[] {
+  return list.split(',').map((word) => {
+    const found = MEASUREMENTS.find((each) => each === word.trim());
+    if (found === undefined) throw new InvalidArgumentError(`'${word}' is none of ${MEASUREMENTS.join(', ')}.`);
+    return found;
+  });
+}

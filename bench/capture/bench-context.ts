@@ -1,0 +1,23 @@
+import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
+import type { Capture } from './capture.ts';
+import type { FigureBook, Side, Variant } from './figures.ts';
+import type { Lanes } from './lane.ts';
+import type { OutboxWriter } from './outbox-table.ts';
+import type { Plan } from './plan.ts';
+import type { OwnServers } from './servers.ts';
+
+/** What every measurement works with. */
+export interface BenchContext {
+  readonly plan: Plan;
+  readonly servers: OwnServers;
+  readonly admin: BrokerAdmin;
+  readonly driver: BrokerDriver;
+  readonly writer: OutboxWriter;
+  readonly lanes: Lanes;
+  readonly book: FigureBook;
+  readonly sides: readonly Side[];
+  readonly captures: Readonly<Record<Exclude<Variant, 'debezium-cold'>, Capture>>;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+}

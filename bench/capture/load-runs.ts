@@ -1,0 +1,95 @@
+import type { BenchContext } from './bench-context.ts';
+import type { Variant } from './figures.ts';
+import { measureStalledBroker } from './stalled-broker.ts';
+import { LoadedLane } from './steady-load.ts';
+
+type Loaded = 'millrace' | 'debezium' | 'debezium-defaults';
+
+/** Latency at the fixed rates: each run measures each side, one after the other. */
+export async function steadyRuns(context: BenchContext): Promise<void> {
+  const { plan, sides } = context;
+  for (let run = 0; run < plan.runs; run += 1) {
+    for (const side of sides) await steadyRun(context, side, plan.steadyRates, run);
+  }
+  if (sides.includes('debezium')) await steadyRun(context, 'debezium-defaults', [500], 0);
+}
+
+async function steadyRun(context: BenchContext, variant: Loaded, rates: readonly (500 | 5_000)[], run: number): Promise<void> {
+  const { plan, book, say } = context;
+  await withLoadedLane(context, variant, async (loaded) => {
+    for (const rate of rates) {
+      const load = await loaded.steady(rate, plan.steadySeconds);
+      const { p50, p99, p999, cpuMicrosPerEvent, observerMs } = load;
+      say(`steady: ${variant}, run ${run + 1}, ${rate}/s: p50 ${p50.toFixed(2)}, p99 ${p99.toFixed(2)}, p99.9 ${p999.toFixed(2)} ms`);
+      book.add(`steady-${rate}.p50`, variant, p50);
+      book.add(`steady-${rate}.p99`, variant, p99);
+      book.add(`steady-${rate}.p999`, variant, p999);
+      book.add(`steady-${rate}.cpu`, variant, cpuMicrosPerEvent);
+      book.add(`steady-${rate}.observer`, variant, observerMs);
+    }
+  });
+}
+
+/** The highest of the rising rates that a side keeps up with, the writer and the observer on the same machine. */
+export async function highestRuns(context: BenchContext): Promise<void> {
+  const { plan, sides } = context;
+  const begin = new Map<Variant, number>();
+  for (let run = 0; run < plan.runs; run += 1) {
+    for (const side of sides) {
+      const reached = await withLoadedLane(context, side, (loaded) => climb(context, side, loaded, begin.get(side) ?? 0));
+      // The next run need not climb from the bottom.
+      begin.set(side, Math.max(0, reached - 1));
+    }
+  }
+}
+
+/** Returns the place of the highest rate that was kept up with. */
+async function climb({ plan, book, say }: BenchContext, side: Variant, loaded: LoadedLane, from: number): Promise<number> {
+  let reached:
+    { readonly index: number; readonly rate: number; readonly p50: number; readonly p99: number; readonly p999: number } | undefined;
+  for (let index = from; index < plan.risingRates.length; index += 1) {
+    const rate = plan.risingRates[index] ?? NaN;
+    const load = await loaded.tryRate(rate, plan.risingSeconds);
+    say(`highest: ${side}, ${rate}/s: ${load === undefined ? 'too much' : `p50 ${load.p50.toFixed(2)}, p99 ${load.p99.toFixed(2)} ms`}`);
+    if (load === undefined) break;
+    reached = { index, rate, ...load };
+  }
+  if (reached === undefined) {
+    say(`highest: ${side} does not keep up with ${plan.risingRates[from] ?? NaN}/s`);
+    return from;
+  }
+  book.add('highest.rate', side, reached.rate);
+  book.add('highest.p50', side, reached.p50);
+  book.add('highest.p99', side, reached.p99);
+  book.add('highest.p999', side, reached.p999);
+  return reached.index;
+}
+
+/** Once, not once per run: what counts is the memory, and a stall takes its time. */
+export async function stalledBroker(context: BenchContext): Promise<void> {
+  const { plan, sides, lanes, captures, servers, book, say, signal } = context;
+  for (const side of sides) {
+    const lane = await lanes.open('image');
+    say(`stalled: ${side}, ${plan.stallRate} rows/s while the broker stands still for ${plan.stallSeconds} s`);
+    const load = { rate: plan.stallRate, stallSeconds: plan.stallSeconds, brokerPid: await servers.pid('kafka'), signal };
+    const { peakMemoryMb, recoveryMs, duplicates } = await measureStalledBroker(captures[side], lane, load, context);
+    say(`stalled: ${side}: ${Math.round(peakMemoryMb)} MB, caught up after ${Math.round(recoveryMs)} ms, ${duplicates} rows twice`);
+    book.add('stalled.rss', side, peakMemoryMb);
+    book.add('stalled.recovery', side, recoveryMs);
+    await lanes.close(lane);
+  }
+}
+
+async function withLoadedLane<T>(context: BenchContext, variant: Loaded, use: (loaded: LoadedLane) => Promise<T>): Promise<T> {
+  const lane = await context.lanes.open('image', true);
+  const loaded = await LoadedLane.open(context.captures[variant], lane, context);
+  let result: T;
+  try {
+    result = await use(loaded);
+  } finally {
+    await loaded.close();
+  }
+  await context.lanes.close(lane);
+  await context.writer.empty('image');
+  return result;
+}

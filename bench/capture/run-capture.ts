@@ -1,0 +1,128 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
+import type { Progress } from '../../stack/progress.ts';
+import type { BenchContext } from './bench-context.ts';
+import { bulkCatchUp, largeTransaction, oneRowCatchUp, warmUpDebezium } from './catch-up-runs.ts';
+import { debeziumSide } from './debezium-side.ts';
+import { FigureBook, type Side } from './figures.ts';
+import { firstEventRuns } from './first-event.ts';
+import { Lanes } from './lane.ts';
+import { highestRuns, stalledBroker, steadyRuns } from './load-runs.ts';
+import { thisMachine } from './machine.ts';
+import { OutboxWriter } from './outbox-table.ts';
+import type { Plan } from './plan.ts';
+import { hottestFunctions } from './profile.ts';
+import { compileRelay, relaySide } from './relay-side.ts';
+import { benchResult, type BenchResult } from './result.ts';
+import { startServers, type OwnServers } from './servers.ts';
+
+/** The measurements, in the order in which they are made. The first one restarts Kafka Connect, so the warming-up comes after it. */
+export const MEASUREMENTS = ['start', 'one-row', 'bulk', 'large', 'steady', 'highest', 'stalled'] as const;
+
+export type Measurement = (typeof MEASUREMENTS)[number];
+
+const RUN: Readonly<Record<Measurement, (context: BenchContext) => Promise<void>>> = {
+  start: firstEventRuns,
+  'one-row': oneRowCatchUp,
+  bulk: bulkCatchUp,
+  large: largeTransaction,
+  steady: steadyRuns,
+  highest: highestRuns,
+  stalled: stalledBroker,
+};
+
+export interface CaptureBenchOptions {
+  readonly plan: Plan;
+  readonly quick: boolean;
+  readonly sides: readonly Side[];
+  readonly only: readonly Measurement[];
+  readonly profile: boolean;
+  readonly signal: AbortSignal;
+  /** Of the servers' start; closed when they run. */
+  readonly progress: Progress;
+  readonly say: (text: string) => void;
+}
+
+export interface CaptureBenchOutcome {
+  readonly result: BenchResult;
+  /** Where the relay's time goes, when it was asked for. */
+  readonly hottest: readonly string[];
+}
+
+/**
+ * Starts the servers, measures, and removes servers and data, also after a failure or an abort (then it rejects with the
+ * signal's reason).
+ */
+export async function runCaptureBench(options: CaptureBenchOptions): Promise<CaptureBenchOutcome> {
+  const machine = thisMachine();
+  const servers = await startServers(options.signal, options.progress.report).finally(() => options.progress.close());
+  const profileFolder = options.profile ? await mkdtemp(join(tmpdir(), 'millrace-profile-')) : undefined;
+  const book = new FigureBook();
+  try {
+    const work = measure(options, servers, book, profileFolder);
+    // What is under way fails when its servers stop; nobody waits for it any more.
+    work.catch(() => undefined);
+    await Promise.race([work, rejectedBy(options.signal)]);
+    const hottest = profileFolder === undefined ? [] : await hottestFunctions(profileFolder);
+    return { result: benchResult({ quick: options.quick, machine, runs: options.plan.runs, book }), hottest };
+  } finally {
+    if (profileFolder !== undefined) await rm(profileFolder, { recursive: true, force: true });
+    await servers.remove();
+  }
+}
+
+async function measure(
+  { plan, sides, only, signal, say }: CaptureBenchOptions,
+  servers: OwnServers,
+  book: FigureBook,
+  profileFolder: string | undefined,
+): Promise<void> {
+  say('compiling the relay');
+  const program = await compileRelay(join(servers.dataFolder, 'program'), signal);
+  const driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'bench', logger: SILENT_LOGGER });
+  const admin = driver.admin();
+  try {
+    const writer = await OutboxWriter.create(servers.postgresUrl, 'bench');
+    const relay = { servers, databaseUrl: writer.url, program, profileFolder };
+    const context: BenchContext = {
+      plan,
+      servers,
+      admin,
+      driver,
+      writer,
+      lanes: new Lanes(admin, writer.url),
+      book,
+      sides,
+      captures: {
+        millrace: relaySide({ ...relay, wire: 'json' }),
+        'millrace-bytea': relaySide({ ...relay, wire: 'json' }),
+        'millrace-avro': relaySide({ ...relay, wire: 'avro' }),
+        debezium: debeziumSide(servers, writer.url, 'tuned'),
+        'debezium-defaults': debeziumSide(servers, writer.url, 'defaults'),
+      },
+      signal,
+      say,
+    };
+    let warm = !sides.includes('debezium');
+    for (const measurement of MEASUREMENTS.filter((each) => only.includes(each))) {
+      if (!warm && measurement !== 'start') {
+        await warmUpDebezium(context);
+        warm = true;
+      }
+      await RUN[measurement](context);
+    }
+  } finally {
+    await admin.stop();
+  }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
