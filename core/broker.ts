@@ -1,4 +1,5 @@
 import type { ClassifiedError } from './errors.ts';
+import type { LogReader, PartitionOffsets } from './log-reader.ts';
 import type { Offset } from './offset.ts';
 import type { BatchProducer } from './record-batch.ts';
 import type { ConsumedRecord, ProducerRecord, TopicPartition } from './record.ts';
@@ -16,6 +17,7 @@ export interface BrokerDriver {
   batchProducer(options: { readonly clientId: string }): BatchProducer;
   consumer(options: ConsumerOptions): Consumer;
   admin(): BrokerAdmin;
+  logReader(): LogReader;
 }
 
 export interface Producer {
@@ -72,12 +74,6 @@ export interface TopicDeclaration {
   readonly retentionMs: number;
   readonly replicationFactor: number;
   readonly config?: Readonly<Record<string, string>>;
-}
-
-export interface PartitionOffsets extends TopicPartition {
-  readonly earliest: Offset;
-  /** The offset that the next record will get. */
-  readonly end: Offset;
 }
 
 export interface BrokerAdmin {

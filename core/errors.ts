@@ -68,13 +68,68 @@ export const ERRORS = {
   },
   SLOT_MISSING: {
     disposition: 'fatal',
-    remedy: 'Run `millrace apply`; if the slot existed before, read docs/operations.md on repair first.',
+    remedy: 'For a new domain run `millrace apply`; if the slot existed before, run `millrace slot repair --dry-run`.',
   },
   SLOT_LOST: {
     disposition: 'fatal',
-    remedy: 'The slot was invalidated by WAL limits; read docs/operations.md on repair before making a new one.',
+    remedy: 'The server gave the slot up (WAL limit or idle timeout); run `millrace slot repair --dry-run`, then `--apply`.',
   },
-  PUBLICATION_MISSING: { disposition: 'fatal', remedy: 'Run `millrace apply`; the publication must exist before its slot.' },
+  SLOT_RECREATED: {
+    disposition: 'fatal',
+    remedy: 'Somebody made this slot anew, and what committed before is not in it; run `millrace slot repair --dry-run`, then `--apply`.',
+  },
+  SLOT_AHEAD: {
+    disposition: 'fatal',
+    remedy: 'Something else than the relay moved the slot forward; find it, then run `millrace slot repair --dry-run` and `--apply`.',
+  },
+  DATABASE_FAILED_OVER: {
+    disposition: 'fatal',
+    remedy: 'The promoted standby lacks rows that are published; run `millrace slot repair --dry-run` to see them, then `--apply`.',
+  },
+  DATABASE_RESTORED: {
+    disposition: 'fatal',
+    remedy:
+      'If the restore was meant, run `millrace slot repair --dry-run`, then `--apply --confirm-restore`; else point to the right server.',
+  },
+  DATABASE_FOREIGN: {
+    disposition: 'fatal',
+    remedy:
+      'Check the database URL; if the domain was moved to this server, run `millrace slot repair --dry-run`, then `--apply --confirm-restore`.',
+  },
+  TOPIC_MISSING: {
+    disposition: 'fatal',
+    remedy: 'A topic was deleted; `millrace slot repair --apply` makes it again and fills it from the outbox.',
+  },
+  TOPIC_RECREATED: {
+    disposition: 'fatal',
+    remedy: 'A topic was deleted and made again; `millrace slot repair --apply` fills it from the outbox.',
+  },
+  TOPIC_TRUNCATED: {
+    disposition: 'fatal',
+    remedy: 'Records that should still be kept are gone from a topic; `millrace slot repair --apply` fills it from the outbox.',
+  },
+  CAPTURE_MEMORY_LOST: {
+    disposition: 'fatal',
+    remedy:
+      'Kafka was wiped, or is another cluster than before; check KAFKA_BROKERS, then run `millrace slot repair --dry-run` and `--apply`.',
+  },
+  PUBLICATION_MISSING: {
+    disposition: 'fatal',
+    remedy: 'Rows committed without it are not in the slot; run `millrace slot repair --dry-run`, then `--apply`.',
+  },
+  PUBLICATION_YOUNGER: {
+    disposition: 'fatal',
+    remedy: 'The slot will never see a publication that was made after it; run `millrace slot repair --dry-run`, then `--apply`.',
+  },
+  PUBLICATION_CHANGED: {
+    disposition: 'fatal',
+    remedy: 'Rows may have been hidden from the slot meanwhile; run `millrace slot repair --dry-run`, then `--apply`.',
+  },
+  REPAIR_RUNNING: { disposition: 'fatal', remedy: 'Wait until the other repair of this domain has ended, then look again.' },
+  REPAIR_NEEDS_CONFIRMATION: {
+    disposition: 'fatal',
+    remedy: 'Read the plan of `millrace slot repair --dry-run`; if the database is meant to be as it is, add --confirm-restore.',
+  },
   SLOT_IN_USE: { disposition: 'outage', remedy: 'Another relay holds the slot; this one waits as a standby.' },
   CONFIGURATION_INVALID: { disposition: 'fatal', remedy: 'Correct the settings that the message lists.' },
   UNCLASSIFIED: {

@@ -33,6 +33,11 @@ export const METRICS = {
     buckets: LATENCY_BUCKETS_SECONDS,
   },
   millrace_capture_state: { kind: 'gauge', help: '1 for the state in which the relay of a domain is', labels: ['domain', 'state'] },
+  millrace_capture_gap: {
+    kind: 'gauge',
+    help: '1 while the relay of a domain stands in a gap, by what was found',
+    labels: ['domain', 'code'],
+  },
   millrace_capture_unacknowledged_bytes: {
     kind: 'gauge',
     help: 'Bytes read from the slot and not yet acknowledged by Kafka',

@@ -34,6 +34,11 @@ export class Names {
     return this.dotted(`capture.${domain}.dlt`);
   }
 
+  /** What the captures of this deployment remember of their sources: compacted, one key per slot and epoch. */
+  captureSourcesTopic(): string {
+    return this.dotted('capture.sources');
+  }
+
   slot(domain: string): string {
     return this.underscored(`millrace_${domain}`);
   }

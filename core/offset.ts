@@ -12,3 +12,7 @@ export function offset(value: bigint | string): Offset {
 export function committedOffsetAfter(processed: Offset): Offset {
   return (processed + 1n) as Offset;
 }
+
+export function maxOffset(a: Offset, b: Offset): Offset {
+  return a > b ? a : b;
+}

@@ -21,6 +21,7 @@ import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
 import { createReactionHandler, reactionTimeoutMs } from './processing/reaction-handler.ts';
+import { createSourceIdentity } from './source-identity.ts';
 import type { Roles } from './roles.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
@@ -74,6 +75,7 @@ function relay(domain: DomainDefinition, { connections, metrics, payloads }: Sha
     metrics,
     logger,
     clock: systemClock,
+    identity: createSourceIdentity(domain, connections),
     onGap: (error) => logger.error({ 'log.logger': 'relay', domain: domain.name, remedy: error.remedy }, 'capture stands still', error),
   });
 }

@@ -1,7 +1,10 @@
 import type { BrokerDriver, Producer } from '../core/broker.ts';
 import type { History, PipelineDefinition } from '../core/define.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
+import type { LogReader } from '../core/log-reader.ts';
 import type { Logger } from '../core/log.ts';
+import type { SourceMemory } from '../connectors/replication/source-memory.ts';
+import { KafkaSourceMemory } from '../connectors/replication/source-memory.ts';
 import { createElasticsearchClient } from '../projectors/elasticsearch/elasticsearch-client.ts';
 import { createRedisConnection } from '../projectors/redis/redis-connection.ts';
 import type { RedisConnection } from '../projectors/redis/redis-connection.ts';
@@ -112,6 +115,22 @@ export class Connections {
       this.opened.push({ name: 'producer', start: async () => producer.start(), stop: async () => producer.stop() });
       return producer;
     });
+  }
+
+  logReader(): LogReader {
+    return this.once('log-reader', () => {
+      const reader = this.broker().logReader();
+      this.opened.push(serviceOf('log-reader', async () => reader.stop()));
+      return reader;
+    });
+  }
+
+  /** One per process: it orders its own writes. */
+  sourceMemory(): SourceMemory {
+    return this.once(
+      'source-memory',
+      () => new KafkaSourceMemory(this.config.names.captureSourcesTopic(), this.producer(), this.logReader()),
+    );
   }
 
   registry(): SchemaRegistry {

@@ -9,8 +9,8 @@ const MESSAGE_BYTES_MAX = 1_048_588;
 const DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 65_536;
 
 /**
- * Every topic that the pipeline needs: its events, a dead-letter topic for each group and topic that the group reads, and
- * one per captured domain. Sorted by name. With three replicas a write needs two of them.
+ * Every topic that the pipeline needs: its events, a dead-letter topic for each group and topic that the group reads, one
+ * per captured domain, and the memory of the captures. Sorted by name. With three replicas a write needs two of them.
  */
 export function topicsOf(pipeline: PipelineDefinition, names: Names, replicationFactor: number): TopicDeclaration[] {
   const config = { 'cleanup.policy': 'delete', ...(replicationFactor > 2 ? { 'min.insync.replicas': '2' } : {}) };
@@ -37,6 +37,11 @@ export function topicsOf(pipeline: PipelineDefinition, names: Names, replication
       .map((domain) =>
         declare(names.captureDeadLetterTopic(domain.name), CAPTURE_DEAD_LETTER_PARTITIONS, DEAD_LETTER_RETENTION_MS, DEAD_LETTER_BYTES_MAX),
       ),
+    // What the captures remember of their sources: the last word on each key is kept for ever.
+    {
+      ...declare(names.captureSourcesTopic(), 1, -1),
+      config: { ...config, 'cleanup.policy': 'compact', 'segment.ms': '600000', 'min.cleanable.dirty.ratio': '0.05' },
+    },
   ].sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }
 

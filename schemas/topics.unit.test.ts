@@ -38,16 +38,21 @@ const pipeline = definePipeline({
 });
 
 describe('the topics of a pipeline', () => {
-  it('are its events, a dead-letter topic per group and topic, and one per captured domain', () => {
+  it('are its events, a dead-letter topic per group and topic, one per captured domain, and the memory of the captures', () => {
     const topics = topicsOf(pipeline, new Names(), 1);
     expect(Object.fromEntries(topics.map(({ topic, partitions }) => [topic, partitions]))).toEqual({
+      'capture.sources': 1,
       'events.scan.completed': 6,
       'events.scan.completed.processor.notification.dlt': 6,
       'events.scan.failed': 3,
       'events.scan.failed.projection.failures.v2.dlt': 3,
       'capture.scan.dlt': 3,
     });
-    for (const topic of topics) {
+    expect(topics.find(({ topic }) => topic === 'capture.sources')).toMatchObject({
+      retentionMs: -1,
+      config: { 'cleanup.policy': 'compact' },
+    });
+    for (const topic of topics.filter(({ topic }) => topic !== 'capture.sources')) {
       expect(topic).toMatchObject({ retentionMs: 30 * 86_400_000, replicationFactor: 1, config: { 'cleanup.policy': 'delete' } });
       expect(topic.config).not.toHaveProperty('min.insync.replicas');
     }

@@ -8,9 +8,13 @@ import type { Logger } from '../../core/log.ts';
 import { formatLsn } from '../../core/lsn.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Names } from '../../core/names.ts';
+import { utf8Text } from '../../core/record.ts';
 import { aborted } from '../replication/aborted.ts';
-import type { CaptureSource } from '../replication/capture-source.ts';
-import type { StreamSettings } from '../replication/replication-stream.ts';
+import type { CaptureSource } from '../replication/source.ts';
+import type { SourceGuard, StreamSettings } from '../replication/replication-stream.ts';
+import { needsPerson } from '../replication/source-findings.ts';
+import type { SourceIdentity } from '../replication/source-identity.ts';
+import type { PublishedRow } from '../replication/source-record.ts';
 import { ReplicationStream, STREAM_DEFAULTS } from '../replication/replication-stream.ts';
 import type { SlotFacts } from '../replication/slot.ts';
 import { confirmedLagBytes, retainedBytes } from '../replication/slot.ts';
@@ -21,6 +25,7 @@ import { STREAM_STATES } from '../replication/stream-state.ts';
 import { BatchPublisher } from './batch-publisher.ts';
 import type { Failpoint } from './failpoint.ts';
 import { NO_FAILPOINT } from './failpoint.ts';
+import { outboxLayout, readOutboxRow } from './outbox-row.ts';
 import { declaredTopics } from './route.ts';
 import { RowQueue } from './row-queue.ts';
 
@@ -33,6 +38,8 @@ export interface RelaySettings extends StreamSettings {
   /** The longest wait between two attempts while Kafka or the registry is away. */
   readonly retryMaxMs: number;
   readonly lagIntervalMs: number;
+  /** How often a relay that stands in a gap looks whether it was repaired. */
+  readonly gapPollMs: number;
 }
 
 export const RELAY_DEFAULTS: RelaySettings = {
@@ -42,6 +49,7 @@ export const RELAY_DEFAULTS: RelaySettings = {
   lingerMs: 0,
   retryMaxMs: 5_000,
   lagIntervalMs: 10_000,
+  gapPollMs: 2_000,
 };
 
 export interface RelayOptions {
@@ -58,6 +66,10 @@ export interface RelayOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly settings?: Partial<RelaySettings>;
+  /** Knows whether the database, the slot and the topics are those that were captured before. Left out: nobody does. */
+  readonly identity?: SourceIdentity;
+  /** Called when the relay stands in a gap that no person has to judge; resolves when the gap is closed. */
+  readonly repair?: (error: ClassifiedError, signal: AbortSignal) => Promise<void>;
   /** Slot or publication are missing, lost or changed while running: the relay stands still until somebody has looked. */
   readonly onGap?: (error: ClassifiedError) => void;
   /** Right before a status message is written. */
@@ -73,8 +85,9 @@ export function captureSource(domain: string, url: string, names: Names): Captur
 /**
  * Publishes a domain's outbox. Every committed row reaches its topic, or the capture's dead-letter topic, at least once
  * and per key in commit order (first occurrences); PostgreSQL is told to forget a row only after Kafka acknowledged it. One
- * relay is active per slot, a second one waits. `start` rejects with SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING or
- * CONFIGURATION_INVALID; anything that may pass is waited for.
+ * relay is active per slot, a second one waits. `start` rejects with CONFIGURATION_INVALID, and without an identity with
+ * SLOT_MISSING, SLOT_LOST or PUBLICATION_MISSING; with one it stands in the gap and says so, until a repair has closed it.
+ * Anything that may pass is waited for.
  */
 export function createRelay(options: RelayOptions): Service & HealthSource {
   return new Relay(options);
@@ -100,6 +113,7 @@ class Relay implements Service, HealthSource {
   private stopped: Promise<void> | undefined;
   private slot: SlotFacts | undefined;
   private foreignTableSeen = false;
+  private lastPublished: SourceRow | undefined;
 
   constructor(options: RelayOptions) {
     this.name = `relay.${options.domain}`;
@@ -125,12 +139,16 @@ class Relay implements Service, HealthSource {
       settings: this.settings,
       clock,
       logger: logger.child({ domain }),
+      ...(options.identity === undefined ? {} : { guard: this.guardOf(options.identity) }),
       handlers: {
         onRow: (row) => this.receive(row),
         onReset: () => this.reset(),
         onState: (state) => this.showState(state),
         onStatus: (status) => options.onStatus?.(status),
-        onGap: (error) => options.onGap?.(error),
+        onGap: (error) => {
+          metrics.gauge('millrace_capture_gap', { domain, code: error.code }, 1);
+          options.onGap?.(error);
+        },
       },
     });
   }
@@ -184,6 +202,30 @@ class Relay implements Service, HealthSource {
     return undefined;
   }
 
+  private guardOf(identity: SourceIdentity): SourceGuard {
+    const { repair, metrics, domain } = this.options;
+    return {
+      check: () => identity.check(),
+      remember: (position) => identity.confirm(position, this.lastPublished === undefined ? undefined : publishedRow(this.lastPublished)),
+      untilRepaired: async (error, signal) => {
+        if (repair !== undefined && !needsPerson(error.code)) await repair(error, signal);
+        else await this.untilAnotherEpoch(identity, signal);
+        metrics.gauge('millrace_capture_gap', { domain, code: error.code }, 0);
+      },
+    };
+  }
+
+  /** Somebody repairs from outside: a new epoch in the memory says when it is done. */
+  private async untilAnotherEpoch(identity: SourceIdentity, signal: AbortSignal): Promise<void> {
+    let known: number | undefined;
+    while (!signal.aborted) {
+      const epoch = await identity.rememberedEpoch().catch(() => undefined); // Kafka is away: asked again
+      known ??= epoch;
+      if (epoch !== undefined && epoch !== known) return;
+      await this.options.clock.sleep(this.settings.gapPollMs, signal).catch(() => undefined);
+    }
+  }
+
   private receive(row: SourceRow): void {
     if (row.relation.schema === this.options.domain && row.relation.name === 'outbox') {
       this.queue.push(row);
@@ -226,6 +268,7 @@ class Relay implements Service, HealthSource {
       try {
         await this.failpoint('rows-taken');
         await this.publisher.publish(rows, signal);
+        this.lastPublished = rows.at(-1) ?? this.lastPublished;
         this.stream.acknowledge(rows);
         this.options.metrics.gauge(
           'millrace_capture_unacknowledged_bytes',
@@ -280,6 +323,19 @@ class Relay implements Service, HealthSource {
   /** Ends early at the end of the lifetime; the callers look at it themselves. */
   private async sleep(ms: number): Promise<void> {
     await this.options.clock.sleep(ms, this.lifetime.signal).catch(() => undefined);
+  }
+}
+
+/** As the outbox table finds it again; undefined for a row that cannot be read. */
+function publishedRow(row: SourceRow): PublishedRow | undefined {
+  if (row.relation.name !== 'outbox') return undefined;
+  try {
+    const { id, created_at: createdAt } = readOutboxRow(outboxLayout(row.relation), row.tuple);
+    if (id === null || createdAt === null) return undefined;
+    return { id: utf8Text(id), createdAt: utf8Text(createdAt), commitLsn: row.transaction.commitLsn };
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return undefined;
+    throw thrown;
   }
 }
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../test/support/system-clock.ts';
 import type { TemporaryDatabases } from '../../test/support/temporary-databases.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
-import type { CaptureSource } from './capture-source.ts';
+import type { CaptureSource } from './source.ts';
 import { checkCaptureSource, dropCaptureSource, ensureCaptureSource } from './capture-source.ts';
 import { dropPublication } from './publication.ts';
 import { confirmedLagBytes, readSlot, retainedBytes } from './slot.ts';

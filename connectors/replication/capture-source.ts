@@ -1,23 +1,20 @@
 import type { Clock } from '../../core/clock.ts';
 import { ClassifiedError } from '../../core/errors.ts';
+import { formatLsn } from '../../core/lsn.ts';
 import type { PublicationDeclaration, PublicationSighting } from './publication.ts';
 import { dropPublication, ensurePublication, publicationExists, sightPublication } from './publication.ts';
+import type { CaptureSource } from './source.ts';
+import { deleteSourceRow, readSourceRow, writeSourceRow } from './source-facts.ts';
 import { assertUsable, dropSlot, ensureSlot, readSlot } from './slot.ts';
 import type { KeptSqlSession, Sql } from './sql-session.ts';
 import { withSqlSession } from './sql-session.ts';
-
-export interface CaptureSource {
-  /** Of the domain's own database. */
-  readonly url: string;
-  readonly slot: string;
-  readonly publication: PublicationDeclaration;
-}
 
 /**
  * Makes publication and slot, in this order; returns what it changed, in words, and nothing the second time. The publication
  * is made by the role of `ownerUrl`, who owns the table; the slot by the role of the source, who may be no more than capture needs.
  * @throws ClassifiedError PUBLICATION_MISSING when the slot is older than its publication would be: such a slot can never be
- * read. SLOT_LOST, CONFIGURATION_INVALID, POSTGRES_UNAVAILABLE.
+ * read. SLOT_MISSING when the slot was made before: what it had not sent is to be repaired first. SLOT_LOST,
+ * CONFIGURATION_INVALID, POSTGRES_UNAVAILABLE.
  */
 export async function ensureCaptureSource(source: CaptureSource, ownerUrl = source.url): Promise<string[]> {
   const published = await withSqlSession(ownerUrl, async (sql) => {
@@ -26,9 +23,22 @@ export async function ensureCaptureSource(source: CaptureSource, ownerUrl = sour
     if (slot !== undefined && !(await publicationExists(sql, source.publication.name))) {
       throw new ClassifiedError('PUBLICATION_MISSING', `the slot ${source.slot} exists without its publication ${source.publication.name}`);
     }
+    if (slot === undefined && (await readSourceRow(sql, source)) !== undefined) {
+      throw new ClassifiedError('SLOT_MISSING', `the slot ${source.slot} was made before, and is gone`);
+    }
     return ensurePublication(sql, source.publication);
   });
-  return [...published, ...(await withSqlSession(source.url, (sql) => ensureSlot(sql, source.slot)))];
+  const made = await withSqlSession(source.url, (sql) => ensureSlot(sql, source.slot));
+  if (made.length > 0) await withSqlSession(ownerUrl, (sql) => recordBirth(sql, source));
+  return [...published, ...made];
+}
+
+/** What the database remembers of a new slot: nobody has read from it yet, so that it stands where it began. */
+async function recordBirth(sql: Sql, source: CaptureSource): Promise<void> {
+  const [slot, publication] = [await readSlot(sql, source.slot), await sightPublication(sql, source.publication)];
+  if (slot?.confirmedFlushLsn === undefined || publication === undefined) return;
+  const consistentPoint = formatLsn(slot.confirmedFlushLsn);
+  await writeSourceRow(sql, source, { epoch: 1, consistentPoint, publication: publication.version, kafkaCluster: undefined });
 }
 
 /** Drops slot and publication: everything that was not published yet is lost to the capture. For reset and tests. */
@@ -36,6 +46,7 @@ export async function dropCaptureSource(source: CaptureSource, clock: Clock): Pr
   await withSqlSession(source.url, async (sql) => {
     await dropSlot(sql, source.slot, clock);
     await dropPublication(sql, source.publication.name);
+    await deleteSourceRow(sql, source);
   });
 }
 
@@ -48,7 +59,8 @@ export interface SourceCheck {
 
 /**
  * Looks whether the slot can be streamed from.
- * @throws ClassifiedError SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING, CONFIGURATION_INVALID, POSTGRES_UNAVAILABLE.
+ * @throws ClassifiedError SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING, PUBLICATION_CHANGED, CONFIGURATION_INVALID,
+ * POSTGRES_UNAVAILABLE.
  */
 export async function checkCaptureSource(source: CaptureSource): Promise<SourceCheck> {
   return withSqlSession(source.url, async (sql) => {
@@ -61,7 +73,7 @@ export async function checkCaptureSource(source: CaptureSource): Promise<SourceC
   });
 }
 
-/** @throws ClassifiedError PUBLICATION_MISSING, POSTGRES_UNAVAILABLE, CONFIGURATION_INVALID. */
+/** @throws ClassifiedError PUBLICATION_MISSING, PUBLICATION_CHANGED, POSTGRES_UNAVAILABLE, CONFIGURATION_INVALID. */
 export async function lookAtPublication(session: KeptSqlSession, publication: PublicationDeclaration): Promise<PublicationSighting> {
   return session.run((sql) => usablePublication(sql, publication));
 }
@@ -71,7 +83,7 @@ async function usablePublication(sql: Sql, declaration: PublicationDeclaration):
   if (sighting?.whole === true) return sighting;
   const shown = `${declaration.schema}.${declaration.table}`;
   throw new ClassifiedError(
-    'PUBLICATION_MISSING',
+    sighting === undefined ? 'PUBLICATION_MISSING' : 'PUBLICATION_CHANGED',
     sighting === undefined
       ? `there is no publication ${declaration.name}`
       : `the publication ${declaration.name} does not yield every insert into ${shown}`,

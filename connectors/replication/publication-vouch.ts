@@ -1,6 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Lsn } from '../../core/lsn.ts';
-import { LSN_ZERO, maxLsn } from '../../core/lsn.ts';
+import { LSN_ZERO, maxLsn, minLsn } from '../../core/lsn.ts';
+
+/**
+ * Remembers, outside of the source, that a position is about to be told: true when it is durable there, false when that
+ * cannot be said now.
+ * @throws ClassifiedError with the code of a gap that was found on the way. Throws nothing else.
+ */
+export type RememberPosition = (position: Lsn) => Promise<boolean>;
 
 /**
  * Looks at the publication: true when it is as it was when the stream began, false when that cannot be told now.
@@ -10,6 +17,8 @@ export type LookAtPublication = () => Promise<boolean>;
 
 export interface VouchOptions {
   readonly look: LookAtPublication;
+  /** Left out: what was received before a look may be told as soon as it is durable. */
+  readonly remember?: RememberPosition;
   /** Between two looks at least, while positions move. */
   readonly intervalMs: number;
   readonly clock: Clock;
@@ -80,17 +89,29 @@ export class PublicationVouch {
     clearTimeout(this.timer);
   }
 
+  /** A function, because a stop can come while one waits. */
+  private isOver(): boolean {
+    return this.over;
+  }
+
   private async look(): Promise<void> {
     this.lastLookMs = this.options.clock.monotonicMs();
     // Taken before the look: what is received during it is left to the next one.
     const before = this.options.received();
+    const { remember } = this.options;
+    let position = before;
     try {
-      if (!(await this.options.look()) || this.over) return;
+      if (!(await this.options.look()) || this.isOver()) return;
+      if (remember !== undefined) {
+        // Only what could be told now is remembered: the memory is never ahead of what Kafka has acknowledged.
+        position = minLsn(before, this.options.wanted());
+        if (!(await remember(position)) || this.isOver()) return;
+      }
     } catch (thrown) {
       this.options.onChanged(thrown);
       return;
     }
-    this.vouched = maxLsn(this.vouched, before);
+    this.vouched = maxLsn(this.vouched, position);
     this.options.onVouched();
   }
 }

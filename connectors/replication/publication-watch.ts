@@ -1,8 +1,9 @@
 import { ClassifiedError } from '../../core/errors.ts';
-import type { CaptureSource } from './capture-source.ts';
+import type { CaptureSource } from './source.ts';
 import { lookAtPublication } from './capture-source.ts';
 import { classifyPostgresError } from './postgres-errors.ts';
 import type { PublicationSighting } from './publication.ts';
+import { isGap } from './source-findings.ts';
 import { KeptSqlSession } from './sql-session.ts';
 
 /** Knows how the publication looked when its stream first saw it, over all connections of that stream. */
@@ -19,17 +20,17 @@ export class PublicationWatch {
     this.session = new KeptSqlSession(source.url);
   }
 
-  /** @throws ClassifiedError PUBLICATION_MISSING */
+  /** @throws ClassifiedError PUBLICATION_CHANGED */
   assertUnchanged(seen: PublicationSighting): void {
     this.version ??= seen.version;
     if (seen.version === this.version) return;
     const { name } = this.source.publication;
-    throw new ClassifiedError('PUBLICATION_MISSING', `the publication ${name} was changed while it was streamed, and rows may be missing`);
+    throw new ClassifiedError('PUBLICATION_CHANGED', `the publication ${name} was changed while it was streamed, and rows may be missing`);
   }
 
   /**
    * True when the publication is as it was; false when that cannot be told now.
-   * @throws ClassifiedError PUBLICATION_MISSING
+   * @throws ClassifiedError PUBLICATION_MISSING, PUBLICATION_CHANGED
    */
   async look(): Promise<boolean> {
     try {
@@ -39,7 +40,7 @@ export class PublicationWatch {
       return seen.settled;
     } catch (thrown) {
       const error = classifyPostgresError(thrown, 'the look at the publication');
-      if (error.code === 'PUBLICATION_MISSING') throw error;
+      if (isGap(error)) throw error;
       this.onLook(error);
       return false;
     }

@@ -5,15 +5,17 @@ import type { Lsn } from '../../core/lsn.ts';
 import { LSN_ZERO, formatLsn } from '../../core/lsn.ts';
 import { reconnectDelayMs } from '../../core/retry-policy.ts';
 import { aborted } from './aborted.ts';
-import type { CaptureSource } from './capture-source.ts';
+import type { SourceCheck } from './capture-source.ts';
+import type { CaptureSource } from './source.ts';
 import { checkCaptureSource } from './capture-source.ts';
+import { isGap } from './source-findings.ts';
 import { UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
 import { PublicationWatch } from './publication-watch.ts';
 import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
 import { withSqlSession } from './sql-session.ts';
 import type { StandbyStatus } from './standby-status.ts';
-import type { SessionSettings, SourceRow } from './stream-session.ts';
+import type { SessionDependencies, SessionSettings, SourceRow } from './stream-session.ts';
 import { StreamSession } from './stream-session.ts';
 import type { StreamEvent, StreamState } from './stream-state.ts';
 import { nextStreamState } from './stream-state.ts';
@@ -59,6 +61,18 @@ export interface StreamOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly open?: OpenWalSender;
+  /** Left out: only slot and publication themselves are checked, and a gap is never left. */
+  readonly guard?: SourceGuard;
+}
+
+/** Knows whether the source is the one that was captured before. */
+export interface SourceGuard {
+  /** Before each connection. @throws ClassifiedError with the code of a gap; or of an outage, which is waited out. */
+  check(): Promise<void>;
+  /** Before a position is told. @throws the same; an outage keeps the position untold. */
+  remember(position: Lsn): Promise<boolean>;
+  /** Resolves when the gap may be closed; rejects never, and ends with the signal. */
+  untilRepaired(error: ClassifiedError, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -74,7 +88,8 @@ export class ReplicationStream {
   private error: ClassifiedError | undefined;
   private running: Promise<void> | undefined;
   private lastFlush: Lsn = LSN_ZERO;
-  private readonly watch: PublicationWatch;
+  /** A new one after a repair, which may have changed the publication. */
+  private watch: PublicationWatch;
 
   constructor(options: StreamOptions) {
     this.options = options;
@@ -82,8 +97,9 @@ export class ReplicationStream {
   }
 
   /**
-   * Resolves when the first check is done: streaming, waiting as a standby, or trying again because PostgreSQL is away.
-   * @throws ClassifiedError SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING, CONFIGURATION_INVALID.
+   * Resolves when the first check is done: streaming, waiting as a standby, trying again because PostgreSQL is away, or, with
+   * a guard, standing in a gap.
+   * @throws ClassifiedError CONFIGURATION_INVALID; without a guard also SLOT_MISSING, SLOT_LOST, PUBLICATION_MISSING.
    */
   async start(signal: AbortSignal): Promise<void> {
     if (this.isStopping() || this.running !== undefined) return;
@@ -175,9 +191,15 @@ export class ReplicationStream {
       if (isGap(error)) {
         this.report(error);
         this.move('gap-found');
-        settle(error);
+        settle(this.options.guard === undefined ? error : undefined);
         this.options.handlers.onGap?.(error);
-        return;
+        await this.watch.close();
+        await this.options.guard?.untilRepaired(error, this.stopping.signal);
+        if (this.options.guard === undefined || this.isStopping()) return;
+        this.watch = new PublicationWatch(this.options.source, (failure) => this.onLook(failure));
+        this.failures = 0;
+        this.move('repaired');
+        continue;
       }
       this.move(error.code === 'SLOT_IN_USE' ? 'slot-in-use' : 'connection-lost');
       this.report(error);
@@ -191,14 +213,43 @@ export class ReplicationStream {
   /** Checks, streams until the connection ends, and says why it ended. */
   private async connectOnce(onStreaming: () => void): Promise<ClassifiedError> {
     try {
-      const check = await checkCaptureSource(this.options.source);
-      this.watch.assertUnchanged(check.publication);
+      const check = await this.look();
       if (check.slotActive) return new ClassifiedError('SLOT_IN_USE', `the slot ${this.options.source.slot} is in use`);
+      await this.options.guard?.check();
       if (this.isStopping()) return new ClassifiedError('POSTGRES_UNAVAILABLE', 'stopped');
       const thrown = await this.stream(this.sessionSettings(check.walSenderTimeoutMs), onStreaming);
       return await this.classify(thrown);
     } catch (thrown) {
       return classifyPostgresError(thrown, 'the check of slot and publication');
+    }
+  }
+
+  private async look(): Promise<SourceCheck> {
+    try {
+      const check = await checkCaptureSource(this.options.source);
+      this.watch.assertUnchanged(check.publication);
+      return check;
+    } catch (thrown) {
+      // What is missing may be missing because the whole database is another one: that is the graver word.
+      if (thrown instanceof ClassifiedError && isGap(thrown)) await this.options.guard?.check();
+      throw thrown;
+    }
+  }
+
+  private memory(): Pick<SessionDependencies, 'remember'> {
+    const { guard } = this.options;
+    return guard === undefined ? {} : { remember: (position) => this.remember(guard, position) };
+  }
+
+  /** An outage of the memory keeps the position where it is, as one of the looks at the publication does. */
+  private async remember(guard: SourceGuard, position: Lsn): Promise<boolean> {
+    try {
+      return await guard.remember(position);
+    } catch (thrown) {
+      const error = classifyPostgresError(thrown, 'the memory of the source');
+      if (isGap(error)) throw error;
+      this.onLook(error);
+      return false;
     }
   }
 
@@ -227,7 +278,7 @@ export class ReplicationStream {
           onStatus: (status) => handlers.onStatus?.(status),
           onEnded: resolve,
         },
-        { clock, open: this.options.open ?? openWalSender, look: () => this.watch.look() },
+        { clock, open: this.options.open ?? openWalSender, look: () => this.watch.look(), ...this.memory() },
       );
     });
     const thrown = await ended;
@@ -254,10 +305,21 @@ export class ReplicationStream {
 
   /** SQLSTATE 42704 says that slot or publication is missing; which one, the server has to be asked. */
   private async classify(thrown: unknown): Promise<ClassifiedError> {
+    if (thrown instanceof ClassifiedError && thrown.code === 'PUBLICATION_MISSING') return this.nameMissingPublication(thrown);
     if (sqlState(thrown) !== UNDEFINED_OBJECT) return classifyPostgresError(thrown, 'the replication stream');
     await checkCaptureSource(this.options.source);
     // Both are there: the publication is younger than the slot, which will not see it.
-    return new ClassifiedError('PUBLICATION_MISSING', 'the slot is older than its publication', { cause: thrown });
+    return new ClassifiedError('PUBLICATION_YOUNGER', 'the slot is older than its publication', { cause: thrown });
+  }
+
+  /** The server did not find the publication at a point of its log. When it is there now, it is the younger one. */
+  private async nameMissingPublication(seen: ClassifiedError): Promise<ClassifiedError> {
+    try {
+      await checkCaptureSource(this.options.source);
+      return new ClassifiedError('PUBLICATION_YOUNGER', 'the slot is older than its publication', { cause: seen });
+    } catch {
+      return seen; // whatever it is now: at that point it was missing
+    }
   }
 
   private async pauseBeforeRetry(error: ClassifiedError): Promise<void> {
@@ -309,8 +371,4 @@ export class ReplicationStream {
     this.current = next;
     this.options.handlers.onState(next);
   }
-}
-
-function isGap(error: ClassifiedError): boolean {
-  return error.code === 'SLOT_MISSING' || error.code === 'SLOT_LOST' || error.code === 'PUBLICATION_MISSING';
 }

@@ -17,6 +17,10 @@ export interface SlotFacts {
   readonly restartLsn: Lsn | undefined;
   /** The server is to be believed only in `lost`: the WAL that the slot needs is gone. */
   readonly walStatus: string | undefined;
+  /** Why the server gave the slot up; from PostgreSQL 16 on. */
+  readonly invalidationReason: string | undefined;
+  /** Transactions that were decoded since the slot was made, or since the server crashed. */
+  readonly transactionsSent: bigint;
   readonly currentLsn: Lsn;
 }
 
@@ -38,6 +42,8 @@ interface SlotRow {
   readonly confirmed_flush_lsn: string | null;
   readonly restart_lsn: string | null;
   readonly wal_status: string | null;
+  readonly invalidation_reason: string | null;
+  readonly total_txns: string;
   readonly current_lsn: string;
 }
 
@@ -54,6 +60,8 @@ export async function readSlot(sql: Sql, name: string): Promise<SlotFacts | unde
     confirmedFlushLsn: position(row.confirmed_flush_lsn),
     restartLsn: position(row.restart_lsn),
     walStatus: row.wal_status ?? undefined,
+    invalidationReason: row.invalidation_reason ?? undefined,
+    transactionsSent: BigInt(row.total_txns),
     currentLsn: parseLsn(row.current_lsn),
   };
 }
@@ -106,10 +114,13 @@ export async function dropSlot(sql: Sql, name: string, clock: Clock, timeoutMs =
 
 async function readSlotRow(sql: Sql, name: string): Promise<SlotRow | undefined> {
   const { rows } = await sql.query(
+    // A column that this version of the server does not have reads as NULL.
     `SELECT plugin, database, active, active_pid, confirmed_flush_lsn::text, restart_lsn::text, wal_status,
+            to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
+            coalesce((SELECT total_txns FROM pg_stat_replication_slots t WHERE t.slot_name = s.slot_name), 0)::text AS total_txns,
             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS current_lsn
-       FROM pg_replication_slots
-      WHERE slot_name = $1`,
+       FROM pg_replication_slots s
+      WHERE s.slot_name = $1`,
     [name],
   );
   return rows[0] as SlotRow | undefined;

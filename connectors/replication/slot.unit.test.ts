@@ -13,6 +13,8 @@ const slot: SlotFacts = {
   confirmedFlushLsn: parseLsn('0/10'),
   restartLsn: parseLsn('0/8'),
   walStatus: 'reserved',
+  invalidationReason: undefined,
+  transactionsSent: 0n,
   currentLsn: parseLsn('0/20'),
 };
 

@@ -6,7 +6,7 @@ import type { LedgerTransaction } from './ack-ledger.ts';
 import { AckLedger } from './ack-ledger.ts';
 import type { PgoutputMessage, Relation } from './pgoutput.ts';
 import { decodePgoutput } from './pgoutput.ts';
-import type { LookAtPublication } from './publication-vouch.ts';
+import type { LookAtPublication, RememberPosition } from './publication-vouch.ts';
 import { PublicationVouch } from './publication-vouch.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import type { OpenWalSender, WalSenderConnection, WalSenderTarget } from './walsender-connection.ts';
@@ -60,6 +60,8 @@ export interface SessionDependencies {
   readonly clock: Clock;
   readonly open: OpenWalSender;
   readonly look: LookAtPublication;
+  /** Left out: a position may be told when the look allows it. */
+  readonly remember?: RememberPosition;
 }
 
 /** Memory that a row takes beside its bytes. */
@@ -92,6 +94,7 @@ export class StreamSession {
     this.lastHeardMs = this.clock.monotonicMs();
     this.vouch = new PublicationVouch({
       look: dependencies.look,
+      ...(dependencies.remember === undefined ? {} : { remember: dependencies.remember }),
       intervalMs: settings.publicationLookMs,
       clock: this.clock,
       received: () => this.receivedLsn,

@@ -7,12 +7,13 @@
  * - `waiting`: a warm standby: somebody else holds the slot.
  * - `disconnected`: the connection is lost or could not be made; tried again after a delay, without end.
  * - `draining`: reads no more and waits until what was read is acknowledged.
- * - `gap`: slot or publication are missing or lost, so events may be missing: never left by itself.
+ * - `gap`: the source, the slot, the publication or the topics are not what they were, so events may be missing: left only
+ *   after a repair.
  */
 export const STREAM_STATES = ['stopped', 'checking', 'streaming', 'waiting', 'disconnected', 'draining', 'gap'] as const;
 export type StreamState = (typeof STREAM_STATES)[number];
 
-export type StreamEvent = 'start' | 'streaming' | 'slot-in-use' | 'connection-lost' | 'retry' | 'gap-found' | 'drain' | 'stop';
+export type StreamEvent = 'start' | 'streaming' | 'slot-in-use' | 'connection-lost' | 'retry' | 'gap-found' | 'repaired' | 'drain' | 'stop';
 
 const TRANSITIONS: Readonly<Record<StreamState, Partial<Readonly<Record<StreamEvent, StreamState>>>>> = {
   stopped: { start: 'checking', stop: 'stopped' },
@@ -39,11 +40,12 @@ const TRANSITIONS: Readonly<Record<StreamState, Partial<Readonly<Record<StreamEv
     'slot-in-use': 'draining',
     'connection-lost': 'draining',
     'gap-found': 'draining',
+    repaired: 'draining',
     retry: 'draining',
     drain: 'draining',
     stop: 'stopped',
   },
-  gap: { drain: 'draining', stop: 'stopped' },
+  gap: { repaired: 'checking', drain: 'draining', stop: 'stopped' },
 };
 
 /** @throws RangeError when the event cannot happen in that state. */

@@ -1,15 +1,8 @@
-import type {
-  BrokerAdmin,
-  BrokerDriver,
-  Consumer,
-  ConsumerOptions,
-  PartitionOffsets,
-  Producer,
-  TopicDeclaration,
-} from '../../core/broker.ts';
+import type { BrokerAdmin, BrokerDriver, Consumer, ConsumerOptions, Producer, TopicDeclaration } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
+import type { LogReader, PartitionOffsets } from '../../core/log-reader.ts';
 import { SILENT_LOGGER, type Logger } from '../../core/log.ts';
-import type { Offset } from '../../core/offset.ts';
+import { offset, type Offset } from '../../core/offset.ts';
 import type { BatchProducer } from '../../core/record-batch.ts';
 import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
 import { InMemoryBatchProducer, type InMemoryBatchServer } from './in-memory-batch-producer.ts';
@@ -23,6 +16,8 @@ export interface InMemoryBrokerOptions {
   /** Timestamp of records that bring none. */
   readonly nowMs?: () => number;
 }
+
+const LOG_SLICE_RECORDS = 500;
 
 /** What a test may look at and break. */
 export interface InMemoryBrokerInspection {
@@ -95,6 +90,30 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
           this.deleteGroups(groups);
         });
       },
+      stop: async () => undefined,
+    };
+  }
+
+  logReader(): LogReader {
+    return {
+      describe: async (topics) =>
+        this.read(() => ({
+          clusterId: 'in-memory',
+          topics: this.log.facts(topics).map((facts) => ({ ...facts, partitions: this.offsets([facts.topic]) })),
+        })),
+      offsetsSince: async (topic, timestampMs) =>
+        this.read(() =>
+          this.log.partitionsOf(topic).flatMap((partition) => {
+            const found = this.log.read(partition, 0n as Offset, Infinity).find((record) => record.timestampMs >= timestampMs);
+            return found === undefined ? [] : [{ ...partition, offset: found.offset }];
+          }),
+        ),
+      read: async (partition, from) =>
+        this.read(() => {
+          const records = this.log.read(partition, from, LOG_SLICE_RECORDS);
+          const end = this.log.end(partition);
+          return { records, next: offset(records.length === 0 ? from : from + BigInt(records.length)), end };
+        }),
       stop: async () => undefined,
     };
   }

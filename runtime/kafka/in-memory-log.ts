@@ -1,5 +1,6 @@
 import type { TopicDeclaration } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
+import type { TopicFacts } from '../../core/log-reader.ts';
 import { offset, type Offset } from '../../core/offset.ts';
 import { recordBytes, type ConsumedRecord, type ProducerRecord, type TopicPartition } from '../../core/record.ts';
 import { partitionOfKey } from './murmur2.ts';
@@ -10,6 +11,7 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
 const BATCH_OVERHEAD_BYTES = 80;
 
 interface Topic {
+  readonly id: string;
   readonly partitions: ConsumedRecord[][];
   readonly config: Map<string, string>;
   roundRobin: number;
@@ -20,9 +22,12 @@ type StoredRecord = Pick<ConsumedRecord, 'key' | 'value' | 'headers' | 'timestam
 /** Topics, partitions and their records: the part of a broker that knows nothing of groups. */
 export class InMemoryLog {
   private readonly topics = new Map<string, Topic>();
+  private created = 0;
 
   create(topic: TopicDeclaration): void {
+    this.created += 1;
     this.topics.set(topic.topic, {
+      id: `topic-${this.created}`,
       partitions: Array.from({ length: topic.partitions }, () => []),
       config: new Map(declaredConfig(topic)),
       roundRobin: 0,
@@ -49,6 +54,15 @@ export class InMemoryLog {
 
   describe(): ReadonlyMap<string, ExistingTopic> {
     return new Map([...this.topics].map(([name, topic]) => [name, { partitions: topic.partitions.length, config: topic.config }]));
+  }
+
+  facts(names: readonly string[]): Omit<TopicFacts, 'partitions'>[] {
+    return names.flatMap((topic) => {
+      const found = this.topics.get(topic);
+      if (found === undefined) return [];
+      const retentionMs = Number(found.config.get('retention.ms') ?? -1);
+      return [{ topic, id: found.id, retentionMs: retentionMs < 0 ? undefined : retentionMs, removesYoung: false }];
+    });
   }
 
   partitionsOf(name: string): TopicPartition[] {

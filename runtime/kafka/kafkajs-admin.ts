@@ -1,5 +1,6 @@
 import kafkajs, { type Admin as KafkaAdmin, type DescribeConfigResponse } from 'kafkajs';
-import type { BrokerAdmin, PartitionOffsets, TopicDeclaration } from '../../core/broker.ts';
+import type { BrokerAdmin, TopicDeclaration } from '../../core/broker.ts';
+import type { PartitionOffsets } from '../../core/log-reader.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import { offset, type Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';

@@ -1,11 +1,13 @@
 import type { BrokerAdmin, BrokerDriver, Consumer, ConsumerOptions, Producer } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
+import type { LogReader } from '../../core/log-reader.ts';
 import type { HealthReport, HealthSource } from '../../core/lifecycle.ts';
 import type { BatchProducer } from '../../core/record-batch.ts';
 import { KafkaJsAdmin } from './kafkajs-admin.ts';
 import { KafkaJsBatchProducer } from './kafkajs-batch-producer.ts';
 import type { KafkaJsSettings } from './kafkajs-client.ts';
 import { KafkaJsConsumer } from './kafkajs-consumer.ts';
+import { KafkaJsLogReader } from './kafkajs-log-reader.ts';
 import { applyKafkaJsPatches, PATCHED_VERSION } from './kafkajs-patches.ts';
 import { KafkaJsProducer } from './kafkajs-producer.ts';
 
@@ -43,6 +45,9 @@ export function createKafkaJsDriver(options: KafkaJsSettings): BrokerDriver & He
     },
     admin(): BrokerAdmin {
       return new KafkaJsAdmin(settings);
+    },
+    logReader(): LogReader {
+      return new KafkaJsLogReader(settings);
     },
     health(): HealthReport[] {
       const client: HealthReport = {

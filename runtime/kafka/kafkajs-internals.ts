@@ -1,4 +1,4 @@
-import type { Kafka } from 'kafkajs';
+import type { DescribeConfigResponse, Kafka, KafkaMessage } from 'kafkajs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 
@@ -152,6 +152,95 @@ export interface KafkaJsInternals {
   };
   readonly encodeRecord: (record: { key: Buffer | null; value: Buffer | null; headers: object }) => KafkaJsEncoder;
   readonly decodeRecord: (decoder: KafkaJsDecoder, batch: { firstOffset: string; firstTimestamp: string }) => { headers: unknown };
+}
+
+/** One connection to a broker, as kafkajs keeps it: what its public admin cannot ask can be asked here. */
+export interface KafkaJsClusterBroker {
+  readonly connectionPool: {
+    send<T>(request: {
+      readonly request: {
+        readonly apiKey: number;
+        readonly apiName: string;
+        readonly apiVersion: number;
+        readonly encode: () => Promise<unknown>;
+      };
+      readonly response: { readonly decode: (bytes: Buffer) => Promise<T>; readonly parse: (answer: T) => Promise<T> };
+    }): Promise<T>;
+  };
+  fetch(request: {
+    readonly maxWaitTime: number;
+    readonly minBytes: number;
+    readonly maxBytes: number;
+    readonly isolationLevel: number;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[];
+    }[];
+  }): Promise<{
+    readonly responses: readonly {
+      readonly partitions: readonly {
+        readonly highWatermark: string;
+        readonly messages: readonly (KafkaMessage & { readonly isControlRecord?: boolean })[];
+      }[];
+    }[];
+  }>;
+  describeConfigs(request: {
+    readonly resources: readonly { readonly type: number; readonly name: string }[];
+    readonly includeSynonyms: boolean;
+  }): Promise<DescribeConfigResponse>;
+}
+
+/** The client's own view of the cluster: connections, metadata and leaders, kept and renewed by kafkajs. */
+export interface KafkaJsClusterAccess {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findControllerBroker(): Promise<KafkaJsClusterBroker>;
+  findBroker(node: { readonly nodeId: string }): Promise<KafkaJsClusterBroker>;
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
+  fetchTopicsOffset(
+    topics: readonly {
+      readonly topic: string;
+      readonly fromBeginning?: boolean;
+      readonly fromTimestamp?: number;
+      readonly partitions: readonly { readonly partition: number }[];
+    }[],
+  ): Promise<
+    readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]
+  >;
+}
+
+type CreateCluster = (options: { readonly metadataMaxAge: number; readonly allowAutoTopicCreation: boolean }) => KafkaJsClusterAccess;
+
+/** @throws Error when the installed version has no such door. */
+export function kafkaJsCluster(client: Kafka, metadataMaxAgeMs: number): KafkaJsClusterAccess {
+  const door = Object.getOwnPropertySymbols(client).find((symbol) => symbol.description === 'private:Kafka:createCluster');
+  const create = door === undefined ? undefined : (client as unknown as Record<symbol, CreateCluster | undefined>)[door];
+  if (create === undefined) throw new Error('this version of kafkajs has no createCluster');
+  return create({ metadataMaxAge: metadataMaxAgeMs, allowAutoTopicCreation: false });
+}
+
+/** An encoder that holds these bytes, as a request's body has to be handed over. */
+export function kafkaJsBody(bytes: Buffer): unknown {
+  const Encoder = load('kafkajs/src/protocol/encoder') as new () => { writeBuffer(bytes: Buffer): unknown };
+  return new Encoder().writeBuffer(bytes);
+}
+
+export interface KafkaJsBodyReader {
+  readInt16(): number;
+  readInt32(): number;
+  readBoolean(): boolean;
+  readUVarInt(): number;
+  readUVarIntString(): string | null;
+  readBytes(length: number): Buffer | null;
+  readTaggedFields(): unknown;
+}
+
+export function kafkaJsBodyReader(bytes: Buffer): KafkaJsBodyReader {
+  const Decoder = load('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => KafkaJsBodyReader;
+  return new Decoder(bytes);
 }
 
 export function kafkaJsVersion(): string {

@@ -1,0 +1,129 @@
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Lsn } from '../../core/lsn.ts';
+import { parseLsn } from '../../core/lsn.ts';
+import type { CaptureSource } from './source.ts';
+import type { PublicationSighting } from './publication.ts';
+import { sightPublication } from './publication.ts';
+import type { SlotFacts } from './slot.ts';
+import { readSlot } from './slot.ts';
+import type { PublishedRow, SourceRecord } from './source-record.ts';
+import type { Sql } from './sql-session.ts';
+import { quoteIdentifier } from './sql-session.ts';
+import type { TimelineSwitch } from './timeline-history.ts';
+import { readTimelineSwitch } from './timeline-history.ts';
+
+/** What the database itself remembers of its capture. */
+export interface RememberedRow {
+  readonly epoch: number;
+  readonly consistentPoint: Lsn;
+  readonly publication: string;
+  readonly kafkaCluster: string | undefined;
+}
+
+/** The server and the database as they are now. */
+export interface SourceFacts {
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly currentLsn: Lsn;
+  readonly database: string;
+  readonly slot: SlotFacts | undefined;
+  readonly publication: PublicationSighting | undefined;
+  readonly row: RememberedRow | undefined;
+  /** Where the timeline that is remembered was left; undefined when the server is still on it, or nothing is remembered. */
+  readonly timelineSwitch: TimelineSwitch | 'unknown' | undefined;
+  /** Whether the last published row is in the outbox; `untold` when nothing is remembered, or its day may have been dropped. */
+  readonly lastPublished: 'there' | 'missing' | 'untold';
+}
+
+/** @throws ClassifiedError POSTGRES_UNAVAILABLE for a server in recovery: it cannot be the source, and may become it. */
+export async function readSourceFacts(sql: Sql, source: CaptureSource, remembered: SourceRecord | undefined): Promise<SourceFacts> {
+  const server = await readServer(sql);
+  const same = remembered?.systemIdentifier === server.systemIdentifier;
+  const moved = same && remembered.timeline !== server.timeline;
+  return {
+    ...server,
+    slot: await readSlot(sql, source.slot),
+    publication: await sightPublication(sql, source.publication),
+    row: await readSourceRow(sql, source),
+    timelineSwitch: moved ? await readTimelineSwitch(source.url, server.timeline, remembered.timeline) : undefined,
+    lastPublished: remembered?.lastPublished === undefined ? 'untold' : await findPublishedRow(sql, source, remembered.lastPublished),
+  };
+}
+
+async function readServer(sql: Sql): Promise<Pick<SourceFacts, 'systemIdentifier' | 'timeline' | 'currentLsn' | 'database'>> {
+  const recovery = await sql.query('SELECT pg_is_in_recovery() AS standby');
+  if ((recovery.rows[0] as { standby: boolean }).standby) {
+    throw new ClassifiedError('POSTGRES_UNAVAILABLE', 'the server is a standby, in recovery');
+  }
+  // The name of a WAL file begins with its timeline: true right after a promotion, when the last checkpoint still tells the old one.
+  const { rows } = await sql.query(
+    `SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system,
+            ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int AS timeline,
+            pg_current_wal_lsn()::text AS lsn,
+            current_database() AS database`,
+  );
+  const row = rows[0] as { system: string; timeline: number; lsn: string; database: string };
+  return { systemIdentifier: row.system, timeline: row.timeline, currentLsn: parseLsn(row.lsn), database: row.database };
+}
+
+/** Undefined also where the table is not: a database that was migrated by an older version. */
+export async function readSourceRow(sql: Sql, source: CaptureSource): Promise<RememberedRow | undefined> {
+  if (!(await hasSourceTable(sql, source))) return undefined;
+  const { rows } = await sql.query(
+    `SELECT epoch, consistent_point::text AS consistent_point, publication, kafka_cluster FROM ${tableOf(source)} WHERE slot = $1`,
+    [source.slot],
+  );
+  const row = rows[0] as { epoch: number; consistent_point: string; publication: string; kafka_cluster: string | null } | undefined;
+  if (row === undefined) return undefined;
+  return {
+    epoch: row.epoch,
+    consistentPoint: parseLsn(row.consistent_point),
+    publication: row.publication,
+    kafkaCluster: row.kafka_cluster ?? undefined,
+  };
+}
+
+/** Nothing happens where the table is not. */
+export async function writeSourceRow(
+  sql: Sql,
+  source: CaptureSource,
+  row: Omit<RememberedRow, 'consistentPoint'> & { consistentPoint: string },
+) {
+  if (!(await hasSourceTable(sql, source))) return;
+  await sql.query(
+    `INSERT INTO ${tableOf(source)} (slot, epoch, consistent_point, publication, kafka_cluster) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (slot) DO UPDATE SET epoch = excluded.epoch, consistent_point = excluded.consistent_point,
+       publication = excluded.publication, kafka_cluster = excluded.kafka_cluster, created_at = now()`,
+    [source.slot, row.epoch, row.consistentPoint, row.publication, row.kafkaCluster ?? null],
+  );
+}
+
+export async function deleteSourceRow(sql: Sql, source: CaptureSource): Promise<void> {
+  if (await hasSourceTable(sql, source)) await sql.query(`DELETE FROM ${tableOf(source)} WHERE slot = $1`, [source.slot]);
+}
+
+/**
+ * A day that was dropped for its age takes its rows with it. The row must be there when its day has a partition, or when
+ * the table still holds a row that is as old.
+ */
+async function findPublishedRow(sql: Sql, source: CaptureSource, row: PublishedRow): Promise<SourceFacts['lastPublished']> {
+  const { schema, table } = source.publication;
+  const outbox = `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+  const found = await sql.query(`SELECT 1 FROM ${outbox} WHERE id = $1 AND created_at = $2`, [row.id, row.createdAt]);
+  if (found.rows.length > 0) return 'there';
+  const { rows } = await sql.query(
+    `SELECT to_regclass(format('%I.%I', $1::text, $2::text || to_char($3::timestamptz AT TIME ZONE 'UTC', '"_p"YYYYMMDD'))) IS NOT NULL
+         OR EXISTS (SELECT 1 FROM ${outbox} WHERE created_at <= $3::timestamptz) AS expected`,
+    [schema, table, row.createdAt],
+  );
+  return (rows[0] as { expected: boolean }).expected ? 'missing' : 'untold';
+}
+
+async function hasSourceTable(sql: Sql, source: CaptureSource): Promise<boolean> {
+  const { rows } = await sql.query('SELECT to_regclass($1) IS NOT NULL AS there', [tableOf(source)]);
+  return (rows[0] as { there: boolean }).there;
+}
+
+function tableOf(source: CaptureSource): string {
+  return `${quoteIdentifier(source.publication.schema)}.capture_sources`;
+}

@@ -1,0 +1,156 @@
+import type { ErrorCode } from '../../core/errors.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { ClusterFacts, TopicFacts } from '../../core/log-reader.ts';
+import { formatLsn } from '../../core/lsn.ts';
+import type { CaptureSource } from './source.ts';
+import type { SourceFacts } from './source-facts.ts';
+import type { RememberedTopic, SourceRecord } from './source-record.ts';
+
+/** Why a slot must not be streamed from as if nothing had happened: events may be missing. */
+export const GAP_CODES = [
+  'DATABASE_FOREIGN',
+  'DATABASE_RESTORED',
+  'DATABASE_FAILED_OVER',
+  'CAPTURE_MEMORY_LOST',
+  'SLOT_MISSING',
+  'SLOT_LOST',
+  'SLOT_RECREATED',
+  'SLOT_AHEAD',
+  'PUBLICATION_MISSING',
+  'PUBLICATION_YOUNGER',
+  'PUBLICATION_CHANGED',
+  'TOPIC_MISSING',
+  'TOPIC_RECREATED',
+  'TOPIC_TRUNCATED',
+] as const satisfies readonly ErrorCode[];
+export type GapCode = (typeof GAP_CODES)[number];
+
+export interface Finding {
+  readonly code: GapCode;
+  readonly message: string;
+}
+
+export function isGap(error: ClassifiedError): boolean {
+  return (GAP_CODES as readonly string[]).includes(error.code);
+}
+
+export function findingError({ code, message }: Finding): ClassifiedError {
+  return new ClassifiedError(code, message);
+}
+
+/** The database may not be the one that was meant: nobody but a person can say. */
+export function needsPerson(code: ErrorCode): boolean {
+  return code === 'DATABASE_FOREIGN' || code === 'DATABASE_RESTORED';
+}
+
+/**
+ * Everything in which the source differs from what is remembered of it, the gravest first: another database before another
+ * slot before another publication before other topics. Pure.
+ */
+export function sourceFindings(
+  source: CaptureSource,
+  remembered: SourceRecord | undefined,
+  facts: SourceFacts,
+  cluster: ClusterFacts,
+  nowMs: number,
+): readonly Finding[] {
+  const database = remembered === undefined ? memoryFindings(facts, cluster) : databaseFindings(remembered, facts);
+  if (database.some(({ code }) => code === 'DATABASE_FOREIGN')) return database;
+  return [
+    ...database,
+    ...slotFindings(source, remembered, facts),
+    ...publicationFindings(source, remembered, facts),
+    ...(remembered?.topics ?? []).flatMap((topic) => topicFindings(topic, cluster, nowMs)),
+  ];
+}
+
+/** Differences of the topics alone: what a running relay looks for. */
+export function topicsFindings(topics: readonly RememberedTopic[], cluster: ClusterFacts, nowMs: number): readonly Finding[] {
+  return topics.flatMap((topic) => topicFindings(topic, cluster, nowMs));
+}
+
+function memoryFindings({ row }: SourceFacts, { clusterId }: ClusterFacts): Finding[] {
+  if (row?.kafkaCluster === undefined) return [];
+  const which = row.kafkaCluster === clusterId ? 'Kafka has forgotten' : 'this Kafka cluster is not the one that knew';
+  return [{ code: 'CAPTURE_MEMORY_LOST', message: `${which} how far the capture was` }];
+}
+
+function databaseFindings(remembered: SourceRecord, facts: SourceFacts): Finding[] {
+  if (remembered.systemIdentifier !== facts.systemIdentifier) {
+    const message = `the server's system identifier is ${facts.systemIdentifier}, and was ${remembered.systemIdentifier}`;
+    return [{ code: 'DATABASE_FOREIGN', message }];
+  }
+  const { timelineSwitch } = facts;
+  if (timelineSwitch === 'unknown') {
+    const message = `the server is on timeline ${facts.timeline}, which does not come from timeline ${remembered.timeline}`;
+    return [{ code: 'DATABASE_RESTORED', message }];
+  }
+  const missing = facts.lastPublished === 'missing';
+  if (timelineSwitch !== undefined) {
+    const where = `timeline ${facts.timeline} began at ${formatLsn(timelineSwitch.at)}`;
+    if (timelineSwitch.toTarget) return [{ code: 'DATABASE_RESTORED', message: `${where}, where a recovery target was set` }];
+    if (!missing && timelineSwitch.at >= remembered.flushLsn) return [];
+    const message = `${where}, behind what was published (up to ${formatLsn(remembered.flushLsn)})`;
+    return [{ code: 'DATABASE_FAILED_OVER', message }];
+  }
+  if (facts.currentLsn < remembered.flushLsn) {
+    const message = `the server's log ends at ${formatLsn(facts.currentLsn)}, and was published up to ${formatLsn(remembered.flushLsn)}`;
+    return [{ code: 'DATABASE_RESTORED', message }];
+  }
+  if (missing) return [{ code: 'DATABASE_RESTORED', message: 'the outbox lacks the row that was published last' }];
+  return [];
+}
+
+function slotFindings(source: CaptureSource, remembered: SourceRecord | undefined, { slot, row }: SourceFacts): Finding[] {
+  if (slot === undefined) return [{ code: 'SLOT_MISSING', message: `there is no slot ${source.slot}` }];
+  if (slot.walStatus === 'lost') {
+    const reason = slot.invalidationReason === undefined ? '' : ` (${slot.invalidationReason})`;
+    return [{ code: 'SLOT_LOST', message: `the slot ${source.slot} was invalidated${reason}` }];
+  }
+  const told = remembered?.flushLsn ?? row?.consistentPoint;
+  if (told === undefined || slot.confirmedFlushLsn === undefined || slot.confirmedFlushLsn <= told) return [];
+  const where = `the slot ${source.slot} stands at ${formatLsn(slot.confirmedFlushLsn)}, and was told nothing beyond ${formatLsn(told)}`;
+  // A slot that nobody has read from since it was made. The server counts anew after a crash, so that this is only a name.
+  return [{ code: slot.transactionsSent === 0n ? 'SLOT_RECREATED' : 'SLOT_AHEAD', message: where }];
+}
+
+function publicationFindings(source: CaptureSource, remembered: SourceRecord | undefined, { publication, row }: SourceFacts): Finding[] {
+  const { name, schema, table } = source.publication;
+  if (publication === undefined) return [{ code: 'PUBLICATION_MISSING', message: `there is no publication ${name}` }];
+  if (!publication.whole) {
+    return [{ code: 'PUBLICATION_CHANGED', message: `the publication ${name} does not yield every insert into ${schema}.${table}` }];
+  }
+  const known = remembered?.publication ?? row?.publication;
+  if (known === undefined || known === publication.version) return [];
+  if (known.split('/')[0] === publication.version.split('/')[0]) {
+    return [{ code: 'PUBLICATION_CHANGED', message: `the publication ${name} was changed, and rows may be missing` }];
+  }
+  return [{ code: 'PUBLICATION_YOUNGER', message: `the publication ${name} was made after its slot` }];
+}
+
+function topicFindings(remembered: RememberedTopic, { topics }: ClusterFacts, nowMs: number): Finding[] {
+  const found = topics.find(({ topic }) => topic === remembered.topic);
+  if (found === undefined) return [{ code: 'TOPIC_MISSING', message: `the topic ${remembered.topic} was deleted` }];
+  if (found.id !== remembered.id) {
+    return [{ code: 'TOPIC_RECREATED', message: `the topic ${remembered.topic} is not the one that was published to` }];
+  }
+  const where = truncatedPartition(remembered, found, nowMs);
+  return where === undefined ? [] : [{ code: 'TOPIC_TRUNCATED', message: `records are gone from ${remembered.topic}, partition ${where}` }];
+}
+
+/** Clocks of brokers and capture may differ by so much. */
+const CLOCK_SLACK_MS = 60_000;
+
+/** A partition that ends before its remembered end, or lacks a record that time could not have removed yet. */
+function truncatedPartition(remembered: RememberedTopic, found: TopicFacts, nowMs: number): number | undefined {
+  for (const { partition, earliest, end } of found.partitions) {
+    if (end < (remembered.ends[partition] ?? 0n)) return partition;
+    if (found.removesYoung) continue;
+    const oldestKeptMs = found.retentionMs === undefined ? -Infinity : nowMs - found.retentionMs + CLOCK_SLACK_MS;
+    const removed = remembered.marks.some(
+      (mark) => mark.partition === partition && mark.offset < earliest && mark.notBeforeMs > oldestKeptMs,
+    );
+    if (removed) return partition;
+  }
+  return undefined;
+}

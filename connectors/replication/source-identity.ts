@@ -1,0 +1,170 @@
+import type { Clock } from '../../core/clock.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { ClusterFacts, LogReader } from '../../core/log-reader.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Lsn } from '../../core/lsn.ts';
+import { formatLsn, maxLsn } from '../../core/lsn.ts';
+import type { CaptureSource } from './source.ts';
+import { hasMoved, rememberTopic } from './remembered-topics.ts';
+import type { SourceFacts } from './source-facts.ts';
+import { readSourceFacts, writeSourceRow } from './source-facts.ts';
+import type { Finding } from './source-findings.ts';
+import { findingError, sourceFindings, topicsFindings } from './source-findings.ts';
+import type { SourceMemory } from './source-memory.ts';
+import type { PublishedRow, SourceRecord } from './source-record.ts';
+import { withSqlSession } from './sql-session.ts';
+
+export interface SourceIdentityOptions {
+  readonly source: CaptureSource;
+  /** Every topic that the capture of this source publishes to. */
+  readonly topics: readonly string[];
+  readonly memory: SourceMemory;
+  readonly reader: LogReader;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Between two looks at the topics at least. */
+  readonly topicLookMs?: number;
+}
+
+const TOPIC_LOOK_MS = 10_000;
+
+/** The source and the memory of it, side by side. */
+export interface Assessment {
+  readonly remembered: SourceRecord | undefined;
+  readonly facts: SourceFacts;
+  readonly cluster: ClusterFacts;
+  /** What differs, the gravest first; empty when all is well. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Knows whether the source is still the one that was captured, and remembers how far it was (ADR 0009).
+ *
+ * The order of writes is its whole point: a position is written to the memory before it is told to the slot. So the slot
+ * stands at or below what is remembered, whenever the process dies; and whatever stands beyond was not moved by us.
+ */
+export class SourceIdentity {
+  private readonly options: SourceIdentityOptions;
+  private record: SourceRecord | undefined;
+  private lastTopicLookMs = -Infinity;
+  /** By the clock of the day: from when on records of the topics have no mark yet. */
+  private markedUntilMs: number | undefined;
+
+  constructor(options: SourceIdentityOptions) {
+    this.options = options;
+  }
+
+  /** Looks at everything, and changes nothing. @throws ClassifiedError POSTGRES_UNAVAILABLE, KAFKA_UNAVAILABLE, CONFIGURATION_INVALID. */
+  async assess(): Promise<Assessment> {
+    const { source, memory, reader, topics, clock } = this.options;
+    const [remembered, cluster] = await Promise.all([memory.read(source.slot), reader.describe(topics)]);
+    const facts = await withSqlSession(source.url, (sql) => readSourceFacts(sql, source, remembered));
+    return { remembered, facts, cluster, findings: sourceFindings(source, remembered, facts, cluster, clock.nowMs()) };
+  }
+
+  /**
+   * To be called before a stream begins: rejects with the gravest difference, as its own error code. A source that nobody
+   * remembers yet is remembered from here on.
+   */
+  async check(): Promise<void> {
+    const { remembered, facts, cluster, findings } = await this.assess();
+    const [gravest] = findings;
+    if (gravest !== undefined) throw findingError(gravest);
+    const known = remembered ?? firstRecord(this.options.source, facts, cluster);
+    this.record = { ...known, timeline: facts.timeline };
+    this.lastTopicLookMs = -Infinity;
+    this.markedUntilMs = this.options.clock.nowMs();
+    if (remembered?.timeline === facts.timeline && facts.row?.kafkaCluster === cluster.clusterId) return;
+    await this.remember(this.record, facts);
+  }
+
+  /**
+   * Resolves when the position may be told to the slot: it is in the memory, and the topics are what they were. False when
+   * that cannot be said now.
+   * @throws ClassifiedError TOPIC_MISSING, TOPIC_RECREATED, TOPIC_TRUNCATED
+   */
+  async confirm(position: Lsn, lastPublished: PublishedRow | undefined): Promise<boolean> {
+    if (this.record === undefined) return false;
+    const looked = await this.lookAtTopics(this.record);
+    if (position <= looked.flushLsn && looked === this.record) return true;
+    const next = {
+      ...looked,
+      flushLsn: maxLsn(looked.flushLsn, position),
+      lastPublished: lastPublished ?? looked.lastPublished,
+      writtenAtMs: this.options.clock.nowMs(),
+    };
+    await this.options.memory.write(next);
+    this.record = next;
+    return true;
+  }
+
+  /** The epoch that is remembered now: another one after a repair. */
+  async rememberedEpoch(): Promise<number> {
+    return (await this.options.memory.read(this.options.source.slot))?.epoch ?? 0;
+  }
+
+  private async lookAtTopics(record: SourceRecord): Promise<SourceRecord> {
+    const { clock, reader, topics, topicLookMs = TOPIC_LOOK_MS } = this.options;
+    if (clock.monotonicMs() - this.lastTopicLookMs < topicLookMs) return record;
+    const nowMs = clock.nowMs();
+    const cluster = await reader.describe(topics);
+    const [gravest] = topicsFindings(record.topics, cluster, nowMs);
+    if (gravest !== undefined) throw findingError(gravest);
+    this.lastTopicLookMs = clock.monotonicMs();
+    const moved = cluster.topics.filter((facts) =>
+      hasMoved(
+        record.topics.find(({ topic }) => topic === facts.topic),
+        facts,
+      ),
+    );
+    const sinceMs = this.markedUntilMs;
+    this.markedUntilMs = nowMs;
+    if (moved.length === 0) return record;
+    const renewed = await Promise.all(
+      moved.map((facts) =>
+        rememberTopic(
+          reader,
+          record.topics.find(({ topic }) => topic === facts.topic),
+          facts,
+          sinceMs,
+        ),
+      ),
+    );
+    const others = record.topics.filter(({ topic }) => !renewed.some((each) => each.topic === topic));
+    return { ...record, topics: [...others, ...renewed].sort((a, b) => (a.topic < b.topic ? -1 : 1)) };
+  }
+
+  /** First Kafka, then the database: a row that names the cluster says that the memory is there. */
+  private async remember(record: SourceRecord, facts: SourceFacts): Promise<void> {
+    const { memory, source, logger, clock } = this.options;
+    await memory.write({ ...record, writtenAtMs: clock.nowMs() });
+    await withSqlSession(source.url, (sql) =>
+      writeSourceRow(sql, source, {
+        epoch: record.epoch,
+        consistentPoint: formatLsn(facts.row?.consistentPoint ?? record.flushLsn),
+        publication: facts.row?.publication ?? record.publication,
+        kafkaCluster: record.kafkaCluster,
+      }),
+    );
+    logger.info({ slot: source.slot, epoch: record.epoch, timeline: record.timeline }, 'the source is remembered');
+  }
+}
+
+/** @throws ClassifiedError SLOT_MISSING, PUBLICATION_MISSING; neither can be when there was no finding. */
+function firstRecord(source: CaptureSource, facts: SourceFacts, { clusterId }: ClusterFacts): SourceRecord {
+  if (facts.slot?.confirmedFlushLsn === undefined) throw new ClassifiedError('SLOT_MISSING', `there is no slot ${source.slot}`);
+  if (facts.publication === undefined)
+    throw new ClassifiedError('PUBLICATION_MISSING', `there is no publication ${source.publication.name}`);
+  return {
+    slot: source.slot,
+    epoch: facts.row?.epoch ?? 1,
+    systemIdentifier: facts.systemIdentifier,
+    timeline: facts.timeline,
+    flushLsn: facts.row?.consistentPoint ?? facts.slot.confirmedFlushLsn,
+    publication: facts.publication.version,
+    lastPublished: undefined,
+    kafkaCluster: clusterId,
+    topics: [],
+    writtenAtMs: 0,
+  };
+}
