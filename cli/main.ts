@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { applyCommand } from './apply-command.ts';
 import { demoCommand } from './demo-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
+import { initCommand } from './init-command.ts';
 import { runCommand } from './run-command.ts';
 import { slotCommand } from './slot-command.ts';
 import { stackCommand } from './stack-command.ts';
@@ -24,6 +25,7 @@ Examples:
   millrace stack status                   what runs where`,
   )
   .addCommand(startCommand())
+  .addCommand(initCommand())
   .addCommand(applyCommand())
   .addCommand(runCommand())
   .addCommand(slotCommand())

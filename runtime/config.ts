@@ -241,6 +241,11 @@ export function loadConfig(environment: Environment, needs: ConfigNeeds = { auth
   return freeze(assemble(settings as unknown as Settings, { postgres: postgresUrls, capture: captureUrls, redis: redisUrls }));
 }
 
+/** The namespace alone, for what comes before there is a configuration. Empty when it is not set. */
+export function namespaceOf(environment: Environment): string {
+  return withConfigFile(environment, [])['MILLRACE_NAMESPACE'] ?? '';
+}
+
 /** The configuration as it may be shown: what could hold a secret is left out. */
 export function printableConfig(config: Config): Record<string, unknown> {
   const host = (text: string): string => new URL(text).host;

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { psqlScript } from '../init-script.ts';
+import { planRoles } from './role-plan.ts';
+
+const options = { domain: 'image', database: 'shop_image', publication: 'millrace_image', rolePrefix: 'millrace' };
+
+describe('the script of init', () => {
+  const script = psqlScript(planRoles(options));
+
+  it('makes an owner, an app and a capture role, of whom only capture may read the log and none is a superuser', () => {
+    expect(script).toContain('CREATE ROLE "millrace_image_capture" LOGIN REPLICATION CONNECTION LIMIT 20');
+    expect(script.match(/REPLICATION/g)).toHaveLength(1);
+    expect(script).not.toMatch(/SUPERUSER|BYPASSRLS|CREATEDB|CREATEROLE/);
+    expect(script).toContain('\\connect "shop_image"');
+  });
+
+  it('holds no password, and leaves none to be run by mistake', () => {
+    const run = script.split('\n').filter((line) => !line.startsWith('--'));
+    expect(run.join('\n')).not.toMatch(/password/i);
+    expect(script).toContain('--   \\password millrace_image_owner');
+  });
+
+  it('has no capture role for a domain that nothing captures', () => {
+    const plain = psqlScript(planRoles({ ...options, publication: undefined }));
+    expect(plain).not.toContain('capture');
+    expect(plain).not.toContain('REPLICATION');
+  });
+
+  it('refuses a prefix that makes no role name, or too long a one', () => {
+    for (const rolePrefix of ['', 'Mill', 'a-b', `a"; DROP ROLE x; --`])
+      expect(() => planRoles({ ...options, rolePrefix })).toThrow(/role prefix/);
+    expect(() => planRoles({ ...options, rolePrefix: 'a'.repeat(60) })).toThrow(/longer than 63/);
+  });
+});
