@@ -2,6 +2,7 @@ import type { PipelineDefinition } from './core/define.ts';
 import { definePipeline } from './core/define.ts';
 import { auth } from './processors/auth/auth.ts';
 import { character } from './processors/character/character.ts';
+import { chat } from './processors/chat/chat.ts';
 import { image } from './processors/image/image.ts';
 import { my } from './processors/my/my.ts';
 import { notification } from './processors/notification/notification.ts';
@@ -14,7 +15,7 @@ import { weeklyRanking } from './projectors/weekly-ranking/weekly-ranking.ts';
 /** The table of contents of this deployment, with calendars in the given IANA time zone. */
 export function pipelineIn(timeZone: string): PipelineDefinition {
   return definePipeline({
-    domains: [auth, image, scan, character, my, notification],
+    domains: [auth, image, scan, character, my, chat, notification],
     projections: [characterList, weeklyRanking(timeZone), scanHistory, characterOwnership],
   });
 }

@@ -42,7 +42,7 @@ export function commandRequest(request: FastifyRequest): CommandRequest {
 
 function identityOf({ params, query, body }: FastifyRequest): unknown {
   const isEmpty = (part: unknown): boolean => typeof part !== 'object' || part === null || Object.keys(part).length === 0;
-  return isEmpty(params) && isEmpty(query) ? body : { params, query, body: body ?? null };
+  return isEmpty(params) && isEmpty(query) ? (body ?? null) : { params, query, body: body ?? null };
 }
 
 /** The answer of a command that took effect, now or when its key was first used. @throws HttpProblem for every other outcome. */

@@ -62,6 +62,27 @@ const COMMANDS = [
     answer: { preferences: { language: 'ko' } },
     route: 'PATCH /api/v1/profile/preferences',
   },
+  {
+    command: 'startConversation',
+    request: (headers?: Record<string, string>) => send('POST', '/chat/conversations', undefined, headers),
+    input: {},
+    answer: { links: { conversation: expect.stringMatching(/^\/api\/v1\/chat\/conversations\/[0-9a-f-]{36}$/) as string } },
+    route: '/api/v1/chat/conversations',
+  },
+  {
+    command: 'postMessage',
+    request: (headers?: Record<string, string>) => send('POST', `/chat/conversations/${ID}/messages`, { text: '이건?' }, headers),
+    input: { sessionId: id, text: '이건?', imageUrl: undefined },
+    answer: { answer_id: expect.any(String) as string, links: { conversation: `/api/v1/chat/conversations/${id}` } },
+    route: '/api/v1/chat/conversations/:id/messages',
+  },
+  {
+    command: 'endConversation',
+    request: (headers?: Record<string, string>) => send('DELETE', `/chat/conversations/${ID}`, undefined, headers),
+    input: { sessionId: id },
+    answer: { links: { conversation: `/api/v1/chat/conversations/${id}` } },
+    route: 'DELETE /api/v1/chat/conversations/:id',
+  },
 ];
 
 describe.each(COMMANDS)('$command', ({ command, request, input, answer, route }) => {
@@ -123,6 +144,10 @@ describe('a command that is not valid', () => {
     ['a preference with half a character', send('PATCH', '/profile/preferences', { theme: '\ud800' }), 'theme'],
     ['a name that is none', send('PATCH', '/profile/preferences', { 'The Theme': 'x' }), 'The Theme'],
     ['no change at all', send('PATCH', '/profile/preferences', {}), 'body'],
+    ['a message of nothing', send('POST', `/chat/conversations/${ID}/messages`, {}), 'text'],
+    ['a message without an end', send('POST', `/chat/conversations/${ID}/messages`, { text: 'a'.repeat(8_001) }), 'text'],
+    ['a message with NUL', send('POST', `/chat/conversations/${ID}/messages`, { text: 'a\0' }), 'text'],
+    ['a picture that is nowhere', send('POST', `/chat/conversations/${ID}/messages`, { image_url: 'there' }), 'image_url'],
     ['a query that is not known', send('POST', `/characters/${ID}/evolve?fast=1`), 'fast'],
   ])('because of %s is told which field it is', async (_name, request, field) => {
     const response = await as('ada', request);
@@ -138,5 +163,44 @@ describe('a command that is not valid', () => {
     });
     expect(response.statusCode).toBe(400);
     expect(ports.executed).toEqual([]);
+  });
+});
+
+describe('a conversation', () => {
+  const conversation = {
+    session_id: id,
+    status: 'open',
+    started_at: '2026-02-14T00:00:00.000000Z',
+    last_message_at: null,
+    ended_at: null,
+  } as const;
+  const message = {
+    message_id: id,
+    author: 'user',
+    kind: 'text',
+    text: 'Hello',
+    image_url: null,
+    reply_to: null,
+    failure_reason: null,
+    created_at: '2026-02-14T00:00:01.000000Z',
+  } as const;
+  const get = (path: string): InjectOptions => ({ method: 'GET', url: `/api/v1/chat/conversations${path}` });
+
+  it('is read by its user, page by page', async () => {
+    ports.conversations = [conversation];
+    ports.messages = [message];
+    ports.pages.length = 0;
+    expect((await as('ada', get(''))).json()).toEqual({ conversations: [conversation], more: false });
+    expect((await as('ada', get(`/${ID}?before=${ID}&limit=7`))).json()).toEqual({ ...conversation, messages: [message], more: false });
+    expect(ports.pages).toEqual([
+      { userId: 'ada', page: { before: undefined, limit: 50 } },
+      { userId: 'ada', sessionId: id, page: { before: id, limit: 7 } },
+    ]);
+  });
+
+  it('that is not there is not found', async () => {
+    ports.conversations = [];
+    expect((await as('ada', get(`/${ID}`))).statusCode).toBe(404);
+    expect((await as('ada', get(`?limit=201`))).statusCode).toBe(400);
   });
 });

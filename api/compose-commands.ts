@@ -4,6 +4,10 @@ import type { JsonObject } from '../core/json.ts';
 import type { TraceContext } from '../core/trace.ts';
 import { evolveCharacter } from '../processors/character/evolve-character.ts';
 import { loseCharacter } from '../processors/character/lose-character.ts';
+import { answerIdOf } from '../processors/chat/answer-id.ts';
+import { endConversation } from '../processors/chat/end-conversation.ts';
+import { postMessage } from '../processors/chat/post-message.ts';
+import { startConversation } from '../processors/chat/start-conversation.ts';
 import { deleteImage } from '../processors/image/delete-image.ts';
 import { registerImage } from '../processors/image/register-image.ts';
 import { changePreferences } from '../processors/my/change-preferences.ts';
@@ -13,6 +17,8 @@ import type { Connections } from '../runtime/connections.ts';
 import { executeCommand } from '../runtime/postgres/command-handler.ts';
 import { isUserRegistered } from '../runtime/postgres/read-users.ts';
 import type { Accepted, CommandOutcome, CommandRequest, Commands, UserDirectory } from './ports.ts';
+
+const ENDED_BY_USER = 'ended_by_user';
 
 /** The API's commands over the domains' units of work. Ids are made here, so that the answer can name what it leads to. */
 export function composeCommands(connections: Connections): Commands {
@@ -34,6 +40,20 @@ export function composeCommands(connections: Connections): Commands {
     loseCharacter: ({ characterId, reason, ...request }, trace) =>
       execute(loseCharacter, { user_id: request.userId, character_id: characterId, reason }, request, trace),
     changePreferences: ({ changes, ...request }, trace) => execute(changePreferences, { user_id: request.userId, changes }, request, trace),
+    startConversation: (request, trace) => {
+      const sessionId = randomUUID();
+      return execute(startConversation, { session_id: sessionId, user_id: request.userId }, request, trace, { session_id: sessionId });
+    },
+    postMessage: ({ sessionId, text, imageUrl, ...request }, trace) => {
+      const messageId = randomUUID();
+      const content = { text: text ?? null, image_url: imageUrl ?? null };
+      const command = { session_id: sessionId, message_id: messageId, user_id: request.userId, ...content };
+      return execute(postMessage, command, request, trace, { message_id: messageId, answer_id: answerIdOf(messageId) });
+    },
+    endConversation: ({ sessionId, ...request }, trace) => {
+      const command = { session_id: sessionId, user_id: request.userId, reason: ENDED_BY_USER };
+      return execute(endConversation, command, request, trace);
+    },
   };
 }
 

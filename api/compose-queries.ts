@@ -11,6 +11,7 @@ import type { ScanDocument } from '../projectors/scan-history/scan-history.ts';
 import { isoWeek } from '../projectors/weekly-ranking/iso-week.ts';
 import { weeklyRanking, weeklyRankingKey } from '../projectors/weekly-ranking/weekly-ranking.ts';
 import type { Connections } from '../runtime/connections.ts';
+import { readConversation, readConversations, readMessages } from '../runtime/postgres/read-conversations.ts';
 import type { ScanRow } from '../runtime/postgres/read-scans.ts';
 import { readScan, readScans } from '../runtime/postgres/read-scans.ts';
 import type { FinishedScan, OwnedCharacter, Queries, Read, Scan } from './ports.ts';
@@ -30,6 +31,7 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
   const redis = createRedisReader({ redis: connections.redis('character').client, names: config.names, weeklyRanking: ranking });
   const elasticsearch = createElasticsearchReader({ client: connections.elasticsearch(), names: config.names });
   const scans = connections.database('scan');
+  const chat = connections.database('chat');
   const history = (projection: RedisProjection, key: string): Promise<readonly EventRecord[]> =>
     eventsOf(connections.history(), projection.history(key));
 
@@ -91,6 +93,18 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
         },
       });
       return mapped(answer, ({ scan }) => scan);
+    },
+
+    async conversationsOf(userId, page) {
+      const rows = await readConversations(chat, userId, page);
+      return { data: { conversations: rows.slice(0, page.limit), more: rows.length > page.limit }, source: 'write-database' };
+    },
+
+    async conversation(userId, sessionId, page) {
+      const conversation = await readConversation(chat, userId, sessionId);
+      if (conversation === undefined) return { data: undefined, source: 'write-database' };
+      const rows = await readMessages(chat, sessionId, page);
+      return { data: { ...conversation, messages: rows.slice(0, page.limit), more: rows.length > page.limit }, source: 'write-database' };
     },
   };
 }

@@ -7,6 +7,8 @@ import type { Authenticate } from './authenticate.ts';
 import { createBaseServer } from './base-server.ts';
 import { addCharacterCommands } from './character-commands.ts';
 import { addCharacters } from './characters.ts';
+import { addChatCommands } from './chat-commands.ts';
+import { addChatQueries } from './chat-queries.ts';
 import { addClassifyImage } from './classify-image.ts';
 import { addDeleteImage } from './delete-image.ts';
 import { createHttpService } from './http-service.ts';
@@ -96,6 +98,7 @@ async function addApi(app: FastifyInstance, dependencies: ApiDependencies, optio
   addCommands(api, dependencies.commands);
   addCharacters(api, dependencies.queries);
   addScans(api, dependencies.queries, options.timeZone);
+  addChatQueries(api, dependencies.queries);
 }
 
 function addCommands(api: ApiServer, commands: Commands): void {
@@ -104,6 +107,7 @@ function addCommands(api: ApiServer, commands: Commands): void {
   addClassifyImage(api, PREFIX, commands);
   addCharacterCommands(api, PREFIX, commands);
   addPreferences(api, commands);
+  addChatCommands(api, PREFIX, commands);
 }
 
 /** Who asks, and how often, is settled before a byte of the body is read. */

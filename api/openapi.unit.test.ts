@@ -56,7 +56,7 @@ describe('the OpenAPI document', () => {
 
   it('lists every route', () => {
     expect(operations.map(([name]) => name).sort()).toEqual(registered.sort());
-    expect(registered).toHaveLength(15);
+    expect(registered).toHaveLength(20);
   });
 
   it('names every operation once, with a summary and a tag', () => {
@@ -85,6 +85,11 @@ describe('the OpenAPI document', () => {
     ['post /api/v1/characters/{id}/evolve', ['202', '400', '401', '404', '409', '422', '429', '500', '503']],
     ['delete /api/v1/characters/{id}', ['202', '400', '401', '404', '422', '429', '500', '503']],
     ['patch /api/v1/profile/preferences', ['202', '400', '401', '409', '413', '415', '422', '429', '500', '503']],
+    ['post /api/v1/chat/conversations', ['202', '400', '401', '422', '429', '500', '503']],
+    ['post /api/v1/chat/conversations/{id}/messages', ['202', '400', '401', '404', '409', '413', '415', '422', '429', '500', '503']],
+    ['delete /api/v1/chat/conversations/{id}', ['202', '400', '401', '404', '422', '429', '500', '503']],
+    ['get /api/v1/chat/conversations', ['200', '400', '401', '429', '500', '503']],
+    ['get /api/v1/chat/conversations/{id}', ['200', '400', '401', '404', '429', '500', '503']],
     ['get /api/v1/characters/me', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/characters/ranking', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/scans/me', ['200', '400', '401', '429', '500', '503']],

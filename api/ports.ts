@@ -59,6 +59,22 @@ export interface ChangedPreferences extends Accepted {
   readonly preferences: Readonly<Record<string, string>>;
 }
 
+export interface StartedConversation extends Accepted {
+  readonly session_id: string;
+}
+
+export interface PostedMessage extends Accepted {
+  readonly message_id: string;
+  /** The id that the answer will have. */
+  readonly answer_id: string;
+}
+
+/** At least one of the two is set. */
+export interface MessageContent {
+  readonly text: string | undefined;
+  readonly imageUrl: string | undefined;
+}
+
 export interface Commands {
   readonly registerImage: CommandPort<{ readonly cdnUrl: string }, RegisteredImage>;
   readonly deleteImage: CommandPort<{ readonly imageId: string }, Accepted>;
@@ -66,6 +82,9 @@ export interface Commands {
   readonly evolveCharacter: CommandPort<{ readonly characterId: string }, EvolvedCharacter>;
   readonly loseCharacter: CommandPort<{ readonly characterId: string; readonly reason: CharacterLossReason }, Accepted>;
   readonly changePreferences: CommandPort<{ readonly changes: Readonly<Record<string, string | null>> }, ChangedPreferences>;
+  readonly startConversation: CommandPort<object, StartedConversation>;
+  readonly postMessage: CommandPort<{ readonly sessionId: string } & MessageContent, PostedMessage>;
+  readonly endConversation: CommandPort<{ readonly sessionId: string }, Accepted>;
 }
 
 export interface UserDirectory {
@@ -161,6 +180,47 @@ export interface ScanPage {
   readonly more: boolean;
 }
 
+export interface Conversation {
+  readonly session_id: string;
+  readonly status: 'open' | 'ended';
+  /** ISO 8601, UTC, as all times here. */
+  readonly started_at: string;
+  readonly last_message_at: string | null;
+  readonly ended_at: string | null;
+}
+
+export interface ChatMessage {
+  readonly message_id: string;
+  readonly author: 'user' | 'assistant';
+  readonly kind: 'text' | 'image';
+  readonly text: string | null;
+  readonly image_url: string | null;
+  /** Of an answer: the message that it answers. */
+  readonly reply_to: string | null;
+  /** Why there is no real answer; the text says so. */
+  readonly failure_reason: string | null;
+  readonly created_at: string;
+}
+
+/** A place in a list that is read from its newest end; left out: the newest. */
+export interface PageQuery {
+  /** The id of the last one of the page before. */
+  readonly before: string | undefined;
+  readonly limit: number;
+}
+
+export interface ConversationPage {
+  /** The one started last first. */
+  readonly conversations: readonly Conversation[];
+  readonly more: boolean;
+}
+
+export interface ConversationWithMessages extends Conversation {
+  /** The newest first. */
+  readonly messages: readonly ChatMessage[];
+  readonly more: boolean;
+}
+
 /** Each answers with this user's own data only, except the ranking, which is everybody's. */
 export interface Queries {
   ownedCharacters(userId: string): Promise<Read<readonly OwnedCharacter[]>>;
@@ -168,6 +228,9 @@ export interface Queries {
   scansOf(userId: string, query: ScansQuery): Promise<Read<ScanPage>>;
   /** Undefined: this user has no such scan, or it is still being processed. */
   scan(userId: string, scanId: string): Promise<Read<Scan | undefined>>;
+  conversationsOf(userId: string, page: PageQuery): Promise<Read<ConversationPage>>;
+  /** Undefined: this user has no such conversation. */
+  conversation(userId: string, sessionId: string, page: PageQuery): Promise<Read<ConversationWithMessages | undefined>>;
 }
 
 // -------------------------------------------------------------------------------------------------------- operations

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { aggregateCommand } from './aggregate-command.ts';
 import { applyCommand } from './apply-command.ts';
 import { demoCommand } from './demo-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
@@ -30,6 +31,7 @@ Examples:
   .addCommand(runCommand())
   .addCommand(slotCommand())
   .addCommand(stackCommand())
+  .addCommand(aggregateCommand())
   .addCommand(tokenCommand())
   .addCommand(demoCommand());
 

@@ -45,6 +45,23 @@ export interface Notifier {
   notify(notification: Notification, context: CallContext): Promise<NotificationResult>;
 }
 
+/** What a user wrote or showed; the service keeps the conversation by its id. */
+export interface ChatQuestion {
+  readonly sessionId: string;
+  readonly messageId: string;
+  readonly userId: string;
+  /** At least one of the two is set. */
+  readonly text: string | undefined;
+  readonly imageUrl: string | undefined;
+}
+
+/** Same promise as the classifier's: `rejected` is for good, CALL_UNAVAILABLE and CALL_FAILED are thrown. */
+export type ChatAnswer = { readonly kind: 'answered'; readonly text: string } | { readonly kind: 'rejected'; readonly reason: string };
+
+export interface Assistant {
+  answer(question: ChatQuestion, context: CallContext): Promise<ChatAnswer>;
+}
+
 /** The calls that reactions may declare, by name. */
 export interface Calls {
   readonly classify: {
@@ -52,5 +69,6 @@ export interface Calls {
     readonly result: ClassificationResult;
   };
   readonly notify: { readonly request: Notification; readonly result: NotificationResult };
+  readonly answer: { readonly request: ChatQuestion; readonly result: ChatAnswer };
 }
 export type CallName = keyof Calls;

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ClassificationResult } from '../core/calls.ts';
+import type { ChatAnswer, ChatQuestion, ClassificationResult } from '../core/calls.ts';
 import type { CharacterAcquired, ScanCompleted } from '../schemas/generated/events.ts';
 import { pipeline } from '../pipeline.ts';
 import { InMemoryChoreography } from '../test/support/in-memory-choreography.ts';
 import { evolveCharacter } from './character/evolve-character.ts';
 import { MAX_CHARACTERS_PER_USER } from './character/grant-scan-reward.ts';
 import { loseCharacter } from './character/lose-character.ts';
+import { endConversation } from './chat/end-conversation.ts';
+import { postMessage } from './chat/post-message.ts';
+import { startConversation } from './chat/start-conversation.ts';
 import { deleteImage } from './image/delete-image.ts';
 import { registerImage } from './image/register-image.ts';
 import { requestScan } from './scan/request-scan.ts';
@@ -166,6 +169,38 @@ describe('the choreography, in any order between topics and with any record deli
         const world = play(wanted, order[Symbol.iterator]());
         const told = count(world, 'CharacterAcquired') + count(world, 'ScanRewardCompensated') + count(world, 'ScanFailed');
         expect(world.rows('notification', 'deliveries')).toHaveLength(told);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('answers every message of a conversation once, or ends it', () => {
+    const answers = fc.constantFrom<ChatAnswer>({ kind: 'answered', text: 'yes' }, { kind: 'rejected', reason: 'refused' });
+    const talk = fc.array(fc.record({ session: fc.constantFrom('s1', 's2'), answer: answers, ends: fc.integer({ min: 0, max: 19 }) }), {
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(talk, schedule, (messages, order) => {
+        const steps = order[Symbol.iterator]();
+        const world = new InMemoryChoreography(pipeline, (name, request) =>
+          name === 'answer' ? messages[Number((request as ChatQuestion).messageId)]?.answer : { kind: 'sent' },
+        );
+        for (const session_id of ['s1', 's2']) world.execute(startConversation, { session_id, user_id: 'u1' });
+        messages.forEach(({ session: session_id, ends }, index) => {
+          world.execute(postMessage, { session_id, message_id: index.toString(), user_id: 'u1', text: 'hi', image_url: null });
+          if (index % 2 === 0) step(world, steps);
+          if (ends === 0) world.execute(endConversation, { session_id, user_id: 'u1', reason: 'ended_by_user' });
+        });
+        while (world.ready > 0) step(world, steps);
+
+        const rows = world.rows('chat', 'messages');
+        const answered = rows.flatMap((row) => (row['author'] === 'assistant' ? [row['reply_to']] : []));
+        expect(new Set(answered).size).toBe(answered.length);
+        const ended = world.rows('chat', 'conversations').flatMap((row) => (row['status'] === 'ended' ? [row['session_id']] : []));
+        for (const row of rows) {
+          if (row['author'] === 'user' && !ended.includes(row['session_id'])) expect(answered).toContain(row['message_id']);
+        }
+        expect(world.rows('notification', 'deliveries')).toHaveLength(answered.length);
       }),
       { numRuns: 150 },
     );

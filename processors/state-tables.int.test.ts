@@ -8,9 +8,11 @@ import type { Database } from '../runtime/postgres/database.ts';
 import { executeCommand } from '../runtime/postgres/command-handler.ts';
 import { createDatabase } from '../runtime/postgres/database.ts';
 import { migrateDomain } from '../runtime/postgres/migrate.ts';
+import { readConversation, readConversations, readMessages } from '../runtime/postgres/read-conversations.ts';
 import { seedTable } from '../runtime/postgres/seed-table.ts';
 import type { PostgresUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
 import { createUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
+import { viewAggregate } from '../runtime/postgres/view-aggregate.ts';
 import {
   CATALOGUE,
   characterAcquireFailed,
@@ -20,6 +22,7 @@ import {
   imageDeleted,
   imageProcessed,
   imageRegistered,
+  messagePosted,
   profileUpdated,
   scanCompleted,
   scanFailed,
@@ -34,6 +37,12 @@ import { arrived } from '../test/support/arrived.ts';
 import { aCause } from '../test/support/bank.ts';
 import { temporaryDatabases } from '../test/support/temporary-databases.ts';
 import { userAggregate } from './auth/aggregate.ts';
+import { conversationAggregate } from './chat/aggregate.ts';
+import { answerIdOf } from './chat/answer-id.ts';
+import { answerMessage } from './chat/answer-message.ts';
+import { endConversation } from './chat/end-conversation.ts';
+import { postMessage } from './chat/post-message.ts';
+import { startConversation } from './chat/start-conversation.ts';
 import { userCharactersAggregate } from './character/aggregate.ts';
 import { CHARACTERS, CHARACTER_SEED } from './character/catalogue.ts';
 import { imageAggregate } from './image/aggregate.ts';
@@ -230,5 +239,47 @@ describe('the tables take what the decisions say', () => {
       reason: 'no_device',
     };
     expect(await domain.rows('deliveries')).toEqual([{ ...delivery, created_at: at }]);
+  });
+
+  it('chat: a conversation with its answers, read page by page, and with a snapshot once it is long', async () => {
+    const domain = await openDomain('chat');
+    const session_id = '7c0a6a6e-5a57-4a9a-8f39-1b2ad3c3b001';
+    const owner = { session_id, user_id: 'u1' };
+    await executeCommand(domain.unitOfWork, startConversation, owner, aCause());
+    const ask = async (message_id: string) => {
+      const command = { ...owner, message_id, text: 'Paper?', image_url: null };
+      expect(await executeCommand(domain.unitOfWork, postMessage, command, aCause())).toMatchObject({ kind: 'accepted' });
+      return arrived(messagePosted, { ...command, kind: 'text' });
+    };
+    const first = await ask('m01');
+    await domain.react(answerMessage, first, { kind: 'answered', text: 'The blue bin.' });
+    const answer = { message_id: answerIdOf('m01'), author: 'assistant', text: 'The blue bin.', reply_to: 'm01', created_at: at };
+    const newest = await readMessages(domain.database, session_id, { before: undefined, limit: 1 });
+    expect(newest).toMatchObject([answer, { message_id: 'm01', author: 'user', text: 'Paper?' }]);
+    const older = await readMessages(domain.database, session_id, { before: answerIdOf('m01'), limit: 5 });
+    expect(older.map(({ message_id }) => message_id)).toEqual(['m01']);
+
+    for (let index = 2; index <= 51; index += 1) {
+      const event = await ask(`m${index.toString().padStart(2, '0')}`);
+      await domain.react(answerMessage, event, { kind: 'rejected', reason: 'assistant_refused_422' });
+    }
+    expect(await domain.rows('snapshots')).toMatchObject([
+      { aggregate_id: session_id, sequence_number: 100, state: { status: 'open', messages: 50, unanswered: ['m50'] } },
+    ]);
+    // Rebuilt from the snapshot and from the first event on, it is the same.
+    const now = await viewAggregate(domain.database, 'chat', conversationAggregate, session_id, { events: 2 });
+    const then = await viewAggregate(domain.database, 'chat', conversationAggregate, session_id, { at: '9999-01-01T00:00:00Z', events: 0 });
+    expect(now).toMatchObject({ version: 103n, state: then.state, history: [{ version: 102n, type: 'MessagePosted' }, { version: 103n }] });
+    expect(then).toMatchObject({ version: 103n, state: { messages: 51, unanswered: [] }, history: [] });
+    const [second] = (await viewAggregate(domain.database, 'chat', conversationAggregate, session_id, { events: 103 })).history.slice(1);
+    const past = await viewAggregate(domain.database, 'chat', conversationAggregate, session_id, { at: second!.occurredAt, events: 9 });
+    expect(past).toMatchObject({ version: 2n, state: { messages: 1, unanswered: ['m01'] }, history: [{}, { type: 'MessagePosted' }] });
+
+    await executeCommand(domain.unitOfWork, endConversation, { ...owner, reason: 'ended_by_user' }, aCause());
+    const ended = { session_id, status: 'ended', started_at: at, last_message_at: at, ended_at: at };
+    expect(await readConversation(domain.database, 'u1', session_id)).toEqual(ended);
+    expect(await readConversation(domain.database, 'u2', session_id)).toBeUndefined();
+    expect(await readConversations(domain.database, 'u1', { before: undefined, limit: 5 })).toEqual([ended]);
+    expect(await readConversations(domain.database, 'u1', { before: session_id, limit: 5 })).toEqual([]);
   });
 });

@@ -140,10 +140,10 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
     logger: connections.logger,
     clock: systemClock,
   });
-  const { names, processing, classifier } = connections.config;
+  const { names, processing, classifier, assistant } = connections.config;
   const needsMs = reactionTimeoutMs(processor, {
     concurrencyMax: processing.concurrencyMax,
-    callConcurrencyMax: classifier.concurrencyMax,
+    callConcurrencyMax: Math.min(classifier.concurrencyMax, assistant.concurrencyMax),
   });
   return group(
     {

@@ -48,6 +48,7 @@ export interface Config {
   };
   readonly classifier: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
   readonly notifier: { readonly kind: 'log' | 'webhook'; readonly url: string | undefined; readonly secret: string | undefined };
+  readonly assistant: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
   readonly processing: { readonly concurrencyMax: number; readonly retryDelaysMs: readonly number[]; readonly handlerTimeoutMs: number };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'ecs' | 'flat' };
   readonly shutdownTimeoutMs: number;
@@ -196,6 +197,12 @@ export const SETTINGS = {
   NOTIFIER: setting(choice(['log', 'webhook'], 'log'), '`log` writes a line; `webhook` posts to NOTIFIER_URL.'),
   NOTIFIER_URL: setting(HTTP_URL.optional(), 'The webhook.'),
   NOTIFIER_SECRET: setting(z.string().min(16, 'must have at least 16 characters').optional(), "Signs the webhook's body (HMAC-SHA-256)."),
+  ASSISTANT: setting(
+    choice(['local', 'http'], 'local'),
+    '`local` answers chat messages by fixed rules, for demo and tests; `http` calls ASSISTANT_URL.',
+  ),
+  ASSISTANT_URL: setting(HTTP_URL.optional(), 'The service that answers chat messages.'),
+  ASSISTANT_CONCURRENCY_MAX: setting(integer(16, 1, 1_000), 'Chat answers at the same time per process.'),
   PROCESSING_CONCURRENCY_MAX: setting(integer(64, 1, 10_000), 'Keys handled at the same time per group and process.'),
   PROCESSING_HANDLER_TIMEOUT_MS: setting(integer(30_000, 100, 600_000), 'Deadline of one attempt, in milliseconds.'),
   RETRY_DELAYS_MS: setting(
@@ -269,6 +276,7 @@ export function printableConfig(config: Config): Record<string, unknown> {
     auth: { issuer: config.auth.issuer, audience: config.auth.audience, mode: authMode(config.auth) },
     classifier: config.classifier.kind,
     notifier: config.notifier.kind,
+    assistant: config.assistant.kind,
     processing: config.processing,
     log: config.log,
   };
@@ -296,6 +304,7 @@ function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds): stri
   const { WAL_WARN_PERCENT: warn, WAL_CRITICAL_PERCENT: critical } = settings;
   demand(warn === undefined || critical === undefined || warn <= critical, 'WAL_WARN_PERCENT must not be above WAL_CRITICAL_PERCENT');
   demand(settings.CLASSIFIER !== 'http' || settings.CLASSIFIER_URL !== undefined, 'CLASSIFIER_URL is missing although CLASSIFIER is http');
+  demand(settings.ASSISTANT !== 'http' || settings.ASSISTANT_URL !== undefined, 'ASSISTANT_URL is missing although ASSISTANT is http');
   demand(settings.NOTIFIER !== 'webhook' || settings.NOTIFIER_URL !== undefined, 'NOTIFIER_URL is missing although NOTIFIER is webhook');
   demand(
     settings.NOTIFIER !== 'webhook' || settings.NOTIFIER_SECRET !== undefined,
@@ -373,6 +382,7 @@ function assemble(settings: Settings, urls: DomainUrls): Config {
     },
     classifier: { kind: settings.CLASSIFIER, url: settings.CLASSIFIER_URL, concurrencyMax: settings.CLASSIFIER_CONCURRENCY_MAX },
     notifier: { kind: settings.NOTIFIER, url: settings.NOTIFIER_URL, secret: settings.NOTIFIER_SECRET },
+    assistant: { kind: settings.ASSISTANT, url: settings.ASSISTANT_URL, concurrencyMax: settings.ASSISTANT_CONCURRENCY_MAX },
     processing: {
       concurrencyMax: settings.PROCESSING_CONCURRENCY_MAX,
       retryDelaysMs: settings.RETRY_DELAYS_MS,

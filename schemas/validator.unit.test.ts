@@ -50,7 +50,11 @@ describe('a payload', () => {
     ['PermissionChanged', { user_id: 'u1', granted: ['a', 1], revoked: [] }, 'granted.1 is not string'],
     ['PreferencesChanged', { user_id: 'u1', changes: { theme: 1 } }, 'changes.theme is not null or string'],
     ['PreferencesChanged', { user_id: 'u1', changes: { 'a\0': 'x' } }, 'changes holds a name that cannot be stored'],
-    ['MessagePosted', { session_id: '', message_id: 'm', kind: 'text' }, 'session_id is the record key and must not be empty'],
+    [
+      'MessagePosted',
+      { session_id: '', message_id: 'm', user_id: 'u', kind: 'text' },
+      'session_id is the record key and must not be empty',
+    ],
   ])('of %s is refused with the path of its field: %#', (type, payload, fault) => {
     expect(faultOf(type, payload)).toEqual({ code: 'PAYLOAD_INVALID', message: `${type}: ${fault}` });
   });

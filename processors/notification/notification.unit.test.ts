@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { profileUpdated, scanFailed, scanRewardCompensated } from '../../schemas/catalogue.ts';
+import { chatResponded, profileUpdated, scanFailed, scanRewardCompensated } from '../../schemas/catalogue.ts';
 import { arrived } from '../../test/support/arrived.ts';
 import { given } from '../../test/support/given.ts';
 import { deliveryAggregate } from './delivery.ts';
+import { tellChatResponded } from './tell-chat-responded.ts';
 import { tellProfileUpdated } from './tell-profile-updated.ts';
 import { tellRewardFailed } from './tell-reward-failed.ts';
 import { tellScanFailed } from './tell-scan-failed.ts';
@@ -29,6 +30,13 @@ const cases = [
     kind: 'scan_failed',
     title: 'Your image could not be classified; please try another one',
     data: { scan_id: 's1', reason: 'not_an_image' },
+  },
+  {
+    reaction: tellChatResponded,
+    event: arrived(chatResponded, { session_id: 'c1', message_id: 'm2', user_id: 'u1', reply_to: 'm1', text: 'Rinse it.' }),
+    kind: 'chat_responded',
+    title: 'Your message was answered',
+    data: { session_id: 'c1', message_id: 'm2' },
   },
 ];
 

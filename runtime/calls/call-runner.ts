@@ -36,6 +36,7 @@ export function createCallRunner(options: CallRunnerOptions): CallRunner {
   const slots: Readonly<Record<CallName, CallSlots>> = {
     classify: new CallSlots(concurrencyMax.classify),
     notify: new CallSlots(concurrencyMax.notify),
+    answer: new CallSlots(concurrencyMax.answer),
   };
   return {
     run: async (name, request, context) => {

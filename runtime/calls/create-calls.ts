@@ -1,4 +1,4 @@
-import type { Classifier, Notifier } from '../../core/calls.ts';
+import type { Assistant, Classifier, Notifier } from '../../core/calls.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
@@ -7,7 +7,9 @@ import type { Config } from '../config.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { CallRunner } from './call-runner.ts';
 import { createCallRunner } from './call-runner.ts';
+import { createHttpAssistant } from './http-assistant.ts';
 import { createHttpClassifier } from './http-classifier.ts';
+import { createLocalAssistant } from './local-assistant.ts';
 import { createLocalClassifier } from './local-classifier.ts';
 import { createLogNotifier } from './log-notifier.ts';
 import { createWebhookNotifier } from './webhook-notifier.ts';
@@ -15,22 +17,30 @@ import { createWebhookNotifier } from './webhook-notifier.ts';
 const NOTIFICATIONS_MAX = 16;
 
 /** The calls as the configuration names them. Connections are opened by the first call and end when they are idle. */
-export function createCalls(config: Pick<Config, 'classifier' | 'notifier'>, metrics: Metrics, logger: Logger): CallRunner {
+export function createCalls(config: Pick<Config, 'classifier' | 'notifier' | 'assistant'>, metrics: Metrics, logger: Logger): CallRunner {
   const classifier = createClassifier(config.classifier);
   const notifier = createNotifier(config.notifier, logger);
+  const assistant = createAssistant(config.assistant);
   return createCallRunner({
     implementations: {
       classify: (request, context) => classifier.classify(request, context),
       notify: (notification, context) => notifier.notify(notification, context),
+      answer: (question, context) => assistant.answer(question, context),
     },
-    concurrencyMax: { classify: config.classifier.concurrencyMax, notify: NOTIFICATIONS_MAX },
+    concurrencyMax: {
+      classify: config.classifier.concurrencyMax,
+      notify: NOTIFICATIONS_MAX,
+      answer: config.assistant.concurrencyMax,
+    },
     clock: systemClock,
     metrics,
   });
 }
 
+const CATEGORIES = [...REWARDABLE_CATEGORIES, ...UNREWARDED_CATEGORIES];
+
 function createClassifier({ kind, url, concurrencyMax }: Config['classifier']): Classifier {
-  if (kind === 'local') return createLocalClassifier({ categories: [...REWARDABLE_CATEGORIES, ...UNREWARDED_CATEGORIES] });
+  if (kind === 'local') return createLocalClassifier({ categories: CATEGORIES });
   return createHttpClassifier({ url: given(url, 'CLASSIFIER_URL'), connectionsMax: concurrencyMax });
 }
 
@@ -38,6 +48,11 @@ function createNotifier({ kind, url, secret }: Config['notifier'], logger: Logge
   if (kind === 'log') return createLogNotifier(logger);
   const receiver = { url: given(url, 'NOTIFIER_URL'), secret: given(secret, 'NOTIFIER_SECRET') };
   return createWebhookNotifier({ ...receiver, connectionsMax: NOTIFICATIONS_MAX, clock: systemClock });
+}
+
+function createAssistant({ kind, url, concurrencyMax }: Config['assistant']): Assistant {
+  if (kind === 'local') return createLocalAssistant({ categories: CATEGORIES });
+  return createHttpAssistant({ url: given(url, 'ASSISTANT_URL'), connectionsMax: concurrencyMax });
 }
 
 function given(setting: string | undefined, name: string): string {

@@ -8,6 +8,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import type { HttpCall } from '../../test/support/local-http-server.ts';
 import { localHttpServer } from '../../test/support/local-http-server.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
+import { createHttpAssistant } from './http-assistant.ts';
 import { createHttpClassifier } from './http-classifier.ts';
 import { createWebhookNotifier } from './webhook-notifier.ts';
 
@@ -169,4 +170,44 @@ describe('the webhook notifier', () => {
     });
     expect(await codeOf((await notifierOver(503, 'a-secret-of-text')).notify())).toBe('CALL_UNAVAILABLE');
   });
+});
+
+describe('the assistant over HTTP', () => {
+  async function assistantOver(answer: (call: HttpCall, response: ServerResponse) => void) {
+    const server = await localHttpServer(answer);
+    const assistant = createHttpAssistant({ url: `${server.url}/answer`, connectionsMax: 2 });
+    opened.push(assistant, server);
+    const question = { sessionId: 'c1', messageId: 'm1', userId: 'u1', text: 'Where to?', imageUrl: undefined };
+    return { server, ask: () => assistant.answer(question, context()) };
+  }
+
+  it('posts the message with idempotency key and trace, and reads the text', async () => {
+    const { server, ask } = await assistantOver(json(200, { text: 'Into the blue bin.', tokens: 7 }));
+    expect(await ask()).toEqual({ kind: 'answered', text: 'Into the blue bin.' });
+    expect(server.calls).toMatchObject([
+      {
+        method: 'POST',
+        path: '/answer',
+        body: '{"session_id":"c1","message_id":"m1","user_id":"u1","text":"Where to?","image_url":null}',
+        headers: { 'idempotency-key': 'scan:classify:1', 'x-request-id': 'request-1' },
+      },
+    ]);
+  });
+
+  it.each([
+    [422, { kind: 'rejected', reason: 'assistant_refused_422' }],
+    [500, 'CALL_FAILED'],
+    [503, 'CALL_UNAVAILABLE'],
+  ])('takes %i for what it says about the message', async (status, expected) => {
+    const { ask } = await assistantOver(json(status, {}));
+    expect(await codeOf(ask())).toEqual(expected);
+  });
+
+  it.each([['{"answer":"x"}'], ['{"text":""}'], ['{"text":"a\\u0000b"}'], ['not json'], [JSON.stringify({ text: 'a'.repeat(20_001) })]])(
+    'counts %.30s as a failure',
+    async (body) => {
+      const { ask } = await assistantOver(json(200, body));
+      expect(await codeOf(ask())).toBe('CALL_FAILED');
+    },
+  );
 });

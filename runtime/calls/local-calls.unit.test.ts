@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LogFields, Logger } from '../../core/log.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { startTrace } from '../../core/trace.ts';
+import { createLocalAssistant } from './local-assistant.ts';
 import { createLocalClassifier } from './local-classifier.ts';
 import { createLogNotifier } from './log-notifier.ts';
 
@@ -32,6 +33,25 @@ describe('the local classifier', () => {
       if (first.kind === 'classified') seen.add(first.category);
     }
     expect([...seen].sort()).toEqual(['battery', 'glass-bottle', 'paper']);
+  });
+});
+
+describe('the local assistant', () => {
+  const assistant = createLocalAssistant({ categories: ['paper', 'glass-bottle'] });
+  const ask = (text: string | undefined, imageUrl?: string) =>
+    assistant.answer({ sessionId: 'c', messageId: 'm', userId: 'u', text, imageUrl }, context);
+
+  it.each([
+    ['Where does a Glass bottle go?', undefined, 'This is glass-bottle'],
+    [undefined, 'https://cdn.example/classify-as/paper/1.jpg', 'This is paper'],
+    ['What is this?', 'https://cdn.example/classify-as/paper/1.jpg', 'This is paper'],
+    ['Hello', undefined, 'Name one of these, or show a picture: paper, glass-bottle.'],
+  ])('answers %j beside the image %j by what it names or shows', async (text, imageUrl, beginning) => {
+    expect(await ask(text, imageUrl)).toEqual({ kind: 'answered', text: expect.stringContaining(beginning) as string });
+  });
+
+  it('refuses what cannot be read', async () => {
+    expect(await ask(undefined, 'https://cdn.example/classify-as/unreadable/1.jpg')).toEqual({ kind: 'rejected', reason: 'unreadable' });
   });
 });
 

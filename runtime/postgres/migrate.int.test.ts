@@ -40,6 +40,7 @@ describe('migrating a domain', () => {
     ['scan', 'domain'],
     ['character', 'domain'],
     ['my', 'domain'],
+    ['chat', 'domain'],
     ['notification', 'domain'],
     ['millrace', 'platform'],
   ] as const)('makes the database of %s, says what it did, and changes nothing the second time', async (domain, kind) => {

@@ -96,10 +96,14 @@ export type ChatResponded = {
   readonly session_id: string;
   /** The answer, a UUID. */
   readonly message_id: string;
+  /** Whose conversation it is. */
+  readonly user_id: string;
   /** The message that is answered. */
   readonly reply_to: string;
   /** The answer. */
   readonly text: string;
+  /** Why there is no real answer, as a short code: text then says so to the user. */
+  readonly failure_reason?: string | null;
 };
 
 /** A conversation is over; nothing can be posted any more. */
@@ -124,7 +128,9 @@ export type MessagePosted = {
   readonly session_id: string;
   /** The message, a UUID. */
   readonly message_id: string;
-  /** Which of text and image_url is set. */
+  /** Whose conversation it is. */
+  readonly user_id: string;
+  /** With image, image_url is set; text may be set beside it. */
   readonly kind: 'text' | 'image';
   /** What was written. */
   readonly text?: string | null;
@@ -519,6 +525,11 @@ const ChatRespondedV1: AvroRecord = {
       "doc": "The answer, a UUID."
     },
     {
+      "name": "user_id",
+      "type": "string",
+      "doc": "Whose conversation it is."
+    },
+    {
       "name": "reply_to",
       "type": "string",
       "doc": "The message that is answered."
@@ -527,6 +538,15 @@ const ChatRespondedV1: AvroRecord = {
       "name": "text",
       "type": "string",
       "doc": "The answer."
+    },
+    {
+      "name": "failure_reason",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "Why there is no real answer, as a short code: text then says so to the user."
     }
   ]
 };
@@ -586,6 +606,11 @@ const MessagePostedV1: AvroRecord = {
       "doc": "The message, a UUID."
     },
     {
+      "name": "user_id",
+      "type": "string",
+      "doc": "Whose conversation it is."
+    },
+    {
       "name": "kind",
       "type": {
         "type": "enum",
@@ -595,7 +620,7 @@ const MessagePostedV1: AvroRecord = {
           "image"
         ]
       },
-      "doc": "Which of text and image_url is set."
+      "doc": "With image, image_url is set; text may be set beside it."
     },
     {
       "name": "text",

@@ -4,7 +4,18 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { buildApi } from '../../api/create-api.ts';
 import type { ApiDependencies, ApiOptions } from '../../api/create-api.ts';
 import { developmentToken } from '../../api/development-token.ts';
-import type { CommandOutcome, CommandRequest, Commands, FinishedScan, Scan, ScansQuery, WeeklyRankingQuery } from '../../api/ports.ts';
+import type {
+  ChatMessage,
+  CommandOutcome,
+  Conversation,
+  PageQuery,
+  CommandRequest,
+  Commands,
+  FinishedScan,
+  Scan,
+  ScansQuery,
+  WeeklyRankingQuery,
+} from '../../api/ports.ts';
 import type { TokenOptions } from '../../api/verify-token.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { HealthSource } from '../../core/lifecycle.ts';
@@ -110,6 +121,9 @@ export class InMemoryPorts {
       evolution_level: 1,
     })),
     loseCharacter: this.command('loseCharacter', () => ({})),
+    startConversation: this.command('startConversation', () => ({ session_id: randomUUID() })),
+    postMessage: this.command('postMessage', () => ({ message_id: randomUUID(), answer_id: randomUUID() })),
+    endConversation: this.command('endConversation', () => ({})),
     changePreferences: this.command('changePreferences', () => ({ preferences: { language: 'ko' } })),
   };
 
@@ -134,7 +148,23 @@ export class InMemoryPorts {
       await this.pass();
       return { data: this.single?.scan_id === scanId ? this.single : undefined, source: 'read-model' as const };
     },
+    conversationsOf: async (userId: string, page: PageQuery) => {
+      await this.pass();
+      this.pages.push({ userId, page });
+      return { data: { conversations: this.conversations, more: this.more }, source: 'write-database' as const };
+    },
+    conversation: async (userId: string, sessionId: string, page: PageQuery) => {
+      await this.pass();
+      this.pages.push({ userId, sessionId, page });
+      const found = this.conversations.find((conversation) => conversation.session_id === sessionId);
+      const data = found === undefined ? undefined : { ...found, messages: this.messages, more: this.more };
+      return { data, source: 'write-database' as const };
+    },
   };
+
+  readonly pages: { readonly userId: string; readonly sessionId?: string; readonly page: PageQuery }[] = [];
+  conversations: readonly Conversation[] = [];
+  messages: readonly ChatMessage[] = [];
 
   private command<A extends object>(command: string, answer: () => A) {
     return async (input: CommandRequest, trace: TraceContext): Promise<CommandOutcome<A & { readonly trace_id: string }>> => {

@@ -1,0 +1,115 @@
+import { Command } from 'commander';
+import type { AggregateDefinition, PipelineDefinition } from '../core/define.ts';
+import { pipelineIn } from '../pipeline.ts';
+import type { Config } from '../runtime/config.ts';
+import { loadConfig } from '../runtime/config.ts';
+import { Connections } from '../runtime/connections.ts';
+import { viewAggregate } from '../runtime/postgres/view-aggregate.ts';
+import { createLogger } from '../runtime/telemetry/log.ts';
+import type { ShownAggregate } from './aggregate-text.ts';
+import { aggregateJson, aggregateText } from './aggregate-text.ts';
+import { UsageError } from './exit.ts';
+import { hasSettings, localEnvironment } from './local-environment.ts';
+import { localFolder } from './local-folder.ts';
+
+const LAST_DEFAULT = 100;
+const LAST_MAX = 10_000;
+const STOP_MS = 5_000;
+/** A time without an offset would be somebody's guess. */
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/;
+
+interface ShowOptions {
+  readonly at?: string;
+  readonly history?: true;
+  readonly last?: string;
+  readonly json?: true;
+  readonly dataFolder: string;
+}
+
+export function aggregateCommand(): Command {
+  return new Command('aggregate').description('look into the event store').addCommand(showCommand());
+}
+
+function showCommand(): Command {
+  return new Command('show')
+    .description('show what an aggregate is, or was at a time, and the events that made it so')
+    .argument('<type>', 'the type of the aggregate; a wrong one lists what there is')
+    .argument('<id>', 'its id: of an image, a scan or a conversation its own, else the user')
+    .option('--at <time>', 'as it was then: ISO 8601 with offset, such as 2026-03-01T09:00:00Z')
+    .option('--history', `list its events, the last ${LAST_DEFAULT} of them`)
+    .option('--last <count>', 'how many of its events to list')
+    .option('--json', 'print one JSON object')
+    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
+    .addHelpText(
+      'after',
+      `
+Reads the event store of the domain and changes nothing. Shows states and payloads: for operators.
+
+Examples:
+  millrace aggregate show user_characters somebody
+  millrace aggregate show scan 9478829b-522a-57ee-8c1d-ba450180fcbd --history
+  millrace aggregate show profile somebody --at 2026-03-01T09:00:00+09:00
+  millrace aggregate show conversation 7c0a6a6e-5a57-4a9a-8f39-1b2ad3c3b001 --last 1000 --json`,
+    )
+    .action(async (type: string, id: string, options: ShowOptions) => {
+      const at = momentOf(options.at);
+      const events = eventsOf(options);
+      const folder = localFolder(options.dataFolder);
+      if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
+      const shown = await show(loadConfig(localEnvironment(folder)), type, id, { at, events });
+      console.log(options.json === true ? aggregateJson(shown, events > 0) : aggregateText(shown));
+    });
+}
+
+/** @throws UsageError for a type that no domain has; Error when there is no such aggregate. */
+async function show(
+  config: Config,
+  type: string,
+  id: string,
+  options: { readonly at: string | undefined; readonly events: number },
+): Promise<ShownAggregate> {
+  const pipeline = pipelineIn(config.timeZone);
+  const { domain, aggregate } = aggregateOf(pipeline, type);
+  const logger = createLogger({
+    service: 'millrace-aggregate',
+    environment: config.environment,
+    level: 'error',
+    format: config.log.format,
+  });
+  const connections = new Connections(pipeline, config, logger, 'millrace-aggregate');
+  try {
+    const view = await viewAggregate(connections.database(domain), domain, aggregate, id, options);
+    if (view.version === 0n) throw new Error(`no ${type} has this id${options.at === undefined ? '' : ` at ${options.at}`}`);
+    return { ...view, domain, type, id, at: options.at };
+  } finally {
+    for (const service of connections.services()) await service.stop(AbortSignal.timeout(STOP_MS));
+  }
+}
+
+/** @throws UsageError listing the types that there are. */
+export function aggregateOf(
+  pipeline: PipelineDefinition,
+  type: string,
+): { readonly domain: string; readonly aggregate: AggregateDefinition<unknown> } {
+  const all = pipeline.domains
+    .filter(({ captured }) => captured)
+    .flatMap(({ name, aggregates }) => aggregates.map((aggregate) => ({ domain: name, aggregate })));
+  const found = all.find(({ aggregate }) => aggregate.type === type);
+  if (found !== undefined) return found;
+  throw new UsageError(`no such type of aggregate\nTypes: ${all.map(({ aggregate }) => aggregate.type).join(', ')}`);
+}
+
+/** @throws UsageError */
+export function momentOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  if (MOMENT.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  throw new UsageError('--at must be a time with its offset, such as 2026-03-01T09:00:00Z or 2026-03-01T18:00:00+09:00');
+}
+
+/** How many events are listed. @throws UsageError */
+export function eventsOf({ history, last }: Pick<ShowOptions, 'history' | 'last'>): number {
+  if (last === undefined) return history === true ? LAST_DEFAULT : 0;
+  const count = Number(last);
+  if (/^\d+$/.test(last) && count >= 1 && count <= LAST_MAX) return count;
+  throw new UsageError(`--last must be a whole number from 1 to ${LAST_MAX}`);
+}
