@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Which rate limit counts the route's requests. */
     readonly rateClass?: RateClass;
+    /** Answered without a token; counted by the caller's address. */
+    readonly isPublic?: boolean;
   }
 }
 

@@ -1,9 +1,14 @@
 import type { KnownUsers } from './known-users.ts';
 import { HttpProblem } from './problem.ts';
-import type { TokenVerifier } from './verify-token.ts';
+import type { TokenClaims, TokenVerifier } from './verify-token.ts';
 
-/** Resolves with the user's id. Rejects with a 401 problem that says how to authenticate, and never why a key did not fit. */
-export type Authenticate = (authorization: string | undefined) => Promise<string>;
+/** Resolves with who asks. Rejects with a 401 problem that says how to authenticate, and never why a key did not fit. */
+export type Authenticate = (authorization: string | undefined) => Promise<Caller>;
+
+export interface Caller {
+  readonly userId: string;
+  readonly claims: TokenClaims;
+}
 
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 
@@ -17,7 +22,7 @@ export function createAuthenticate(verify: TokenVerifier, users: KnownUsers): Au
     if (verified.kind === 'expired') throw unauthenticated('The token has expired.', 'invalid_token');
     if (verified.kind === 'invalid') throw unauthenticated('The token is not valid here.', 'invalid_token');
     if (!(await users.isKnown(verified.userId))) throw unauthenticated('The token names a user who is not known.', 'invalid_token');
-    return verified.userId;
+    return { userId: verified.userId, claims: verified.claims };
   };
 }
 

@@ -4,6 +4,8 @@ import type { JsonObject } from '../core/json.ts';
 import type { TraceContext } from '../core/trace.ts';
 import { evolveCharacter } from '../processors/character/evolve-character.ts';
 import { loseCharacter } from '../processors/character/lose-character.ts';
+import { changePermissions } from '../processors/auth/change-permissions.ts';
+import { logOut } from '../processors/auth/log-out.ts';
 import { answerIdOf } from '../processors/chat/answer-id.ts';
 import { endConversation } from '../processors/chat/end-conversation.ts';
 import { postMessage } from '../processors/chat/post-message.ts';
@@ -40,6 +42,12 @@ export function composeCommands(connections: Connections): Commands {
     loseCharacter: ({ characterId, reason, ...request }, trace) =>
       execute(loseCharacter, { user_id: request.userId, character_id: characterId, reason }, request, trace),
     changePreferences: ({ changes, ...request }, trace) => execute(changePreferences, { user_id: request.userId, changes }, request, trace),
+    logOut: ({ tokenId, sessionId, expiresAt, ...request }, trace) => {
+      const command = { user_id: request.userId, jti: tokenId, expires_at: expiresAt, session_id: sessionId ?? null };
+      return execute(logOut, command, request, trace);
+    },
+    changePermissions: ({ ofUserId, permissions, ...request }, trace) =>
+      execute(changePermissions, { user_id: ofUserId, permissions }, request, trace),
     startConversation: (request, trace) => {
       const sessionId = randomUUID();
       return execute(startConversation, { session_id: sessionId, user_id: request.userId }, request, trace, { session_id: sessionId });

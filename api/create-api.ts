@@ -2,6 +2,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import type { HealthSource } from '../core/lifecycle.ts';
 import type { ApiServer } from './api-route.ts';
+import { addAuthRoutes } from './auth-routes.ts';
 import { createAuthenticate } from './authenticate.ts';
 import type { Authenticate } from './authenticate.ts';
 import { createBaseServer } from './base-server.ts';
@@ -17,7 +18,7 @@ import { KnownUsers } from './known-users.ts';
 import { limitInFlight } from './in-flight-limit.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOperationsRoutes } from './operations-routes.ts';
-import type { Commands, Queries, RenderMetrics, UserDirectory } from './ports.ts';
+import type { Accounts, Commands, Queries, RenderMetrics, UserDirectory } from './ports.ts';
 import { createRateLimits, RATE_LIMITS } from './rate-limit.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { addPreferences } from './preferences.ts';
@@ -30,6 +31,8 @@ import type { TokenOptions } from './verify-token.ts';
 export interface ApiDependencies extends Telemetry {
   readonly commands: Commands;
   readonly queries: Queries;
+  /** Undefined: users are signed in elsewhere, by the issuer of the tokens. */
+  readonly accounts?: Accounts | undefined;
   readonly users: UserDirectory;
   /** Decide readiness: what the API cannot work without. Read models do not belong here, reads fall back. */
   readonly health: readonly HealthSource[];
@@ -96,6 +99,7 @@ async function addApi(app: FastifyInstance, dependencies: ApiDependencies, optio
   await guard(app, authenticate, options.rateLimits ?? RATE_LIMITS);
   const api: ApiServer = app.withTypeProvider<TypeBoxTypeProvider>();
   addCommands(api, dependencies.commands);
+  addAuthRoutes(api, dependencies.commands, dependencies.accounts);
   addCharacters(api, dependencies.queries);
   addScans(api, dependencies.queries, options.timeZone);
   addChatQueries(api, dependencies.queries);
@@ -114,9 +118,13 @@ function addCommands(api: ApiServer, commands: Commands): void {
 async function guard(app: FastifyInstance, authenticate: Authenticate, limits: RateLimits): Promise<void> {
   const rates = await createRateLimits(app, limits);
   app.addHook('onRequest', async (request, reply) => {
-    const limitRate = rates[request.routeOptions.config.rateClass ?? 'query'];
+    const { rateClass = 'query', isPublic = false } = request.routeOptions.config;
+    const limitRate = rates[rateClass];
+    if (isPublic) return limitRate(request, reply);
     try {
-      request.context.userId = await authenticate(request.headers.authorization);
+      const { userId, claims } = await authenticate(request.headers.authorization);
+      request.context.userId = userId;
+      request.context.token = claims;
     } catch (error) {
       await limitRate(request, reply);
       throw error;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { ClassifiedError } from '../core/errors.ts';
 import type { TokenOptions } from './verify-token.ts';
@@ -10,14 +11,15 @@ const LIFETIME_SECONDS_DEFAULT = 3_600;
  */
 export async function developmentToken(
   options: TokenOptions,
-  user: { readonly id: string; readonly lifetimeSeconds?: number },
+  user: { readonly id: string; readonly lifetimeSeconds?: number; readonly permissions?: readonly string[] },
   nowMs: number,
 ): Promise<string> {
   if (options.keys.kind !== 'development-secret') {
     throw new ClassifiedError('CONFIGURATION_INVALID', 'tokens can be signed here only with the development secret');
   }
   const nowSeconds = Math.floor(nowMs / 1000);
-  return new SignJWT({})
+  return new SignJWT({ permissions: [...(user.permissions ?? [])] })
+    .setJti(randomUUID())
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setSubject(user.id)
     .setIssuer(options.issuer)

@@ -56,7 +56,7 @@ describe('the OpenAPI document', () => {
 
   it('lists every route', () => {
     expect(operations.map(([name]) => name).sort()).toEqual(registered.sort());
-    expect(registered).toHaveLength(20);
+    expect(registered).toHaveLength(25);
   });
 
   it('names every operation once, with a summary and a tag', () => {
@@ -90,6 +90,11 @@ describe('the OpenAPI document', () => {
     ['delete /api/v1/chat/conversations/{id}', ['202', '400', '401', '404', '422', '429', '500', '503']],
     ['get /api/v1/chat/conversations', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/chat/conversations/{id}', ['200', '400', '401', '404', '429', '500', '503']],
+    ['post /api/v1/auth/register', ['201', '400', '409', '413', '415', '429', '500', '501', '503']],
+    ['post /api/v1/auth/login', ['200', '400', '401', '413', '415', '429', '500', '501', '503']],
+    ['post /api/v1/auth/refresh', ['200', '400', '401', '413', '415', '429', '500', '501', '503']],
+    ['post /api/v1/auth/logout', ['204', '400', '401', '409', '422', '429', '500', '503']],
+    ['put /api/v1/auth/users/{id}/permissions', ['204', '400', '401', '403', '404', '413', '415', '422', '429', '500', '503']],
     ['get /api/v1/characters/me', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/characters/ranking', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/scans/me', ['200', '400', '401', '429', '500', '503']],
@@ -102,7 +107,8 @@ describe('the OpenAPI document', () => {
   ])('says how %s answers', (name, statuses) => {
     const operation = operations.find(([other]) => other === name)?.[1];
     expect(Object.keys(operation?.responses ?? {}).sort()).toEqual(statuses);
-    expect(operation?.security).toEqual(name.includes('/api/') ? [{ bearer: [] }] : undefined);
+    const isOpen = /^post \/api\/v1\/auth\/(register|login|refresh)$/.test(name) || !name.includes('/api/');
+    expect(operation?.security).toEqual(isOpen ? undefined : [{ bearer: [] }]);
   });
 
   it('says where an answer has Retry-After', () => {

@@ -82,9 +82,38 @@ export interface Commands {
   readonly evolveCharacter: CommandPort<{ readonly characterId: string }, EvolvedCharacter>;
   readonly loseCharacter: CommandPort<{ readonly characterId: string; readonly reason: CharacterLossReason }, Accepted>;
   readonly changePreferences: CommandPort<{ readonly changes: Readonly<Record<string, string | null>> }, ChangedPreferences>;
+  readonly logOut: CommandPort<{ readonly tokenId: string; readonly sessionId: string | undefined; readonly expiresAt: string }, Accepted>;
+  readonly changePermissions: CommandPort<{ readonly ofUserId: string; readonly permissions: readonly string[] }, Accepted>;
   readonly startConversation: CommandPort<object, StartedConversation>;
   readonly postMessage: CommandPort<{ readonly sessionId: string } & MessageContent, PostedMessage>;
   readonly endConversation: CommandPort<{ readonly sessionId: string }, Accepted>;
+}
+
+export interface Tokens {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly accessToken: string;
+  readonly expiresInSeconds: number;
+  /** Good for one exchange. */
+  readonly refreshToken: string;
+}
+
+interface EmailAndPassword {
+  readonly email: string;
+  readonly password: string;
+}
+
+/** Users who prove to be one with a password. */
+export interface Accounts {
+  /** The new user's id; undefined when the address is registered. */
+  register(user: EmailAndPassword, trace: TraceContext): Promise<string | undefined>;
+  /** Undefined when they do not belong together, or to anybody. */
+  logIn(
+    attempt: EmailAndPassword & { readonly address: string; readonly userAgent: string },
+    trace: TraceContext,
+  ): Promise<Tokens | undefined>;
+  /** Undefined when the token was used or its session is over. */
+  refresh(refreshToken: string): Promise<Tokens | undefined>;
 }
 
 export interface UserDirectory {

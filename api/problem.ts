@@ -13,6 +13,7 @@ export const PROBLEMS = {
   'malformed-request': { status: 400, title: 'The request cannot be read' },
   'invalid-request': { status: 400, title: 'The request is not valid' },
   unauthenticated: { status: 401, title: 'Authentication is required' },
+  forbidden: { status: 403, title: 'This is not allowed to you' },
   'not-found': { status: 404, title: 'Nothing is here' },
   'scan-not-found': { status: 404, title: 'No such scan is known' },
   'resource-not-found': { status: 404, title: 'No such thing of yours is known' },
@@ -26,6 +27,7 @@ export const PROBLEMS = {
   'rate-limited': { status: 429, title: 'Too many requests' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The server failed' },
+  'not-offered': { status: 501, title: 'This is not offered here' },
   unavailable: { status: 503, title: 'The service is not available' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 

@@ -10,7 +10,10 @@ export interface RateLimits {
 
 export const RATE_LIMITS: RateLimits = { commandsPerMinute: 100, queriesPerMinute: 300 };
 
-export type RateClass = 'command' | 'query';
+/** Attempts of an address to sign in, per minute: guessing must not pay. */
+const SIGN_INS_PER_MINUTE = 20;
+
+export type RateClass = 'command' | 'query' | 'sign-in';
 
 /** Counts the request; rejects with a 429 problem when the caller has used up its share of the minute. */
 export type LimitRate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
@@ -24,7 +27,11 @@ const CALLERS_REMEMBERED = 50_000;
  */
 export async function createRateLimits(app: FastifyInstance, limits: RateLimits): Promise<Readonly<Record<RateClass, LimitRate>>> {
   await app.register(rateLimit, { global: false, store: CountingStore });
-  return { command: limiter(app, limits.commandsPerMinute), query: limiter(app, limits.queriesPerMinute) };
+  return {
+    command: limiter(app, limits.commandsPerMinute),
+    query: limiter(app, limits.queriesPerMinute),
+    'sign-in': limiter(app, Math.min(limits.commandsPerMinute, SIGN_INS_PER_MINUTE)),
+  };
 }
 
 function limiter(app: FastifyInstance, max: number): LimitRate {

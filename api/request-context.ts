@@ -5,12 +5,15 @@ import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { formatTraceparent, startTrace } from '../core/trace.ts';
 import type { TraceContext } from '../core/trace.ts';
+import type { TokenClaims } from './verify-token.ts';
 
 /** What the API knows of a request besides the request itself. */
 export interface RequestContext {
   readonly trace: TraceContext;
   readonly logger: Logger;
   userId: string | undefined;
+  /** What the caller's token says. */
+  token: TokenClaims | undefined;
   /** What was thrown, when the answer is a problem. */
   failure: unknown;
   /** Where a query's answer came from. */
@@ -50,7 +53,7 @@ export function beginRequest(request: FastifyRequest, reply: FastifyReply, telem
     'http.request.method': request.method,
     'url.path': pathOf(request.url),
   });
-  request.context = { trace, logger, userId: undefined, failure: undefined, readSource: undefined };
+  request.context = { trace, logger, userId: undefined, token: undefined, failure: undefined, readSource: undefined };
   reply.headers({
     'x-request-id': trace.requestId,
     traceresponse: formatTraceparent(trace),

@@ -1,5 +1,5 @@
 import { createLocalJWKSet, createRemoteJWKSet, errors, importSPKI, jwtVerify } from 'jose';
-import type { CryptoKey, JWTVerifyGetKey } from 'jose';
+import type { CryptoKey, JWTPayload, JWTVerifyGetKey } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import { ClassifiedError, classified } from '../core/errors.ts';
 
@@ -18,8 +18,22 @@ export interface TokenOptions {
   readonly keys: TokenKeys;
 }
 
+/** What a token says beside who its user is. */
+export interface TokenClaims {
+  /** `jti`: names the token. */
+  readonly tokenId: string | undefined;
+  /** `sid`: the session that it belongs to. */
+  readonly sessionId: string | undefined;
+  /** ISO 8601, UTC. */
+  readonly expiresAt: string;
+  /** What its user may do beyond what everybody may. */
+  readonly permissions: readonly string[];
+}
+
 export type VerifiedToken =
-  { readonly kind: 'valid'; readonly userId: string } | { readonly kind: 'expired' } | { readonly kind: 'invalid' };
+  | { readonly kind: 'valid'; readonly userId: string; readonly claims: TokenClaims }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'invalid' };
 
 /** Rejects with CALL_UNAVAILABLE when the keys cannot be had and were never known. */
 export type TokenVerifier = (token: string) => Promise<VerifiedToken>;
@@ -53,13 +67,29 @@ export async function createTokenVerifier(options: TokenOptions, clock: Clock): 
       });
       // The library promises a text, and lets through whatever JSON holds.
       const subject: unknown = payload.sub;
-      return typeof subject === 'string' && isUserId(subject) ? { kind: 'valid', userId: subject } : { kind: 'invalid' };
+      return typeof subject === 'string' && isUserId(subject)
+        ? { kind: 'valid', userId: subject, claims: claimsOf(payload) }
+        : { kind: 'invalid' };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return { kind: 'expired' };
       if (error instanceof errors.JOSEError) return { kind: 'invalid' };
       // Not the token's fault: the keys are away, or are not what RS256 needs.
       throw classified(error, 'CONFIGURATION_INVALID', 'the keys for tokens cannot be used');
     }
+  };
+}
+
+const ID_LENGTH_MAX = 64;
+
+function claimsOf(payload: JWTPayload): TokenClaims {
+  const id = (value: unknown): string | undefined =>
+    typeof value === 'string' && value !== '' && value.length <= ID_LENGTH_MAX ? value : undefined;
+  const { permissions } = payload;
+  return {
+    tokenId: id(payload.jti),
+    sessionId: id(payload['sid']),
+    expiresAt: new Date((payload.exp ?? 0) * 1000).toISOString(),
+    permissions: Array.isArray(permissions) ? permissions.filter((permission) => typeof permission === 'string') : [],
   };
 }
 

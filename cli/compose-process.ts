@@ -1,3 +1,4 @@
+import { composeAccounts } from '../api/compose-accounts.ts';
 import { composeCommands, composeUsers } from '../api/compose-commands.ts';
 import { composeQueries } from '../api/compose-queries.ts';
 import { createApi } from '../api/create-api.ts';
@@ -16,7 +17,7 @@ import type { Roles } from '../runtime/roles.ts';
 import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
 import { createMetrics } from '../runtime/telemetry/metrics.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
-import { tokenOptions } from './token-options.ts';
+import { signInOptions, tokenOptions } from './token-options.ts';
 
 export interface ProcessOptions {
   readonly service: string;
@@ -47,10 +48,12 @@ function apiServer(
   health: readonly HealthSource[],
 ): Service[] {
   const probe = createDatabaseProbe(connections.database('image'), systemClock);
+  const signIn = signInOptions(config);
   const server = createApi(
     {
       commands: composeCommands(connections),
       queries: composeQueries(connections, metrics.metrics, systemClock),
+      accounts: signIn === undefined ? undefined : composeAccounts(connections, { ...signIn, clock: systemClock }),
       users: composeUsers(connections),
       health: [probe, ...health, ...connections.health()],
       renderMetrics: metrics.render,

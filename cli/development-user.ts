@@ -30,7 +30,12 @@ export async function registerUsers(config: Config, userIds: readonly string[]):
 }
 
 /** A token for a user, who is registered when new. Development only. */
-export async function developmentToken(config: Config, userId: string, lifetimeSeconds = 24 * 3_600): Promise<string> {
+export async function developmentToken(
+  config: Config,
+  userId: string,
+  lifetimeSeconds = 24 * 3_600,
+  permissions: readonly string[] = [],
+): Promise<string> {
   await registerUsers(config, [userId]);
-  return signToken(tokenOptions(config), { id: userId, lifetimeSeconds }, Date.now());
+  return signToken(tokenOptions(config), { id: userId, lifetimeSeconds, permissions }, Date.now());
 }

@@ -11,6 +11,7 @@ export function tokenCommand(): Command {
     .description('development only: register a user when new, and print a token for it')
     .requiredOption('--user <id>', 'the user: letters, digits and . _ ~ @ | + = -')
     .option('--hours <hours>', 'how long the token is valid', '24')
+    .option('--operator', 'the token has the permission operator')
     .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
     .addHelpText(
       'after',
@@ -21,13 +22,13 @@ Examples:
   millrace token --user somebody
   TOKEN=$(millrace token --user somebody --hours 1)`,
     )
-    .action(async (options: { user: string; hours: string; dataFolder: string }) => {
+    .action(async (options: { user: string; hours: string; operator?: true; dataFolder: string }) => {
       const hours = Number(options.hours);
       if (!(hours > 0 && hours <= 24 * 365)) throw new UsageError('--hours must be a number above 0 and at most 8760');
       if (!isUserId(options.user)) throw new UsageError('--user must be 1 to 64 letters, digits and . _ ~ @ | + = -');
       const folder = localFolder(options.dataFolder);
       if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
       const config = loadConfig(localEnvironment(folder), { auth: true });
-      console.log(await developmentToken(config, options.user, Math.round(hours * 3_600)));
+      console.log(await developmentToken(config, options.user, Math.round(hours * 3_600), options.operator === true ? ['operator'] : []));
     });
 }

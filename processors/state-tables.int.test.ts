@@ -37,6 +37,7 @@ import { arrived } from '../test/support/arrived.ts';
 import { aCause } from '../test/support/bank.ts';
 import { temporaryDatabases } from '../test/support/temporary-databases.ts';
 import { userAggregate } from './auth/aggregate.ts';
+import { changePermissions } from './auth/change-permissions.ts';
 import { conversationAggregate } from './chat/aggregate.ts';
 import { answerIdOf } from './chat/answer-id.ts';
 import { answerMessage } from './chat/answer-message.ts';
@@ -127,12 +128,15 @@ describe('the tables take what the decisions say', () => {
     expect(await domain.rows('images')).toEqual([{ ...image, status: 'deleted', registered_at: at, processed_at: at, deleted_at: at }]);
   });
 
-  it('auth: a registered user', async () => {
+  it('auth: a registered user, what the user may do, and the audit of logins', async () => {
     const domain = await openDomain('auth');
     const user = { user_id: 'u1', provider: 'kakao', email_hash: 'h1' };
     const login = { user_id: 'u1', session_id: 's1', ip_hash: 'h2', user_agent: 'curl' };
     await domain.append(userAggregate, 'u1', [newEvent(userRegistered, user), newEvent(userLoggedIn, login)]);
-    expect(await domain.rows('users')).toEqual([{ ...user, created_at: at }]);
+    expect(await domain.rows('users')).toEqual([{ ...user, created_at: at, permissions: [] }]);
+    expect(await domain.rows('login_audits')).toEqual([{ ...login, logged_in_at: at, logged_out_at: null }]);
+    await executeCommand(domain.unitOfWork, changePermissions, { user_id: 'u1', permissions: ['operator', 'audit'] }, aCause());
+    expect(await domain.rows('users')).toMatchObject([{ permissions: ['audit', 'operator'] }]);
   });
 
   it('scan: completed, granted, compensated and failed', async () => {

@@ -45,6 +45,8 @@ export interface Config {
     readonly jwksUrl: string | undefined;
     readonly publicKeyPem: string | undefined;
     readonly developmentSecret: string | undefined;
+    readonly signingKeyPem: string | undefined;
+    readonly hashSecret: string | undefined;
   };
   readonly classifier: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
   readonly notifier: { readonly kind: 'log' | 'webhook'; readonly url: string | undefined; readonly secret: string | undefined };
@@ -191,6 +193,14 @@ export const SETTINGS = {
     z.string().min(32, 'must have at least 32 characters').optional(),
     'The shared secret; only with AUTH_DEVELOPMENT=true.',
   ),
+  AUTH_SIGNING_KEY: setting(
+    z.string().includes('-----BEGIN', 'must be a PEM private key').optional(),
+    'The private key of AUTH_PUBLIC_KEY in PEM (PKCS 8): users register and log in here. Without it they do so with the issuer.',
+  ),
+  AUTH_HASH_SECRET: setting(
+    z.string().min(32, 'must have at least 32 characters').optional(),
+    'Keys the hashes of e-mail and client addresses. It must never change: users are found by it.',
+  ),
   CLASSIFIER: setting(choice(['local', 'http'], 'local'), '`local` is deterministic, for demo and tests; `http` calls CLASSIFIER_URL.'),
   CLASSIFIER_URL: setting(HTTP_URL.optional(), 'The classification service.'),
   CLASSIFIER_CONCURRENCY_MAX: setting(integer(16, 1, 1_000), 'Classifications at the same time per process.'),
@@ -313,6 +323,14 @@ function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds): stri
   const secretSet = settings.AUTH_DEVELOPMENT_SECRET !== undefined;
   demand(!secretSet || settings.AUTH_DEVELOPMENT === true, 'AUTH_DEVELOPMENT_SECRET is only allowed with AUTH_DEVELOPMENT=true');
   demand(settings.AUTH_DEVELOPMENT !== true || secretSet, 'AUTH_DEVELOPMENT_SECRET is missing although AUTH_DEVELOPMENT is true');
+  demand(
+    settings.AUTH_SIGNING_KEY === undefined || settings.AUTH_PUBLIC_KEY !== undefined,
+    'AUTH_PUBLIC_KEY is missing although AUTH_SIGNING_KEY is set',
+  );
+  demand(
+    settings.AUTH_SIGNING_KEY === undefined || settings.AUTH_HASH_SECRET !== undefined,
+    'AUTH_HASH_SECRET is missing although AUTH_SIGNING_KEY is set',
+  );
   const modes = [settings.AUTH_JWKS_URL, settings.AUTH_PUBLIC_KEY, settings.AUTH_DEVELOPMENT_SECRET].filter(
     (value) => value !== undefined,
   ).length;
@@ -379,6 +397,8 @@ function assemble(settings: Settings, urls: DomainUrls): Config {
       jwksUrl: settings.AUTH_JWKS_URL,
       publicKeyPem: settings.AUTH_PUBLIC_KEY,
       developmentSecret: settings.AUTH_DEVELOPMENT_SECRET,
+      signingKeyPem: settings.AUTH_SIGNING_KEY,
+      hashSecret: settings.AUTH_HASH_SECRET,
     },
     classifier: { kind: settings.CLASSIFIER, url: settings.CLASSIFIER_URL, concurrencyMax: settings.CLASSIFIER_CONCURRENCY_MAX },
     notifier: { kind: settings.NOTIFIER, url: settings.NOTIFIER_URL, secret: settings.NOTIFIER_SECRET },

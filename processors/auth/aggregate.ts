@@ -2,19 +2,33 @@ import type { AggregateDefinition } from '../../core/define.ts';
 import type { StoredEventOf } from '../../schemas/typed-events.ts';
 import { unknownStoredEvent } from '../unknown-stored-event.ts';
 
-export type UserState = { readonly registered: boolean; readonly permissions: readonly string[] };
+export type UserState = {
+  readonly registered: boolean;
+  /** Sorted. */
+  readonly permissions: readonly string[];
+  /** The ids of the tokens that were given back last, so that giving one back again changes nothing. */
+  readonly tokensEnded: readonly string[];
+};
 export type UserEvent = StoredEventOf<'UserRegistered' | 'UserLoggedIn' | 'UserLoggedOut' | 'PermissionChanged'>;
+
+export const USERS = 'users';
+export const CREDENTIALS = 'credentials';
+export const SESSIONS = 'sessions';
+const LOGIN_AUDITS = 'login_audits';
+const TOKENS_REMEMBERED = 20;
 
 export const userAggregate: AggregateDefinition<UserState, UserEvent> = {
   type: 'user',
-  initial: () => ({ registered: false, permissions: [] }),
+  stateVersion: 2,
+  initial: () => ({ registered: false, permissions: [], tokensEnded: [] }),
   evolve(state, event) {
     switch (event.type) {
       case 'UserRegistered':
         return { ...state, registered: true };
       case 'UserLoggedIn':
-      case 'UserLoggedOut':
         return state;
+      case 'UserLoggedOut':
+        return { ...state, tokensEnded: [...state.tokensEnded, event.payload.jti].slice(-TOKENS_REMEMBERED) };
       case 'PermissionChanged': {
         const { granted, revoked } = event.payload;
         const permissions = new Set([...state.permissions, ...granted]);
@@ -26,8 +40,30 @@ export const userAggregate: AggregateDefinition<UserState, UserEvent> = {
     }
   },
   tables(event, userId) {
-    if (event.type !== 'UserRegistered') return [];
-    const { provider, email_hash } = event.payload;
-    return [{ op: 'upsert', table: 'users', key: { user_id: userId }, set: { provider, email_hash, created_at: event.occurredAt } }];
+    switch (event.type) {
+      case 'UserRegistered': {
+        const { provider, email_hash } = event.payload;
+        return [{ op: 'upsert', table: USERS, key: { user_id: userId }, set: { provider, email_hash, created_at: event.occurredAt } }];
+      }
+      case 'UserLoggedIn': {
+        const { session_id, ip_hash, user_agent } = event.payload;
+        const set = { user_id: userId, ip_hash, user_agent, logged_in_at: event.occurredAt };
+        return [{ op: 'upsert', table: LOGIN_AUDITS, key: { session_id }, set }];
+      }
+      case 'UserLoggedOut': {
+        const { session_id = null } = event.payload;
+        if (session_id === null) return [];
+        const key = { session_id };
+        return [
+          { op: 'update', table: LOGIN_AUDITS, key, set: { logged_out_at: event.occurredAt } },
+          { op: 'update', table: SESSIONS, key, set: { ended_at: event.occurredAt } },
+        ];
+      }
+      case 'PermissionChanged':
+        // All permissions are the command's to write: an event holds what changed.
+        return [];
+      default:
+        return unknownStoredEvent(event);
+    }
   },
 };

@@ -32,6 +32,8 @@ export type UserLoggedOut = {
   readonly jti: string;
   /** When the token expires by itself: ISO 8601, UTC. */
   readonly expires_at: string;
+  /** The session that ends with the token; null when the token names none. */
+  readonly session_id?: string | null;
 };
 
 /** A user signed up. */
@@ -349,6 +351,39 @@ const UserLoggedOutV1: AvroRecord = {
       "name": "expires_at",
       "type": "string",
       "doc": "When the token expires by itself: ISO 8601, UTC."
+    }
+  ]
+};
+
+const UserLoggedOutV2: AvroRecord = {
+  "type": "record",
+  "name": "UserLoggedOut",
+  "namespace": "eco2.auth",
+  "doc": "A user ended a session; its token is refused from now on.",
+  "fields": [
+    {
+      "name": "user_id",
+      "type": "string",
+      "doc": "The user whose fact this is; the record key."
+    },
+    {
+      "name": "jti",
+      "type": "string",
+      "doc": "The id of the token that is revoked."
+    },
+    {
+      "name": "expires_at",
+      "type": "string",
+      "doc": "When the token expires by itself: ISO 8601, UTC."
+    },
+    {
+      "name": "session_id",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "The session that ends with the token; null when the token names none."
     }
   ]
 };
@@ -1090,7 +1125,7 @@ const ScanRewardCompensatedV1: AvroRecord = {
 export const SCHEMAS: { readonly [T in EventType]: EventSchemas } = {
   PermissionChanged: { latest: PermissionChangedV1, versions: [PermissionChangedV1] },
   UserLoggedIn: { latest: UserLoggedInV1, versions: [UserLoggedInV1] },
-  UserLoggedOut: { latest: UserLoggedOutV1, versions: [UserLoggedOutV1] },
+  UserLoggedOut: { latest: UserLoggedOutV2, versions: [UserLoggedOutV1, UserLoggedOutV2] },
   UserRegistered: { latest: UserRegisteredV1, versions: [UserRegisteredV1] },
   CharacterAcquireFailed: { latest: CharacterAcquireFailedV1, versions: [CharacterAcquireFailedV1] },
   CharacterAcquired: { latest: CharacterAcquiredV1, versions: [CharacterAcquiredV1] },

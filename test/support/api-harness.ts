@@ -5,6 +5,7 @@ import { buildApi } from '../../api/create-api.ts';
 import type { ApiDependencies, ApiOptions } from '../../api/create-api.ts';
 import { developmentToken } from '../../api/development-token.ts';
 import type {
+  Accounts,
   ChatMessage,
   CommandOutcome,
   Conversation,
@@ -14,6 +15,7 @@ import type {
   FinishedScan,
   Scan,
   ScansQuery,
+  Tokens,
   WeeklyRankingQuery,
 } from '../../api/ports.ts';
 import type { TokenOptions } from '../../api/verify-token.ts';
@@ -121,6 +123,8 @@ export class InMemoryPorts {
       evolution_level: 1,
     })),
     loseCharacter: this.command('loseCharacter', () => ({})),
+    logOut: this.command('logOut', () => ({})),
+    changePermissions: this.command('changePermissions', () => ({})),
     startConversation: this.command('startConversation', () => ({ session_id: randomUUID() })),
     postMessage: this.command('postMessage', () => ({ message_id: randomUUID(), answer_id: randomUUID() })),
     endConversation: this.command('endConversation', () => ({})),
@@ -180,6 +184,25 @@ export class InMemoryPorts {
     };
   }
 
+  /** By e-mail address: the password. */
+  readonly passwords = new Map<string, string>();
+  readonly accounts: Accounts = {
+    register: async ({ email, password }) => {
+      await this.pass();
+      if (this.passwords.has(email)) return undefined;
+      this.passwords.set(email, password);
+      return `user-of-${email}`;
+    },
+    logIn: async ({ email, password }) => {
+      await this.pass();
+      return this.passwords.get(email) === password ? tokensOf(`user-of-${email}`) : undefined;
+    },
+    refresh: async (refreshToken) => {
+      await this.pass();
+      return refreshToken === 'refresh-me' ? tokensOf('ada') : undefined;
+    },
+  };
+
   readonly users = { isKnownUser: async (userId: string) => !this.unknownUsers.has(userId) };
 
   private async pass(): Promise<void> {
@@ -188,6 +211,10 @@ export class InMemoryPorts {
     this.waiting -= 1;
     if (this.failure !== undefined) throw this.failure;
   }
+}
+
+function tokensOf(userId: string): Tokens {
+  return { userId, sessionId: 's1', accessToken: 'access-me', expiresInSeconds: 3_600, refreshToken: 'refresh-me-next' };
 }
 
 export interface ApiHarness {
@@ -200,7 +227,7 @@ export interface ApiHarness {
   readonly dependencies: ApiDependencies;
   stopping: boolean;
   /** A request with a valid token of the user. */
-  readonly as: (userId: string, request: InjectOptions) => Promise<LightMyRequestResponse>;
+  readonly as: (userId: string, request: InjectOptions, permissions?: readonly string[]) => Promise<LightMyRequestResponse>;
 }
 
 /** The API without a socket, over ports in memory. Rate limits are off unless a test sets them. */
@@ -212,8 +239,8 @@ export function apiHarness(options: Partial<ApiOptions> = {}): ApiHarness {
     dependencies,
     stopping: false,
     app: buildApi(dependencies, settings, () => harness.stopping),
-    as: async (userId: string, request: InjectOptions) => {
-      const token = await developmentToken(AUTH, { id: userId }, captured.clock.nowMs());
+    as: async (userId: string, request: InjectOptions, permissions: readonly string[] = []) => {
+      const token = await developmentToken(AUTH, { id: userId, permissions }, captured.clock.nowMs());
       const headers = { authorization: `Bearer ${token}`, ...request.headers };
       return harness.app.inject({ ...request, headers });
     },
@@ -240,6 +267,7 @@ export function capturedDependencies() {
   const dependencies: ApiDependencies = {
     commands: ports.commands,
     queries: ports.queries,
+    accounts: ports.accounts,
     users: ports.users,
     health,
     renderMetrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'millrace_up 1\n' }),
