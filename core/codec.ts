@@ -13,11 +13,15 @@ export interface EncodedPayload {
 
 /** What a capture does to a payload on its way from the outbox to the topic. */
 export interface PayloadEncoder {
+  /** When given, the JSON text itself is the value, byte for byte, under this content type, and nothing else is asked. */
+  readonly verbatim?: string;
   /**
    * @param json the text of the outbox row's payload, as PostgreSQL printed it.
    * @throws ClassifiedError PAYLOAD_INVALID, EVENT_UNKNOWN (dead letter), REGISTRY_UNAVAILABLE (wait).
    */
   encode(type: string, json: Uint8Array): Promise<EncodedPayload>;
+  /** The same at once; undefined when something has to be asked first, which `encode` does. */
+  encodeNow?(type: string, json: Uint8Array): EncodedPayload | undefined;
 }
 
 /** Reads Avro frames of any known schema version, and plain JSON. */

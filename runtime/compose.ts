@@ -70,7 +70,7 @@ function relay(domain: DomainDefinition, { connections, metrics, payloads }: Sha
     connection: { url: captureUrl(config, domain.name) },
     names: config.names,
     routes: new Set(domain.events.map((event) => event.route)),
-    producer: connections.producer(),
+    producer: connections.batchProducer(),
     encoder: payloads.encoder,
     metrics,
     logger,

@@ -1,4 +1,5 @@
 import type { BrokerDriver, Producer } from '../core/broker.ts';
+import type { BatchProducer } from '../core/record-batch.ts';
 import type { History, PipelineDefinition } from '../core/define.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { LogReader } from '../core/log-reader.ts';
@@ -131,6 +132,15 @@ export class Connections {
       'source-memory',
       () => new KafkaSourceMemory(this.config.names.captureSourcesTopic(), this.producer(), this.logReader()),
     );
+  }
+
+  /** For the relays of the process. */
+  batchProducer(): BatchProducer {
+    return this.once('batch-producer', () => {
+      const producer = this.broker().batchProducer({ clientId: `${this.service}-relay` });
+      this.opened.push({ name: 'batch-producer', start: async () => producer.start(), stop: async () => producer.stop() });
+      return producer;
+    });
   }
 
   registry(): SchemaRegistry {

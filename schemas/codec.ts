@@ -14,7 +14,8 @@ import { encodeFrame, readWireValue, type Frame } from './wire-format.ts';
 
 /** Copies the JSON text as it is: key order and numbers of any size survive. */
 export function createJsonEncoder(): PayloadEncoder {
-  return { encode: async (_type, json) => ({ value: new Uint8Array(json), contentType: CONTENT_TYPE_JSON }) };
+  const encode = async (_type: string, json: Uint8Array) => ({ value: new Uint8Array(json), contentType: CONTENT_TYPE_JSON });
+  return { verbatim: CONTENT_TYPE_JSON, encode };
 }
 
 /**
@@ -39,14 +40,23 @@ export function createAvroEncoder(options: {
     return entry;
   }
 
+  function bodyOf(type: string, avro: avsc.Type, json: Uint8Array): Uint8Array {
+    const payload = parseJson(json);
+    if (payload instanceof Unreadable) throw new ClassifiedError('PAYLOAD_INVALID', `${type}: ${payload.why}`);
+    return writeAvro(avro, conform(avro, payload.value, { event: type, unknownFields: 'refuse' }));
+  }
+
   return {
     async encode(type, json): Promise<EncodedPayload> {
       const entry = compiledOf(type);
-      const payload = parseJson(json);
-      if (payload instanceof Unreadable) throw new ClassifiedError('PAYLOAD_INVALID', `${type}: ${payload.why}`);
-      const body = writeAvro(entry.avro, conform(entry.avro, payload.value, { event: type, unknownFields: 'refuse' }));
+      const body = bodyOf(type, entry.avro, json);
       entry.id ??= await options.registry.idOf(options.subjectOf(type), entry.schema);
       return { value: encodeFrame(entry.id, body), contentType: CONTENT_TYPE_AVRO };
+    },
+    encodeNow(type, json): EncodedPayload | undefined {
+      const entry = compiledOf(type);
+      if (entry.id === undefined) return undefined;
+      return { value: encodeFrame(entry.id, bodyOf(type, entry.avro, json)), contentType: CONTENT_TYPE_AVRO };
     },
   };
 }

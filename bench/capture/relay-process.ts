@@ -27,7 +27,9 @@ const order = JSON.parse(process.argv[2] ?? '{}') as RelayOrder;
 const logger = createLogger({ service: 'bench-relay', environment: 'bench', level: 'warn', format: 'ecs' });
 const names = new Names(order.namespace);
 const { metrics } = createMetrics('bench-relay');
-const producer = createKafkaJsDriver({ brokers: order.brokers, clientId: 'bench-relay', logger }).producer({ clientId: 'bench-relay' });
+const producer = createKafkaJsDriver({ brokers: order.brokers, clientId: 'bench-relay', logger }).batchProducer({
+  clientId: 'bench-relay',
+});
 const relay = createRelay({
   domain: order.domain,
   connection: { url: order.databaseUrl },

@@ -1,93 +1,130 @@
 import { ClassifiedError } from '../../core/errors.ts';
-import { utf8Text } from '../../core/record.ts';
 import type { Relation } from '../replication/pgoutput.ts';
-import { tupleColumns } from '../replication/pgoutput.ts';
 
-const REQUIRED = [
+/** What an event is made of, wherever it was written: the columns of an outbox. Their place in this list is their number. */
+export const OUTBOX_COLUMNS = [
   'id',
-  'aggregatetype',
-  'aggregateid',
   'type',
-  'payload',
-  'trace_id',
-  'created_at',
-  'topic',
+  'aggregatetype',
   'stream_id',
   'version',
+  'trace_id',
+  'request_id',
+  'traceparent',
+  'tracestate',
+  'correlation_id',
+  'causation_id',
+  'aggregateid',
+  'payload',
+  'created_at',
+  'topic',
 ] as const;
-const OPTIONAL = ['request_id', 'traceparent', 'tracestate', 'correlation_id', 'causation_id'] as const;
-type ColumnName = (typeof REQUIRED)[number] | (typeof OPTIONAL)[number];
+export type OutboxColumn = (typeof OUTBOX_COLUMNS)[number];
 
-/** A row of an outbox: the server's text of each column as bytes; null for SQL NULL and for a column that the table has not. */
-export type OutboxRow = Readonly<Record<ColumnName, Uint8Array | null>> & {
-  /** The payload column is `bytea`: its value is ready for the topic and is copied as it is. */
-  readonly payloadIsBinary: boolean;
-};
+/** The number of a column. */
+export const COLUMN = Object.fromEntries(OUTBOX_COLUMNS.map((name, number) => [name, number])) as Readonly<Record<OutboxColumn, number>>;
 
 const BYTEA_OID = 17;
 
-/** Where an outbox keeps its columns: read once for each definition of the table that the server sends. */
+/** Where a table keeps the columns: read once for each definition of it that the server sends. */
 export interface OutboxLayout {
-  readonly indexes: Readonly<Record<ColumnName, number | undefined>>;
+  /** The number of each column of the table; -1 for one that is not known here and left alone, so that a table may grow. */
+  readonly numbers: Int8Array;
+  /** The payload column is `bytea`: its value is ready for the topic and is copied as it is. */
   readonly payloadIsBinary: boolean;
 }
 
-/** Columns are found by name; ones that are not known here are left alone, so that a table may grow. */
 export function outboxLayout(relation: Relation): OutboxLayout {
-  const indexes = {} as Record<ColumnName, number | undefined>;
-  for (const name of [...REQUIRED, ...OPTIONAL]) {
-    const index = relation.columns.findIndex((column) => column.name === name);
-    indexes[name] = index < 0 ? undefined : index;
-  }
-  const payload = indexes.payload === undefined ? undefined : relation.columns[indexes.payload];
-  return { indexes, payloadIsBinary: payload?.typeOid === BYTEA_OID };
-}
-
-/** Never judges: a row that cannot be published must still be read, to be kept as a dead letter. */
-export function readOutboxRow(layout: OutboxLayout, tuple: Buffer): OutboxRow {
-  const columns = tupleColumns(tuple);
-  const at = (name: ColumnName): Uint8Array | null => {
-    const index = layout.indexes[name];
-    return index === undefined ? null : (columns[index] ?? null);
-  };
-  const payload = at('payload');
-  return {
-    id: at('id'),
-    aggregatetype: at('aggregatetype'),
-    aggregateid: at('aggregateid'),
-    type: at('type'),
-    payload: layout.payloadIsBinary && payload !== null ? bytesOfHex(payload) : payload,
-    trace_id: at('trace_id'),
-    created_at: at('created_at'),
-    topic: at('topic'),
-    stream_id: at('stream_id'),
-    version: at('version'),
-    request_id: at('request_id'),
-    traceparent: at('traceparent'),
-    tracestate: at('tracestate'),
-    correlation_id: at('correlation_id'),
-    causation_id: at('causation_id'),
-    payloadIsBinary: layout.payloadIsBinary,
-  };
-}
-
-/** A row of which nothing can be told but its bytes. */
-export function unreadableRow(tuple: Uint8Array): OutboxRow {
-  const nothing = Object.fromEntries([...REQUIRED, ...OPTIONAL].map((name) => [name, null])) as Record<ColumnName, null>;
-  return { ...nothing, payload: tuple, payloadIsBinary: true };
+  const numbers = Int8Array.from(relation.columns, ({ name }) => (OUTBOX_COLUMNS as readonly string[]).indexOf(name));
+  return { numbers, payloadIsBinary: relation.columns.some(({ name, typeOid }) => name === 'payload' && typeOid === BYTEA_OID) };
 }
 
 /**
- * The value of a column that every event has.
- * @throws ClassifiedError ENVELOPE_INVALID naming the column, never a value.
+ * A row of an outbox as places in the bytes in which it came: the server's text of each column. One object is read into again
+ * and again, so that a row costs no memory; it is good until the next read, and as long as those bytes are.
  */
-export function requiredColumn(row: OutboxRow, name: (typeof REQUIRED)[number]): Uint8Array {
-  const value = row[name];
-  if (value === null || value.length === 0) throw new ClassifiedError('ENVELOPE_INVALID', `the outbox row has no ${name}`);
-  return value;
+export class OutboxRow {
+  private readonly starts = new Int32Array(OUTBOX_COLUMNS.length);
+  private readonly lengths = new Int32Array(OUTBOX_COLUMNS.length).fill(-1);
+  private source: Buffer = Buffer.alloc(0);
+  private binary = false;
+
+  get bytes(): Buffer {
+    return this.source;
+  }
+
+  /** The payload is printed as `\x` and two digits for each byte, and its value is these bytes. */
+  get payloadIsBinary(): boolean {
+    return this.binary;
+  }
+
+  /** Where the column begins in `bytes`. */
+  startOf(column: number): number {
+    return this.starts[column] ?? 0;
+  }
+
+  /** -1 for SQL NULL, and for a column that the table has not. */
+  lengthOf(column: number): number {
+    return this.lengths[column] ?? -1;
+  }
+
+  /** A view of the column's text; null for SQL NULL, and for a column that the table has not. */
+  text(name: OutboxColumn): Buffer | null {
+    const start = this.startOf(COLUMN[name]);
+    const length = this.lengthOf(COLUMN[name]);
+    return length < 0 ? null : this.source.subarray(start, start + length);
+  }
+
+  /** The payload's bytes in memory of their own. */
+  payload(): Buffer | null {
+    const text = this.text('payload');
+    if (text === null) return null;
+    return this.binary ? Buffer.from(text.toString('latin1', 2), 'hex') : Buffer.from(text);
+  }
+
+  /** Never judges: a row that cannot be published must still be read, to be kept as a dead letter. */
+  clear(source: Buffer, payloadIsBinary = false): void {
+    this.source = source;
+    this.binary = payloadIsBinary;
+    this.lengths.fill(-1);
+  }
+
+  place(column: number, start: number, length: number): void {
+    this.starts[column] = start;
+    this.lengths[column] = length;
+  }
+
+  /**
+   * Reads a tuple of pgoutput, `bytes[start, end)`.
+   * @throws RangeError when the tuple ends before it should, or holds what an insert cannot hold.
+   */
+  readTuple(layout: OutboxLayout, bytes: Buffer, start: number, end: number): void {
+    this.clear(bytes, layout.payloadIsBinary);
+    if (end - start < 2) throw new RangeError('a row that is cut off');
+    const count = ((bytes[start] ?? 0) << 8) | (bytes[start + 1] ?? 0);
+    let at = start + 2;
+    for (let index = 0; index < count; index += 1) {
+      if (at >= end) throw new RangeError('a row that is cut off');
+      const kind = bytes[at];
+      at += 1;
+      if (kind === 0x6e /* n */) continue;
+      if (kind !== 0x74 /* t */) throw new RangeError('a column that is neither text nor null');
+      if (at + 4 > end) throw new RangeError('a row that is cut off');
+      const length = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+      at += 4;
+      if (length < 0 || at + length > end) throw new RangeError('a column ends behind its row');
+      const column = layout.numbers[index] ?? -1;
+      if (column >= 0) this.place(column, at, length);
+      at += length;
+    }
+  }
 }
 
-/** PostgreSQL prints bytes as `\x` and two digits each. */
-function bytesOfHex(text: Uint8Array): Uint8Array {
-  return Buffer.from(utf8Text(text.subarray(2)), 'hex');
+/** Reads an event out of `bytes[start, end)` into the row. @throws RangeError or ClassifiedError when it cannot be read. */
+export type ReadEvent = (row: OutboxRow, bytes: Buffer, start: number, end: number) => void;
+
+/** @throws ClassifiedError ENVELOPE_INVALID naming the column, never a value, when it has no text. */
+export function requireColumn(row: OutboxRow, column: number): void {
+  if (row.lengthOf(column) > 0) return;
+  throw new ClassifiedError('ENVELOPE_INVALID', `the outbox row has no ${OUTBOX_COLUMNS[column] ?? 'such column'}`);
 }

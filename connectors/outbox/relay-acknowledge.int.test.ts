@@ -60,7 +60,7 @@ describe('what the relay tells PostgreSQL', () => {
       settings: { batchRowsMax: 1 },
       // Hangs for ever after the first row: what follows is a death without a farewell.
       failpoint: (label) =>
-        label === 'rows-taken' && dying.producer.acknowledgedIds().includes(first.id) ? new Promise(() => undefined) : Promise.resolve(),
+        label === 'batch-sealed' && dying.producer.acknowledgedIds().includes(first.id) ? new Promise(() => undefined) : undefined,
     });
     await eventually(async () => parseLsn(await database.confirmedFlushLsn()) >= first.endLsn);
     await dying.stop(AbortSignal.abort());

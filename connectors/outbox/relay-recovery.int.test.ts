@@ -95,7 +95,7 @@ describe('the relay when something goes away', () => {
 
   it('passes one transaction of 100,000 rows without holding more than its limit', async () => {
     const limit = 2 * 1024 * 1024;
-    const relay = await started({ settings: { inFlightBytesMax: limit, statusIntervalMs: 50 } });
+    const relay = await started({ settings: { inFlightBytesMax: limit, statusIntervalMs: 300 } });
     relay.producer.hang();
     await database.sql.query(
       `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)

@@ -1,5 +1,3 @@
-import { setImmediate as yieldToInput } from 'node:timers/promises';
-import type { Producer } from '../../core/broker.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { PayloadEncoder } from '../../core/codec.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
@@ -8,8 +6,9 @@ import type { Logger } from '../../core/log.ts';
 import { formatLsn } from '../../core/lsn.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Names } from '../../core/names.ts';
-import { utf8Text } from '../../core/record.ts';
+import type { BatchProducer } from '../../core/record-batch.ts';
 import { aborted } from '../replication/aborted.ts';
+import type { LogicalMessage, Relation } from '../replication/pgoutput.ts';
 import type { CaptureSource } from '../replication/source.ts';
 import type { SourceGuard, StreamSettings } from '../replication/replication-stream.ts';
 import { needsPerson } from '../replication/source-findings.ts';
@@ -19,24 +18,17 @@ import { ReplicationStream, STREAM_DEFAULTS } from '../replication/replication-s
 import type { SlotFacts } from '../replication/slot.ts';
 import { confirmedLagBytes, retainedBytes } from '../replication/slot.ts';
 import type { StandbyStatus } from '../replication/standby-status.ts';
-import type { SourceRow } from '../replication/stream-session.ts';
+import type { SourceTransaction } from '../replication/stream-session.ts';
 import type { StreamState } from '../replication/stream-state.ts';
 import { STREAM_STATES } from '../replication/stream-state.ts';
-import { BatchPublisher } from './batch-publisher.ts';
 import type { Failpoint } from './failpoint.ts';
-import { NO_FAILPOINT } from './failpoint.ts';
-import { outboxLayout, readOutboxRow } from './outbox-row.ts';
-import { declaredTopics } from './route.ts';
-import { RowQueue } from './row-queue.ts';
+import { readLogicalEvent, refuseLoneMessage } from './logical-event.ts';
+import type { ReadEvent } from './outbox-row.ts';
+import { outboxLayout } from './outbox-row.ts';
+import type { PublisherSettings } from './publisher.ts';
+import { Publisher } from './publisher.ts';
 
-export interface RelaySettings extends StreamSettings {
-  readonly batchRowsMax: number;
-  /** Kafka takes 1 MiB for a batch of one partition, headers included. A larger single row goes alone. */
-  readonly batchBytesMax: number;
-  /** How long the first row of a batch waits for company; 0: only for what has arrived already. */
-  readonly lingerMs: number;
-  /** The longest wait between two attempts while Kafka or the registry is away. */
-  readonly retryMaxMs: number;
+export interface RelaySettings extends StreamSettings, PublisherSettings {
   readonly lagIntervalMs: number;
   /** How often a relay that stands in a gap looks whether it was repaired. */
   readonly gapPollMs: number;
@@ -44,10 +36,11 @@ export interface RelaySettings extends StreamSettings {
 
 export const RELAY_DEFAULTS: RelaySettings = {
   ...STREAM_DEFAULTS,
-  batchRowsMax: 1000,
+  batchRowsMax: 10_000,
   batchBytesMax: 900_000,
   lingerMs: 0,
   retryMaxMs: 5_000,
+  pooledBytesMax: 16 * 1024 * 1024,
   lagIntervalMs: 10_000,
   gapPollMs: 2_000,
 };
@@ -60,7 +53,7 @@ export interface RelayOptions {
   /** What follows `events.` in the names of the topics that the pipeline declares. */
   readonly routes: ReadonlySet<string>;
   /** Started and stopped by its owner; one may serve several relays. */
-  readonly producer: Producer;
+  readonly producer: BatchProducer;
   readonly encoder: PayloadEncoder;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -101,62 +94,56 @@ class Relay implements Service, HealthSource {
   private readonly options: RelayOptions;
   private readonly settings: RelaySettings;
   private readonly stream: ReplicationStream;
-  private readonly publisher: BatchPublisher;
-  private readonly queue = new RowQueue();
-  private readonly failpoint: Failpoint;
+  private readonly publisher: Publisher;
   private readonly lifetime = new AbortController();
   private readonly impatience = new AbortController();
-  /** Aborted when the rows in hand are of no use any more: their connection is over and they will come again. */
-  private generation = new AbortController();
-  private draining = false;
-  private pumping: Promise<void> | undefined;
+  private readonly readers = new WeakMap<Relation, ReadEvent>();
+  private watching: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
   private slot: SlotFacts | undefined;
   private foreignTableSeen = false;
-  private lastPublished: SourceRow | undefined;
+  private lastPublished: PublishedRow | undefined;
 
   constructor(options: RelayOptions) {
     this.name = `relay.${options.domain}`;
     this.options = options;
     this.settings = { ...RELAY_DEFAULTS, ...options.settings };
-    this.failpoint = options.failpoint ?? NO_FAILPOINT;
-    const { domain, names, producer, encoder, metrics, logger, clock } = options;
-    this.publisher = new BatchPublisher({
-      domain,
-      service: this.name,
-      names,
-      topicOf: declaredTopics(names, options.routes),
-      producer,
-      encoder,
-      metrics,
-      logger,
-      clock,
-      failpoint: this.failpoint,
-      retryMaxMs: this.settings.retryMaxMs,
+    const { domain, names, routes, producer, encoder, metrics, logger, clock, failpoint } = options;
+    const { settings } = this;
+    const lifetime = this.lifetime.signal;
+    this.publisher = new Publisher({
+      ...{ domain, service: this.name, names, routes, producer, encoder, metrics, logger, clock, failpoint, settings, lifetime },
+      ...(options.identity === undefined ? {} : { onPublished: (row: PublishedRow) => this.notePublished(row) }),
     });
     this.stream = new ReplicationStream({
       source: captureSource(domain, options.connection.url, names),
-      settings: this.settings,
+      settings,
       clock,
       logger: logger.child({ domain }),
       ...(options.identity === undefined ? {} : { guard: this.guardOf(options.identity) }),
       handlers: {
-        onRow: (row) => this.receive(row),
-        onReset: () => this.reset(),
+        onRow: (relation, bytes, start, end, transaction, heldBytes) => {
+          const read = this.readers.get(relation) ?? this.readerOf(relation);
+          if (read === IGNORE) transaction.session.acknowledge({ transactions: [transaction], counts: [1], heldBytes });
+          else this.publisher.add(read, bytes, start, end, transaction, heldBytes);
+        },
+        onLogicalMessage: (message, transaction, heldBytes) => this.receiveMessage(message, transaction, heldBytes),
+        onReadEnd: () => this.publisher.flush(),
+        onReset: () => this.publisher.reset(),
         onState: (state) => this.showState(state),
         onStatus: (status) => options.onStatus?.(status),
         onGap: (error) => {
           metrics.gauge('millrace_capture_gap', { domain, code: error.code }, 1);
           options.onGap?.(error);
         },
+        failpoint: failpoint === undefined ? undefined : (label) => void failpoint(label),
       },
     });
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    if (this.stopped !== undefined || this.pumping !== undefined) return;
-    this.pumping = this.pump();
-    void this.watchLag();
+    if (this.stopped !== undefined || this.watching !== undefined) return;
+    this.watching = this.watchLag();
     try {
       await this.stream.start(signal);
     } catch (thrown) {
@@ -206,7 +193,7 @@ class Relay implements Service, HealthSource {
     const { repair, metrics, domain } = this.options;
     return {
       check: () => identity.check(),
-      remember: (position) => identity.confirm(position, this.lastPublished === undefined ? undefined : publishedRow(this.lastPublished)),
+      remember: (position) => identity.confirm(position, this.lastPublished),
       untilRepaired: async (error, signal) => {
         if (repair !== undefined && !needsPerson(error.code)) await repair(error, signal);
         else await this.untilAnotherEpoch(identity, signal);
@@ -226,77 +213,41 @@ class Relay implements Service, HealthSource {
     }
   }
 
-  private receive(row: SourceRow): void {
-    if (row.relation.schema === this.options.domain && row.relation.name === 'outbox') {
-      this.queue.push(row);
-      return;
+  /** Partitions are acknowledged in any order; the row of the latest commit is the one to look for. */
+  private notePublished(row: PublishedRow): void {
+    if (this.lastPublished === undefined || row.commitLsn > this.lastPublished.commitLsn) this.lastPublished = row;
+  }
+
+  /** Called for each definition of a table that the server sends. */
+  private readerOf(relation: Relation): ReadEvent {
+    const { domain, logger } = this.options;
+    const isOutbox = relation.schema === domain && relation.name === 'outbox';
+    const layout = outboxLayout(relation);
+    const read: ReadEvent = isOutbox ? (row, bytes, start, end) => row.readTuple(layout, bytes, start, end) : IGNORE;
+    this.readers.set(relation, read);
+    if (!isOutbox && !this.foreignTableSeen) {
+      // Somebody added a table to the publication: its rows are no events, and must not hold the slot either.
+      this.foreignTableSeen = true;
+      logger.warn({ table: `${relation.schema}.${relation.name}` }, 'the publication holds a table that is no outbox');
     }
-    // Somebody added a table to the publication: its rows are no events, and must not hold the slot either.
-    this.stream.acknowledge([row]);
-    if (this.foreignTableSeen) return;
-    this.foreignTableSeen = true;
-    this.options.logger.warn({ table: `${row.relation.schema}.${row.relation.name}` }, 'the publication holds a table that is no outbox');
+    return read;
   }
 
-  private reset(): void {
-    this.queue.clear();
-    this.generation.abort();
-    this.generation = new AbortController();
-    this.queue.wakeUp();
-  }
-
-  /** Takes what has arrived and publishes it, one batch at a time, so that the order per key is the order of the commits. */
-  private async pump(): Promise<void> {
-    while (!this.lifetime.signal.aborted) {
-      if (this.queue.length === 0 && this.draining) return;
-      await this.queue.nonEmpty();
-      await this.gather();
-      const { signal } = this.generation;
-      const rows = this.queue.take(this.settings.batchRowsMax, this.settings.batchBytesMax);
-      if (rows.length > 0) await this.publish(rows, signal);
-    }
-  }
-
-  private async gather(): Promise<void> {
-    if (this.draining || this.queue.length >= this.settings.batchRowsMax) return;
-    if (this.settings.lingerMs > 0) await this.sleep(this.settings.lingerMs);
-    else await yieldToInput();
-  }
-
-  private async publish(rows: readonly SourceRow[], signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.failpoint('rows-taken');
-        await this.publisher.publish(rows, signal);
-        this.lastPublished = rows.at(-1) ?? this.lastPublished;
-        this.stream.acknowledge(rows);
-        this.options.metrics.gauge(
-          'millrace_capture_unacknowledged_bytes',
-          { domain: this.options.domain },
-          this.stream.unacknowledgedBytes,
-        );
-        await this.failpoint('batch-acknowledged');
-        return;
-      } catch (thrown) {
-        if (isAborted(signal)) return;
-        // Nothing that is expected ends here. Standing still and saying so loses nothing; going on would.
-        this.options.logger.error({ domain: this.options.domain }, 'a batch could not be published; trying the same batch again', thrown);
-        await this.sleep(1000);
-      }
-    }
+  private receiveMessage({ content, transactional }: LogicalMessage, transaction: SourceTransaction, heldBytes: number): void {
+    const read = transactional ? readLogicalEvent : refuseLoneMessage;
+    this.publisher.add(read, content, 0, content.length, transaction, heldBytes);
   }
 
   private async shutDown(hard: AbortSignal): Promise<void> {
+    const { failpoint } = this.options;
     this.stream.drain();
-    this.draining = true;
-    this.queue.wakeUp();
-    if (this.pumping !== undefined) await Promise.race([this.pumping, aborted(hard)]);
+    await failpoint?.('stop-draining');
+    await Promise.race([this.publisher.drained(), aborted(hard)]);
     this.lifetime.abort();
-    this.generation.abort();
-    this.queue.wakeUp();
-    await this.failpoint('stop-drained');
+    await failpoint?.('stop-drained');
     await this.stream.stop(hard);
-    await this.failpoint('stop-confirmed');
+    this.publisher.reset();
+    await this.watching;
   }
 
   private async watchLag(): Promise<void> {
@@ -306,6 +257,7 @@ class Relay implements Service, HealthSource {
       if (isAborted(this.lifetime.signal)) return;
       try {
         this.slot = await this.stream.slotFacts();
+        metrics.gauge('millrace_capture_unacknowledged_bytes', { domain }, this.stream.unacknowledgedBytes);
         const lag = this.slot === undefined ? undefined : confirmedLagBytes(this.slot);
         if (lag !== undefined) metrics.gauge('millrace_capture_confirmed_lag_bytes', { domain }, Number(lag));
       } catch (thrown) {
@@ -327,18 +279,6 @@ class Relay implements Service, HealthSource {
 }
 
 /** As the outbox table finds it again; undefined for a row that cannot be read. */
-function publishedRow(row: SourceRow): PublishedRow | undefined {
-  if (row.relation.name !== 'outbox') return undefined;
-  try {
-    const { id, created_at: createdAt } = readOutboxRow(outboxLayout(row.relation), row.tuple);
-    if (id === null || createdAt === null) return undefined;
-    return { id: utf8Text(id), createdAt: utf8Text(createdAt), commitLsn: row.transaction.commitLsn };
-  } catch (thrown) {
-    if (thrown instanceof RangeError) return undefined;
-    throw thrown;
-  }
-}
-
 function lagFacts(slot: SlotFacts | undefined): Record<string, number> {
   if (slot === undefined) return {};
   const [confirmed, retained] = [confirmedLagBytes(slot), retainedBytes(slot)];
@@ -347,6 +287,9 @@ function lagFacts(slot: SlotFacts | undefined): Record<string, number> {
     ...(retained === undefined ? {} : { retainedWalBytes: Number(retained) }),
   };
 }
+
+/** Of a table that is no outbox. */
+const IGNORE: ReadEvent = () => undefined;
 
 /** A function, because a signal changes while one waits. */
 function isAborted(signal: AbortSignal): boolean {

@@ -5,12 +5,15 @@ import { ClassifiedError } from '../../core/errors.ts';
 import { Names } from '../../core/names.ts';
 import { headerText, utf8, utf8Text } from '../../core/record.ts';
 import type { Relation } from '../replication/pgoutput.ts';
-import { deadLetterRecord } from './dead-letter.ts';
-import { outboxLayout, readOutboxRow } from './outbox-row.ts';
-import { declaredTopics, eventRecord, framedPayload, routeRow } from './route.ts';
+import type { RecordTail } from './batch-records.ts';
+import { readTail } from './batch-records.ts';
+import { letterOfBytes, letterOfRow, withoutPayload } from './dead-letter.ts';
+import { COLUMN, OutboxRow, outboxLayout } from './outbox-row.ts';
+import { contentTypeHeader, eventTailBytes, framedContentType, tailBytes, writeEventTail, writeTail } from './record-tail.ts';
+import { TopicTable, routeRow } from './route.ts';
 
 const names = new Names('ns');
-const topicOf = declaredTopics(names, new Set(['image.registered']));
+const topics = new TopicTable(names, ['image.registered', 'image.deleted'], (topic) => topic);
 
 const FULL: Record<string, string | null> = {
   id: '0b7e5b9a-3c5e-4f0a-9a57-3f1d2c4b5a69',
@@ -31,7 +34,7 @@ const FULL: Record<string, string | null> = {
   causation_id: 'cause-1',
 };
 
-function rowOf(values: Record<string, string | null>, payloadOid = 3802) {
+function rowOf(values: Record<string, string | null>, payloadOid = 3802): OutboxRow {
   const entries = Object.entries(values);
   const relation: Relation = {
     kind: 'relation',
@@ -48,19 +51,33 @@ function rowOf(values: Record<string, string | null>, payloadOid = 3802) {
     length.writeUInt32BE(Buffer.byteLength(value));
     return [Buffer.from('t'), length, Buffer.from(value)];
   });
-  return readOutboxRow(outboxLayout(relation), Buffer.concat([count, ...parts]));
+  const tuple = Buffer.concat([count, ...parts]);
+  const row = new OutboxRow();
+  // Between bytes of others, as it lies in the buffer of a socket.
+  row.readTuple(outboxLayout(relation), Buffer.concat([Buffer.from('before'), tuple, Buffer.from('behind')]), 6, 6 + tuple.length);
+  return row;
+}
+
+/** The record of a row, read back from its bytes. */
+function recordOf(row: OutboxRow): RecordTail {
+  routeRow(row, topics);
+  const [start, length] = [row.startOf(COLUMN.payload), row.lengthOf(COLUMN.payload)];
+  const value = row.payloadIsBinary
+    ? { bytes: row.bytes, start: start + 2, length: (length - 2) / 2, isHex: true, contentType: contentTypeHeader(framedContentType(0)) }
+    : { bytes: row.bytes, start, length, isHex: false, contentType: contentTypeHeader(CONTENT_TYPE_JSON) };
+  const bytes = Buffer.alloc(eventTailBytes(row, value) + 3, 0xff);
+  expect(writeEventTail(bytes, 2, row, value)).toBe(bytes.length - 1);
+  return readTail(bytes, 2);
 }
 
 const without = (...dropped: string[]) => Object.fromEntries(Object.entries(FULL).filter(([name]) => !dropped.includes(name)));
 
 describe('the rule from outbox row to record', () => {
-  it('makes topic, key, headers in the order of the envelope, and the time of the commit', () => {
-    const routed = routeRow(rowOf(FULL), topicOf);
-    const record = eventRecord(routed, { value: routed.payload, contentType: CONTENT_TYPE_JSON }, 1_700_000_000_000);
-    expect(record.topic).toBe('ns.events.image.registered');
+  it('makes topic, key, value and headers in the order of the envelope', () => {
+    const record = recordOf(rowOf(FULL));
+    expect(routeRow(rowOf(FULL), topics)).toBe('ns.events.image.registered');
     expect(utf8Text(record.key!)).toBe('user-1');
     expect(utf8Text(record.value!)).toBe('{"n": 12345678901234567890}');
-    expect(record.timestampMs).toBe(1_700_000_000_000);
     expect(record.headers.map(([name]) => name)).toEqual([...ENVELOPE_HEADERS]);
     expect(parseEnvelope(record.headers, utf8Text(record.key!))).toEqual({
       id: FULL['id'],
@@ -81,51 +98,80 @@ describe('the rule from outbox row to record', () => {
 
   it('finds columns by name, whatever their order and whatever else the table holds', () => {
     const shuffled = Object.fromEntries([['extra', 'x'], ...Object.entries(FULL).reverse()]);
-    expect(routeRow(rowOf(shuffled), topicOf)).toEqual(routeRow(rowOf(FULL), topicOf));
+    expect(recordOf(rowOf(shuffled))).toEqual(recordOf(rowOf(FULL)));
   });
 
   it('leaves out optional columns that are null or that the table has not', () => {
     const lean = { ...without('request_id', 'traceparent', 'tracestate', 'tracingspancontext'), correlation_id: null, causation_id: null };
-    const headers = routeRow(rowOf(lean), topicOf).headers.map(([name]) => name);
-    expect(headers).toEqual(['id', 'type', 'aggregatetype', 'stream_id', 'version', 'trace_id', 'occurred_at']);
+    const headers = recordOf(rowOf(lean)).headers.map(([name]) => name);
+    expect(headers).toEqual(['id', 'type', 'aggregatetype', 'stream_id', 'version', 'trace_id', 'occurred_at', 'content-type']);
   });
 
   it.each(['id', 'type', 'aggregatetype', 'aggregateid', 'stream_id', 'version', 'trace_id', 'created_at'])(
     'refuses a row without %s, null, empty or missing',
     (name) => {
       for (const values of [without(name), { ...FULL, [name]: null }, { ...FULL, [name]: '' }]) {
-        expect(() => routeRow(rowOf(values), topicOf)).toThrow(expect.objectContaining({ code: 'ENVELOPE_INVALID' }));
+        expect(() => routeRow(rowOf(values), topics)).toThrow(expect.objectContaining({ code: 'ENVELOPE_INVALID' }));
       }
     },
   );
 
   it('refuses a topic that is not declared, or none', () => {
     for (const topic of ['image.other', 'ns.events.image.registered', '', null]) {
-      expect(() => routeRow(rowOf({ ...FULL, topic }), topicOf)).toThrow(expect.objectContaining({ code: 'EVENT_UNROUTABLE' }));
+      expect(() => routeRow(rowOf({ ...FULL, topic }), topics)).toThrow(expect.objectContaining({ code: 'EVENT_UNROUTABLE' }));
     }
   });
 
   it('refuses a row without payload', () => {
-    expect(() => routeRow(rowOf({ ...FULL, payload: null }), topicOf)).toThrow(expect.objectContaining({ code: 'PAYLOAD_INVALID' }));
+    expect(() => routeRow(rowOf({ ...FULL, payload: null }), topics)).toThrow(expect.objectContaining({ code: 'PAYLOAD_INVALID' }));
   });
 
   it('copies a binary payload unchanged and tells by its first byte what it is', () => {
-    const routed = routeRow(rowOf({ ...FULL, payload: '\\x0000000a02ff' }, 17), topicOf);
-    expect(framedPayload(routed.payload)).toEqual({ value: Buffer.from('0000000a02ff', 'hex'), contentType: CONTENT_TYPE_AVRO });
-    expect(framedPayload(utf8('{}')).contentType).toBe(CONTENT_TYPE_JSON);
+    const record = recordOf(rowOf({ ...FULL, payload: '\\x0000000a02ffAB' }, 17));
+    expect(Buffer.from(record.value!).toString('hex')).toBe('0000000a02ffab');
+    expect(headerText(record.headers, 'content-type')).toBe(CONTENT_TYPE_AVRO);
+    expect(framedContentType(0x7b)).toBe(CONTENT_TYPE_JSON);
+    expect(framedContentType(undefined)).toBe(CONTENT_TYPE_JSON);
+  });
+
+  it('tells the time of an event in UTC, also where the row has another zone', () => {
+    const record = recordOf(rowOf({ ...FULL, created_at: '2025-11-21 17:30:00.12+09' }));
+    expect(headerText(record.headers, 'occurred_at')).toBe('2025-11-21T08:30:00.120000Z');
+    expect(() => recordOf(rowOf({ ...FULL, created_at: 'infinity' }))).toThrow(expect.objectContaining({ code: 'ENVELOPE_INVALID' }));
+  });
+
+  it('keeps values of every length, empty ones too', () => {
+    for (const length of [0, 1, 47, 48, 49, 63, 64, 200, 8191, 8192, 20_000]) {
+      const text = 'ü'.repeat(length);
+      const record = recordOf(rowOf({ ...FULL, payload: text, tracestate: text }));
+      expect(utf8Text(record.value!)).toBe(text);
+      expect(headerText(record.headers, 'tracestate')).toBe(text);
+    }
+  });
+
+  it('refuses rows that are cut off, wherever they are cut', () => {
+    const layout = { numbers: Int8Array.from([0, 1]), payloadIsBinary: false };
+    const tuple = Buffer.from('\0\x02t\0\0\0\x03abct\0\0\0\x01d', 'latin1');
+    const row = new OutboxRow();
+    row.readTuple(layout, tuple, 0, tuple.length);
+    expect([row.text('id')!.toString(), row.text('type')!.toString()]).toEqual(['abc', 'd']);
+    for (let length = 0; length < tuple.length; length += 1) {
+      expect(() => row.readTuple(layout, tuple, 0, length)).toThrow(RangeError);
+    }
   });
 });
 
 describe('a dead letter of the capture', () => {
-  const context = { names, domain: 'image', service: 'relay.image', failedAtMs: Date.UTC(2025, 10, 21), commitLsn: lsn(0x1_0000_00ffn) };
+  const context = { service: 'relay.image', failedAtMs: Date.UTC(2025, 10, 21), commitLsn: lsn(0x1_0000_00ffn) };
 
   it('holds key, payload and readable headers as they are, and says why, where and when', () => {
-    const letter = deadLetterRecord(rowOf(FULL), new ClassifiedError('EVENT_UNROUTABLE', 'no topic'), context);
-    expect(letter.topic).toBe('ns.capture.image.dlt');
+    const letter = letterOfRow(rowOf(FULL), new ClassifiedError('EVENT_UNROUTABLE', 'no topic'), names, context);
     expect(utf8Text(letter.key!)).toBe('user-1');
     expect(utf8Text(letter.value!)).toBe(FULL['payload']);
-    const event = routeRow(rowOf(FULL), topicOf).headers;
-    expect(letter.headers.slice(0, event.length)).toEqual(event);
+    const event = recordOf(rowOf(FULL)).headers.slice(0, -1);
+    expect(letter.headers.slice(0, event.length).map(([name, value]) => [name, utf8Text(value!)])).toEqual(
+      event.map(([name, value]) => [name, utf8Text(value!)]),
+    );
     expect(letter.headers.slice(event.length).map(([name, value]) => [name, utf8Text(value!)])).toEqual([
       ['content-type', CONTENT_TYPE_JSON],
       ['dlt-original-topic', 'ns.events.image.registered'],
@@ -139,9 +185,25 @@ describe('a dead letter of the capture', () => {
   });
 
   it('is made of a row that holds nothing else', () => {
-    const letter = deadLetterRecord(rowOf({ id: 'x' }), new ClassifiedError('ENVELOPE_INVALID', 'no type'), context);
+    const letter = letterOfRow(rowOf({ id: 'x' }), new ClassifiedError('ENVELOPE_INVALID', 'no type'), names, context);
     expect(letter.key).toBeNull();
     expect(letter.value).toBeNull();
     expect(headerText(letter.headers, 'id')).toBe('x');
+  });
+
+  it('is laid out and read back as it is, with null key, null value and null headers', () => {
+    const error = new ClassifiedError('PAYLOAD_UNREADABLE', 'no row');
+    const letters: RecordTail[] = [
+      letterOfBytes(Uint8Array.of(1, 2, 3), error, context),
+      withoutPayload(letterOfRow(rowOf(FULL), error, names, context)),
+      { key: utf8('k'), value: utf8(''), headers: [['ü', null]] },
+    ];
+    for (const letter of letters) {
+      const bytes = Buffer.alloc(tailBytes(letter));
+      expect(writeTail(bytes, 0, letter)).toBe(bytes.length);
+      const plain = ({ key, value, headers }: RecordTail) =>
+        [key, value, headers.flat()].flat().map((part) => (part instanceof Uint8Array ? utf8Text(part) : part));
+      expect(plain(readTail(bytes, 0))).toEqual(plain(letter));
+    }
   });
 });

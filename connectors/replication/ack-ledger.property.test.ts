@@ -10,6 +10,7 @@ type Step =
   | { readonly do: 'event' }
   | { readonly do: 'commit'; readonly recordBytes: number }
   | { readonly do: 'acknowledge'; readonly which: number }
+  | { readonly do: 'message'; readonly gap: number }
   | { readonly do: 'keepalive'; readonly ahead: number };
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
@@ -19,6 +20,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 4, arbitrary: fc.record({ do: fc.constant('event' as const) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('commit' as const), recordBytes: fc.constantFrom(1, 34, 200) }) },
     { weight: 5, arbitrary: fc.record({ do: fc.constant('acknowledge' as const), which: fc.nat(1000) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('message' as const), gap: fc.constantFrom(0, 0, 8, 500) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('keepalive' as const), ahead: fc.constantFrom(0, 0, 1, 24, 10_000) }) },
   ),
   { maxLength: 120, size: 'max' },
@@ -30,6 +32,8 @@ interface ModelTransaction {
   readonly events: { durable: boolean }[];
   readonly handle: LedgerTransaction;
 }
+
+const fresh = (): LedgerTransaction => ({ endLsn: undefined, undurable: 0 });
 
 /** A naive server and relay: everything is remembered, and every answer is computed from all of it. */
 class Model {
@@ -63,13 +67,24 @@ class Model {
       case 'begin':
         if (this.open !== undefined) return;
         this.wal = lsn(this.wal + BigInt(step.gap));
-        this.transactions.push({ commitStart: this.wal, end: undefined, events: [], handle: this.ledger.begin() });
+        this.transactions.push({ commitStart: this.wal, end: undefined, events: [], handle: fresh() });
+        this.ledger.begin(this.transactions.at(-1)!.handle);
         return;
       case 'event':
         if (this.open === undefined) return;
         this.open.events.push({ durable: false });
-        expect(this.ledger.event()).toBe(this.open.handle);
+        this.ledger.received();
         return;
+      case 'message': {
+        // Non-transactional: alone between transactions, sent again unless the confirmed position is behind its start.
+        if (this.open !== undefined) return;
+        const start = lsn(this.wal + BigInt(step.gap));
+        this.wal = lsn(start + 64n);
+        const handle = fresh();
+        this.transactions.push({ commitStart: start, end: lsn(start + 1n), events: [{ durable: false }], handle });
+        this.ledger.receivedAlone(handle, start);
+        return;
+      }
       case 'commit': {
         const open = this.open;
         if (open === undefined) return;

@@ -1,16 +1,11 @@
 import type { Lsn } from '../../core/lsn.ts';
-import { LSN_ZERO } from '../../core/lsn.ts';
+import { LSN_ZERO, lsn } from '../../core/lsn.ts';
 
-/** One source transaction as the ledger knows it; handed out by `begin` and given back with each acknowledgement. */
+/** One source transaction as the ledger keeps it: given by `begin`'s caller, and given back with each acknowledgement. Only the ledger writes it. */
 export interface LedgerTransaction {
   /** The first WAL position behind the commit record; undefined until the commit was seen. */
-  readonly endLsn: Lsn | undefined;
-  /** Events that were received and are not yet durable in Kafka. */
-  readonly undurable: number;
-}
-
-interface Entry {
   endLsn: Lsn | undefined;
+  /** Events that were received and are not yet durable in Kafka. */
   undurable: number;
 }
 
@@ -24,6 +19,9 @@ interface Entry {
  *   keepalive inside a transaction can already name that transaction's own commit.
  * - A transaction without events takes its place in the order like any other. It is never acknowledged ahead of an
  *   earlier one that is still in flight.
+ * - A non-transactional message stands alone in the log, between transactions; the server names the start of its record, and
+ *   sends it again unless the confirmed position lies behind that start. So its end is one more than its start: no commit
+ *   record can start there.
  *
  * Source of the restart rule: `SnapBuildXactNeedsSkip` in PostgreSQL's snapbuild.c.
  *
@@ -31,28 +29,36 @@ interface Entry {
  * again. Memory is proportional to the transactions that hold undurable events.
  */
 export class AckLedger {
-  private readonly queue: Entry[] = [];
+  private readonly queue: LedgerTransaction[] = [];
   private head = 0;
-  private open: Entry | undefined;
+  private open: LedgerTransaction | undefined;
   private flushed: Lsn = LSN_ZERO;
   private lastEnd: Lsn = LSN_ZERO;
   private events = 0;
 
   /** @throws RangeError when a transaction is open: version 1 of the protocol sends them one after the other. */
-  begin(): LedgerTransaction {
+  begin(transaction: LedgerTransaction): void {
     if (this.open !== undefined) throw new RangeError('a transaction began inside another one');
-    const entry: Entry = { endLsn: undefined, undurable: 0 };
-    this.open = entry;
-    this.queue.push(entry);
-    return entry;
+    this.open = transaction;
+    this.queue.push(transaction);
   }
 
   /** An event of the open transaction was received. It may become durable before the commit is seen. */
-  event(): LedgerTransaction {
+  received(): void {
     if (this.open === undefined) throw new RangeError('an event came outside of a transaction');
     this.open.undurable += 1;
     this.events += 1;
-    return this.open;
+  }
+
+  /**
+   * A non-transactional message was received: an event for itself.
+   * @param messageLsn the start of its record.
+   * @throws RangeError when a transaction is open, or when positions do not ascend.
+   */
+  receivedAlone(message: LedgerTransaction, messageLsn: Lsn): void {
+    this.begin(message);
+    this.received();
+    this.commit(lsn(messageLsn + 1n));
   }
 
   /**
@@ -78,16 +84,15 @@ export class AckLedger {
   }
 
   /**
-   * Events of the transaction became durable: acknowledged by Kafka in their topic or in the dead-letter topic. Returns
-   * true when the position to flush moved.
+   * Events of the transaction became durable: acknowledged by Kafka in their topic or in the dead-letter topic, in any
+   * order across partitions. Returns true when the position to flush moved.
    * @throws RangeError when more are acknowledged than were received.
    */
   acknowledge(transaction: LedgerTransaction, events = 1): boolean {
-    const entry: Entry = transaction;
-    if (events > entry.undurable) throw new RangeError('more events were acknowledged than received');
-    entry.undurable -= events;
+    if (events > transaction.undurable) throw new RangeError('more events were acknowledged than received');
+    transaction.undurable -= events;
     this.events -= events;
-    return entry.undurable === 0 && entry.endLsn !== undefined && this.advance();
+    return transaction.undurable === 0 && transaction.endLsn !== undefined && this.advance();
   }
 
   /** Returns true when the position to flush moved. */

@@ -1,23 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { LSN_ZERO, lsn } from '../../core/lsn.ts';
+import type { LedgerTransaction } from './ack-ledger.ts';
 import { AckLedger } from './ack-ledger.ts';
+
+const fresh = (): LedgerTransaction => ({ endLsn: undefined, undurable: 0 });
+
+function begun(ledger: AckLedger): LedgerTransaction {
+  const transaction = fresh();
+  ledger.begin(transaction);
+  return transaction;
+}
 
 describe('the ack ledger', () => {
   it('says "unchanged" until something is durable', () => {
     const ledger = new AckLedger();
-    ledger.begin();
-    ledger.event();
+    begun(ledger);
+    ledger.received();
     ledger.commit(lsn(100n));
     expect(ledger.flushLsn).toBe(LSN_ZERO);
   });
 
   it('flushes exactly the end of the first of two adjacent commits, not a byte more', () => {
     const ledger = new AckLedger();
-    const first = ledger.begin();
-    ledger.event();
+    const first = begun(ledger);
+    ledger.received();
     ledger.commit(lsn(100n));
-    ledger.begin();
-    ledger.event();
+    begun(ledger);
+    ledger.received();
     ledger.commit(lsn(148n));
     expect(ledger.acknowledge(first)).toBe(true);
     expect(ledger.flushLsn).toBe(100n);
@@ -25,11 +34,11 @@ describe('the ack ledger', () => {
 
   it('holds a later durable transaction behind an earlier one', () => {
     const ledger = new AckLedger();
-    const first = ledger.begin();
-    ledger.event();
+    const first = begun(ledger);
+    ledger.received();
     ledger.commit(lsn(100n));
-    const second = ledger.begin();
-    ledger.event();
+    const second = begun(ledger);
+    ledger.received();
     ledger.commit(lsn(200n));
     expect(ledger.acknowledge(second)).toBe(false);
     expect(ledger.acknowledge(first)).toBe(true);
@@ -38,8 +47,8 @@ describe('the ack ledger', () => {
 
   it('waits for the commit when the events were durable before it', () => {
     const ledger = new AckLedger();
-    const transaction = ledger.begin();
-    ledger.event();
+    const transaction = begun(ledger);
+    ledger.received();
     expect(ledger.acknowledge(transaction)).toBe(false);
     expect(ledger.flushLsn).toBe(LSN_ZERO);
     expect(ledger.commit(lsn(100n))).toBe(true);
@@ -48,8 +57,8 @@ describe('the ack ledger', () => {
 
   it('ignores a keepalive that comes inside a transaction, though all its events are durable', () => {
     const ledger = new AckLedger();
-    const transaction = ledger.begin();
-    ledger.event();
+    const transaction = begun(ledger);
+    ledger.received();
     ledger.acknowledge(transaction);
     expect(ledger.keepalive(lsn(500n))).toBe(false);
     expect(ledger.flushLsn).toBe(LSN_ZERO);
@@ -57,8 +66,8 @@ describe('the ack ledger', () => {
 
   it('ignores a keepalive while an event is in flight and takes it when nothing is', () => {
     const ledger = new AckLedger();
-    const transaction = ledger.begin();
-    ledger.event();
+    const transaction = begun(ledger);
+    ledger.received();
     ledger.commit(lsn(100n));
     expect(ledger.keepalive(lsn(500n))).toBe(false);
     ledger.acknowledge(transaction);
@@ -69,11 +78,11 @@ describe('the ack ledger', () => {
 
   it('makes empty transactions wait for the ones before them, without keeping them', () => {
     const ledger = new AckLedger();
-    const first = ledger.begin();
-    ledger.event();
+    const first = begun(ledger);
+    ledger.received();
     ledger.commit(lsn(100n));
     for (let end = 200n; end <= 100_000n; end += 100n) {
-      ledger.begin();
+      begun(ledger);
       expect(ledger.commit(lsn(end))).toBe(false);
     }
     expect(ledger.transactionsInFlight).toBe(1);
@@ -82,25 +91,48 @@ describe('the ack ledger', () => {
     expect(ledger.flushLsn).toBe(100_000n);
   });
 
+  it('flushes one byte behind the start of a message that stands alone, so that it does not come again', () => {
+    const ledger = new AckLedger();
+    const message = fresh();
+    ledger.receivedAlone(message, lsn(100n));
+    expect(ledger.keepalive(lsn(500n))).toBe(false);
+    expect(ledger.acknowledge(message)).toBe(true);
+    expect(ledger.flushLsn).toBe(101n);
+  });
+
+  it('makes a message that stands alone wait for the transaction before it, and that one not for the message', () => {
+    const ledger = new AckLedger();
+    const first = begun(ledger);
+    ledger.received();
+    ledger.commit(lsn(100n));
+    const message = fresh();
+    ledger.receivedAlone(message, lsn(100n));
+    expect(ledger.acknowledge(message)).toBe(false);
+    expect(ledger.acknowledge(first)).toBe(true);
+    expect(ledger.flushLsn).toBe(101n);
+    begun(ledger);
+    expect(() => ledger.receivedAlone(fresh(), lsn(200n))).toThrow(RangeError);
+  });
+
   it('refuses what the protocol cannot send', () => {
     const ledger = new AckLedger();
-    expect(() => ledger.event()).toThrow(RangeError);
+    expect(() => ledger.received()).toThrow(RangeError);
     expect(() => ledger.commit(lsn(1n))).toThrow(RangeError);
-    const transaction = ledger.begin();
-    expect(() => ledger.begin()).toThrow(RangeError);
-    ledger.event();
+    const transaction = begun(ledger);
+    expect(() => ledger.begin(fresh())).toThrow(RangeError);
+    ledger.received();
     expect(() => ledger.acknowledge(transaction, 2)).toThrow(RangeError);
     ledger.commit(lsn(100n));
-    ledger.begin();
+    begun(ledger);
     expect(() => ledger.commit(lsn(100n))).toThrow(RangeError);
   });
 
   it('keeps its place over many transactions', () => {
     const ledger = new AckLedger();
     for (let index = 1n; index <= 10_000n; index += 1n) {
-      const transaction = ledger.begin();
-      ledger.event();
-      ledger.event();
+      const transaction = begun(ledger);
+      ledger.received();
+      ledger.received();
       ledger.commit(lsn(index * 100n));
       ledger.acknowledge(transaction, 2);
       expect(ledger.flushLsn).toBe(index * 100n);

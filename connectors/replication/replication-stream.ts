@@ -15,7 +15,7 @@ import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
 import { withSqlSession } from './sql-session.ts';
 import type { StandbyStatus } from './standby-status.ts';
-import type { SessionDependencies, SessionSettings, SourceRow } from './stream-session.ts';
+import type { SessionDependencies, SessionHandlers, SessionSettings } from './stream-session.ts';
 import { StreamSession } from './stream-session.ts';
 import type { StreamEvent, StreamState } from './stream-state.ts';
 import { nextStreamState } from './stream-state.ts';
@@ -40,13 +40,18 @@ export const STREAM_DEFAULTS: StreamSettings = {
   reconnectMaxMs: 10_000,
   confirmTimeoutMs: 5_000,
   publicationLookMs: 1_000,
+  messagePrefix: 'millrace.outbox',
 };
 
-/** None may throw. */
-export interface StreamHandlers {
-  /** Committed rows in commit order. Each is acknowledged exactly once by its receiver, or forgotten at a reset. */
-  onRow(row: SourceRow): void;
-  /** The connection is over: rows that are not acknowledged will come again and must be forgotten. */
+/** What a walsender sends while its reader looks away fits; with 64 KiB, the usual size, catching up is a third slower. */
+const READ_BUFFER_BYTES_MAX = 1024 * 1024;
+
+/**
+ * None may throw. Rows and messages come in commit order; each is acknowledged exactly once by its receiver, to the session of
+ * its transaction, or forgotten at a reset.
+ */
+export interface StreamHandlers extends Pick<SessionHandlers, 'onRow' | 'onLogicalMessage' | 'onReadEnd' | 'failpoint'> {
+  /** The connection is over: events that are not acknowledged will come again and must be forgotten. */
   onReset(): void;
   onState(state: StreamState): void;
   onStatus?(status: StandbyStatus): void;
@@ -117,10 +122,6 @@ export class ReplicationStream {
     }
   }
 
-  acknowledge(rows: readonly SourceRow[]): void {
-    this.session?.acknowledge(rows);
-  }
-
   /** Reads no more, and does not come back when the connection is lost. What was read can still be acknowledged. */
   drain(): void {
     if (this.isStopping()) return;
@@ -138,8 +139,10 @@ export class ReplicationStream {
     const session = this.session;
     if (session !== undefined) {
       await Promise.race([session.settle(), aborted(hard)]);
+      this.options.handlers.failpoint?.('stop-final-status');
       session.sendStatus();
       if (this.session === session && session.flushLsn !== LSN_ZERO) await this.confirm(session, hard);
+      this.options.handlers.failpoint?.('stop-confirmed');
       await session.close();
     }
     // A check that is under way ends by its own timeout; a hard stop does not wait for it.
@@ -212,6 +215,7 @@ export class ReplicationStream {
 
   /** Checks, streams until the connection ends, and says why it ended. */
   private async connectOnce(onStreaming: () => void): Promise<ClassifiedError> {
+    this.options.handlers.failpoint?.('stream-checking');
     try {
       const check = await this.look();
       if (check.slotActive) return new ClassifiedError('SLOT_IN_USE', `the slot ${this.options.source.slot} is in use`);
@@ -260,6 +264,8 @@ export class ReplicationStream {
       slot: source.slot,
       publication: source.publication.name,
       connectTimeoutMs: this.options.settings.connectTimeoutMs,
+      // One read may go beyond the limit of what is held, but not by much.
+      readBufferBytes: Math.min(READ_BUFFER_BYTES_MAX, Math.ceil(this.options.settings.inFlightBytesMax / 8)),
     };
     const ended = new Promise<unknown>((resolve) => {
       this.session = new StreamSession(
@@ -273,7 +279,10 @@ export class ReplicationStream {
             logger.info({ slot: source.slot }, 'streaming from the slot');
             onStreaming();
           },
-          onRow: (row) => handlers.onRow(row),
+          onRow: handlers.onRow,
+          onLogicalMessage: handlers.onLogicalMessage,
+          onReadEnd: handlers.onReadEnd,
+          failpoint: handlers.failpoint,
           onSkipped: (kind) => logger.warn({ slot: source.slot, kind }, 'a message of the slot that is not an insert was skipped'),
           onStatus: (status) => handlers.onStatus?.(status),
           onEnded: resolve,
@@ -289,9 +298,9 @@ export class ReplicationStream {
   }
 
   private sessionSettings(walSenderTimeoutMs: number): SessionSettings {
-    const { statusIntervalMs, statusDelayMs, inFlightBytesMax, publicationLookMs } = this.options.settings;
+    const { statusIntervalMs, statusDelayMs, inFlightBytesMax, publicationLookMs, messagePrefix } = this.options.settings;
     const interval = walSenderTimeoutMs > 0 ? Math.min(statusIntervalMs, Math.floor(walSenderTimeoutMs / 3)) : statusIntervalMs;
-    return { statusIntervalMs: interval, statusDelayMs, inFlightBytesMax, publicationLookMs, silenceLimitMs: 3 * interval };
+    return { statusIntervalMs: interval, statusDelayMs, inFlightBytesMax, publicationLookMs, messagePrefix, silenceLimitMs: 3 * interval };
   }
 
   private onLook(error: ClassifiedError | undefined): void {
@@ -325,6 +334,7 @@ export class ReplicationStream {
   private async pauseBeforeRetry(error: ClassifiedError): Promise<void> {
     const { clock, settings } = this.options;
     const random = Math.random();
+    if (error.code === 'SLOT_IN_USE') this.options.handlers.failpoint?.('standby-waiting');
     const delayMs =
       error.code === 'SLOT_IN_USE'
         ? settings.standbyPollMs * (0.75 + random / 2)

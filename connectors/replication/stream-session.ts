@@ -4,32 +4,32 @@ import type { Lsn } from '../../core/lsn.ts';
 import { LSN_ZERO, maxLsn } from '../../core/lsn.ts';
 import type { LedgerTransaction } from './ack-ledger.ts';
 import { AckLedger } from './ack-ledger.ts';
-import type { PgoutputMessage, Relation } from './pgoutput.ts';
-import { decodePgoutput } from './pgoutput.ts';
+import type { StreamFailpoint } from './failpoint.ts';
+import type { LogicalMessage, PgoutputMessage, Relation } from './pgoutput.ts';
+import { POSTGRES_EPOCH_US, decodePgoutput } from './pgoutput.ts';
 import type { LookAtPublication, RememberPosition } from './publication-vouch.ts';
 import { PublicationVouch } from './publication-vouch.ts';
+import { RowRate, coalesceMs } from './read-coalescing.ts';
 import type { StandbyStatus } from './standby-status.ts';
+import { Tap } from './tap.ts';
 import type { OpenWalSender, WalSenderConnection, WalSenderTarget } from './walsender-connection.ts';
 
-/** A committed transaction of the source, as known from its first message on. */
-export interface SourceTransaction {
+/** A committed transaction of the source, as known from its first message on; or a message that stands alone. */
+export interface SourceTransaction extends LedgerTransaction {
   /** Start of the commit record. */
   readonly commitLsn: Lsn;
-  /** Microseconds since the epoch. */
-  readonly commitTimeUs: bigint;
-  readonly xid: number;
-}
-
-/** A committed row. Held until it is acknowledged; its columns are decoded when they are needed. */
-export interface SourceRow {
-  readonly relation: Relation;
-  readonly tuple: Buffer;
-  readonly transaction: SourceTransaction;
-  readonly entry: LedgerTransaction;
-  /** What the row counts against the limit of unacknowledged bytes. */
-  readonly bytes: number;
+  /** Microseconds since the epoch; exact until the year 2255. */
+  readonly commitTimeUs: number;
   /** The connection over which it came: an acknowledgement counts only there. */
   readonly session: StreamSession;
+}
+
+/** Events by transaction, in the order in which they came: so many of the first, then so many of the next. */
+export interface EventRuns {
+  readonly transactions: readonly SourceTransaction[];
+  readonly counts: readonly number[];
+  /** What these events were counted with when they were handed over. */
+  readonly heldBytes: number;
 }
 
 export interface SessionSettings {
@@ -43,17 +43,28 @@ export interface SessionSettings {
   readonly silenceLimitMs: number;
   /** Between two looks at the publication at least, while positions move. */
   readonly publicationLookMs: number;
+  /** Logical messages with this prefix are events; others are somebody else's. */
+  readonly messagePrefix: string;
 }
 
 /** None may throw. `onEnded` comes exactly once and is the last. */
 export interface SessionHandlers {
   onStreaming(): void;
-  onRow(row: SourceRow): void;
+  /**
+   * A committed row: its tuple is `bytes[start, end)` and overwritten as soon as the call returns.
+   * @param heldBytes what it counts against the limit of unacknowledged bytes, to be given back with its acknowledgement.
+   */
+  onRow(relation: Relation, bytes: Buffer, start: number, end: number, transaction: SourceTransaction, heldBytes: number): void;
+  /** A logical message of the settings' prefix. Not transactional: it was written even if its transaction failed. */
+  onLogicalMessage(message: LogicalMessage, transaction: SourceTransaction, heldBytes: number): void;
+  /** Everything that came with one read of the socket was handed over. */
+  onReadEnd(): void;
   /** A message that this decoder does not read was skipped. */
   onSkipped(kind: string): void;
   /** Right before a status message is written: the witness of the acknowledge rule. */
   onStatus(status: StandbyStatus): void;
   onEnded(error: unknown): void;
+  readonly failpoint?: ((label: StreamFailpoint) => void) | undefined;
 }
 
 export interface SessionDependencies {
@@ -64,8 +75,11 @@ export interface SessionDependencies {
   readonly remember?: RememberPosition;
 }
 
-/** Memory that a row takes beside its bytes. */
-const ROW_OVERHEAD_BYTES = 200;
+/** Memory that an event takes beside the bytes of its row: the names of its headers, its place in batch and ledger. */
+const EVENT_OVERHEAD_BYTES = 200;
+/** Tags of pgoutput: begin, insert, commit. */
+const [BEGIN, INSERT, COMMIT] = [0x42, 0x49, 0x43];
+const NEW_TUPLE = 0x4e;
 
 /** One connection: decoding, ledger, status messages, back-pressure and the watches over silence and publication. */
 export class StreamSession {
@@ -78,13 +92,17 @@ export class StreamSession {
   private readonly connection: WalSenderConnection;
   private readonly statusTimer: NodeJS.Timeout;
   private promptTimer: NodeJS.Timeout | undefined;
-  private current: { readonly transaction: SourceTransaction; readonly entry: LedgerTransaction } | undefined;
+  private readonly tap: Tap<'back-pressure' | 'coalescing' | 'draining'>;
+  private readonly rate: RowRate;
+  private coalescing: NodeJS.Timeout | undefined;
+  private current: SourceTransaction | undefined;
+  private lastCommitTimeUs = 0;
+  private rowsInRead = 0;
+  private transactionsInRead = 0;
   private receivedLsn: Lsn = LSN_ZERO;
   private reportedLsn: Lsn = LSN_ZERO;
   private unacknowledged = 0;
   private lastHeardMs: number;
-  private paused = false;
-  private reading = true;
   private over = false;
 
   constructor(target: WalSenderTarget, settings: SessionSettings, handlers: SessionHandlers, dependencies: SessionDependencies) {
@@ -92,6 +110,11 @@ export class StreamSession {
     this.handlers = handlers;
     this.clock = dependencies.clock;
     this.lastHeardMs = this.clock.monotonicMs();
+    this.rate = new RowRate(this.lastHeardMs);
+    this.tap = new Tap((open) => {
+      if (open) this.connection.resume();
+      else this.connection.pause();
+    });
     this.vouch = new PublicationVouch({
       look: dependencies.look,
       ...(dependencies.remember === undefined ? {} : { remember: dependencies.remember }),
@@ -108,7 +131,8 @@ export class StreamSession {
         this.lastHeardMs = this.clock.monotonicMs();
         handlers.onStreaming();
       },
-      onMessage: (message) => this.onMessage(message),
+      onWal: (bytes, start, end) => this.onWal(bytes, start, end),
+      onReadEnd: (sentAtUs) => this.onReadEnd(sentAtUs),
       onKeepalive: (walEnd, replyRequested) => this.onKeepalive(walEnd, replyRequested),
       onPublicationSkipped: () =>
         this.end(
@@ -121,22 +145,21 @@ export class StreamSession {
     });
   }
 
-  /** The rows are durable in Kafka. Rows of an earlier connection are none of this one's business and change nothing. */
-  acknowledge(rows: readonly SourceRow[]): void {
+  /** The events are durable in Kafka. Those of another connection are none of this one's business and change nothing. */
+  acknowledge({ transactions, counts, heldBytes }: EventRuns): void {
     let moved = false;
-    for (const row of rows) {
-      if (row.session !== this) continue;
-      this.unacknowledged -= row.bytes;
-      if (this.ledger.acknowledge(row.entry)) moved = true;
+    for (const [index, transaction] of transactions.entries()) {
+      if (transaction.session !== this) return;
+      if (this.ledger.acknowledge(transaction, counts[index])) moved = true;
     }
+    this.unacknowledged -= heldBytes;
     if (moved) this.onMoved();
     this.regulate();
   }
 
   /** Reads no more; what was read stays to be acknowledged, and status messages go on. */
   stopReading(): void {
-    this.reading = false;
-    this.regulate();
+    if (!this.over) this.tap.close('draining');
   }
 
   /** Looks at the publication once more, so that all that is acknowledged can be told. */
@@ -152,7 +175,9 @@ export class StreamSession {
     const { flushLsn } = this;
     const status: StandbyStatus = { receivedLsn: maxLsn(this.receivedLsn, flushLsn), flushLsn, replyRequested };
     this.handlers.onStatus(status);
+    this.handlers.failpoint?.('status-flushing');
     this.connection.sendStatus(status, this.clock.nowMs());
+    this.handlers.failpoint?.('status-written');
     this.reportedLsn = flushLsn;
   }
 
@@ -175,41 +200,72 @@ export class StreamSession {
     return durable < this.vouch.lsn ? durable : this.vouch.lsn;
   }
 
-  get isPaused(): boolean {
-    return this.paused;
-  }
-
-  private onMessage(bytes: Buffer): void {
-    this.lastHeardMs = this.clock.monotonicMs();
+  private onWal(bytes: Buffer, start: number, end: number): void {
+    if (this.over) return;
     try {
-      this.apply(decodePgoutput(bytes), bytes.length);
+      this.apply(bytes, start, end);
     } catch (thrown) {
       // Going on would lose what this message holds; a new connection sends it again.
       this.end(new ClassifiedError('POSTGRES_UNAVAILABLE', 'a message of the server could not be read', { cause: thrown }));
     }
   }
 
-  private apply(message: PgoutputMessage, bytes: number): void {
+  /** The three messages of every transaction are read where they lie; the rare ones by the decoder, from a copy. */
+  private apply(bytes: Buffer, start: number, end: number): void {
+    switch (bytes[start]) {
+      case INSERT:
+        this.applyInsert(bytes, start, end);
+        return;
+      case BEGIN:
+        if (end - start < 21) throw new RangeError('a begin that is cut off');
+        this.begin(bytes.readBigUInt64BE(start + 1) as Lsn, readTimeUs(bytes, start + 9));
+        return;
+      case COMMIT:
+        if (end - start < 26) throw new RangeError('a commit that is cut off');
+        this.commit(bytes.readBigUInt64BE(start + 10) as Lsn);
+        return;
+      default:
+        this.applyRare(decodePgoutput(Buffer.from(bytes.subarray(start, end))), end - start);
+    }
+  }
+
+  private begin(commitLsn: Lsn, commitTimeUs: number): void {
+    this.current = { commitLsn, commitTimeUs, session: this, endLsn: undefined, undurable: 0 };
+    this.lastCommitTimeUs = commitTimeUs;
+    this.transactionsInRead += 1;
+    this.ledger.begin(this.current);
+  }
+
+  private commit(endLsn: Lsn): void {
+    this.current = undefined;
+    if (endLsn > this.receivedLsn) this.receivedLsn = endLsn;
+    if (this.ledger.commit(endLsn)) this.onMoved();
+  }
+
+  private applyInsert(bytes: Buffer, start: number, end: number): void {
+    if (end - start < 6 || bytes[start + 5] !== NEW_TUPLE) throw new RangeError('an insert without a new tuple');
+    const relation = this.relations.get(bytes.readUInt32BE(start + 1));
+    if (relation === undefined || this.current === undefined) throw new RangeError('a row without its relation or transaction');
+    this.ledger.received();
+    this.rowsInRead += 1;
+    this.handlers.onRow(relation, bytes, start + 6, end, this.current, this.hold(end - start));
+  }
+
+  private applyRare(message: PgoutputMessage, bytes: number): void {
     switch (message.kind) {
-      case 'begin':
-        this.current = { transaction: message, entry: this.ledger.begin() };
-        return;
-      case 'commit':
-        this.current = undefined;
-        this.receivedLsn = maxLsn(this.receivedLsn, message.endLsn);
-        if (this.ledger.commit(message.endLsn)) this.onMoved();
-        return;
       case 'relation':
         this.relations.set(message.oid, message);
         return;
-      case 'insert':
-        this.applyInsert(message.relationOid, message.tuple, bytes);
+      case 'message':
+        if (message.prefix === this.settings.messagePrefix) this.applyLogicalMessage(message, bytes);
         return;
+      case 'begin':
+      case 'insert':
+      case 'commit':
       case 'type':
       case 'origin':
         return;
       case 'truncate':
-      case 'message':
         this.handlers.onSkipped(message.kind);
         return;
       case 'unknown':
@@ -217,34 +273,80 @@ export class StreamSession {
     }
   }
 
-  private applyInsert(relationOid: number, tuple: Buffer, messageBytes: number): void {
-    const relation = this.relations.get(relationOid);
-    if (relation === undefined || this.current === undefined) throw new RangeError('a row without its relation or transaction');
-    const bytes = messageBytes + ROW_OVERHEAD_BYTES;
-    this.unacknowledged += bytes;
-    const entry = this.ledger.event();
-    this.handlers.onRow({ relation, tuple, transaction: this.current.transaction, entry, bytes, session: this });
+  private applyLogicalMessage(message: LogicalMessage, bytes: number): void {
+    let transaction = this.current;
+    if (message.transactional) {
+      if (transaction === undefined) throw new RangeError('a transactional message outside of a transaction');
+      this.ledger.received();
+    } else {
+      // It has no commit; the time at which it is read is the nearest that can be told.
+      const commitTimeUs = this.clock.nowMs() * 1000;
+      transaction = { commitLsn: message.lsn, commitTimeUs, session: this, endLsn: undefined, undurable: 0 };
+      this.ledger.receivedAlone(transaction, message.lsn);
+      this.receivedLsn = maxLsn(this.receivedLsn, message.lsn);
+    }
+    this.rowsInRead += 1;
+    this.handlers.onLogicalMessage(message, transaction, this.hold(bytes));
+  }
+
+  private hold(messageBytes: number): number {
+    const heldBytes = messageBytes + EVENT_OVERHEAD_BYTES;
+    this.unacknowledged += heldBytes;
+    return heldBytes;
+  }
+
+  /** @param sentAtUs when the server sent the last message, on its own clock; microseconds since the epoch. */
+  private onReadEnd(sentAtUs: number): void {
+    if (this.over) return;
+    const nowMs = this.clock.monotonicMs();
+    this.lastHeardMs = nowMs;
+    this.handlers.onReadEnd();
     this.regulate();
+    const waitMs = coalesceMs({
+      rows: this.rowsInRead,
+      transactions: this.transactionsInRead,
+      rowsPerSecond: this.rate.add(this.rowsInRead, nowMs),
+      behindMs: (sentAtUs - this.lastCommitTimeUs) / 1000,
+    });
+    this.rowsInRead = 0;
+    this.transactionsInRead = 0;
+    if (waitMs === 0 || this.coalescing !== undefined) return;
+    this.tap.close('coalescing');
+    this.coalescing = setTimeout(() => {
+      this.coalescing = undefined;
+      this.openTap('coalescing');
+    }, waitMs);
   }
 
   private onKeepalive(walEnd: Lsn, replyRequested: boolean): void {
     this.lastHeardMs = this.clock.monotonicMs();
     this.receivedLsn = maxLsn(this.receivedLsn, walEnd);
+    this.handlers.failpoint?.('keepalive');
     if (this.ledger.keepalive(walEnd)) this.onMoved();
     if (replyRequested) this.sendStatus();
   }
 
   /** The regular status message: tells the position, proves that we live, and asks the server to prove that it does. */
   private beat(): void {
-    const silentMs = this.clock.monotonicMs() - this.lastHeardMs;
-    // Silence counts only while we listen: behind a closed tap nothing can be heard.
-    if (!this.paused && silentMs > this.settings.silenceLimitMs) {
-      this.end(new ClassifiedError('POSTGRES_UNAVAILABLE', `the server was silent for ${Math.round(silentMs)} ms`));
+    if (this.isSilent) {
+      // We may have been deaf ourselves: what came while other work held the thread is heard first.
+      setImmediate(() => this.endIfSilent());
       return;
     }
     this.sendStatus(true);
     // On an idle database, too, a publication that is gone is found out.
     void this.vouch.lookNow();
+  }
+
+  private endIfSilent(): void {
+    if (this.over) return;
+    if (!this.isSilent) this.sendStatus(true);
+    else this.end(new ClassifiedError('POSTGRES_UNAVAILABLE', `the server was silent for over ${this.settings.silenceLimitMs} ms`));
+  }
+
+  /** Silence counts only while we listen: behind a closed tap nothing can be heard. */
+  private get isSilent(): boolean {
+    return this.isListening && this.clock.monotonicMs() - this.lastHeardMs > this.settings.silenceLimitMs;
   }
 
   /** The ledger moved. */
@@ -264,15 +366,22 @@ export class StreamSession {
   private regulate(): void {
     if (this.over) return;
     const limit = this.settings.inFlightBytesMax;
-    const pause = !this.reading || (this.paused ? this.unacknowledged > limit / 2 : this.unacknowledged > limit);
-    if (pause === this.paused) return;
-    this.paused = pause;
-    if (pause) {
-      this.connection.pause();
-      return;
-    }
-    this.lastHeardMs = this.clock.monotonicMs();
-    this.connection.resume();
+    const closed = this.tap.isClosedFor('back-pressure');
+    const tooMuch = closed ? this.unacknowledged > limit / 2 : this.unacknowledged > limit;
+    if (tooMuch === closed) return;
+    if (tooMuch) this.tap.close('back-pressure');
+    else this.openTap('back-pressure');
+  }
+
+  private openTap(reason: 'back-pressure' | 'coalescing'): void {
+    if (this.over) return;
+    if (!this.isListening) this.lastHeardMs = this.clock.monotonicMs();
+    this.tap.open(reason);
+  }
+
+  /** The pauses of coalescing are no deafness. */
+  private get isListening(): boolean {
+    return !this.tap.isClosedFor('back-pressure') && !this.tap.isClosedFor('draining');
   }
 
   private end(error: unknown): void {
@@ -280,8 +389,14 @@ export class StreamSession {
     this.over = true;
     clearInterval(this.statusTimer);
     clearTimeout(this.promptTimer);
+    clearTimeout(this.coalescing);
     this.vouch.stop();
     void this.connection.close();
     this.handlers.onEnded(error);
   }
+}
+
+/** Microseconds since the epoch, from PostgreSQL's, which count from 2000. A number holds them exactly; a bigint would cost more. */
+function readTimeUs(bytes: Buffer, at: number): number {
+  return bytes.readInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4) + Number(POSTGRES_EPOCH_US);
 }

@@ -4,22 +4,37 @@ import { ClassifiedError } from '../../core/errors.ts';
 import { lsn } from '../../core/lsn.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import type { LookAtPublication } from './publication-vouch.ts';
-import type { SourceRow } from './stream-session.ts';
+import type { SourceTransaction } from './stream-session.ts';
 import { StreamSession } from './stream-session.ts';
 import type { OpenWalSender, WalSenderHandlers } from './walsender-connection.ts';
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => Date.now(), sleep: async () => undefined };
 
+interface SeenRow {
+  readonly transaction: SourceTransaction;
+  readonly heldBytes: number;
+}
+
+/** As lanes do it: rows are acknowledged in runs, here of one row each. */
+function acknowledge(under: StreamSession, rows: readonly SeenRow[]): void {
+  under.acknowledge({
+    transactions: rows.map(({ transaction }) => transaction),
+    counts: rows.map(() => 1),
+    heldBytes: rows.reduce((sum, { heldBytes }) => sum + heldBytes, 0),
+  });
+}
+
 /** A session over a wire that the test plays. */
 function session(settings: { inFlightBytesMax?: number; look?: LookAtPublication } = {}) {
-  let wire!: WalSenderHandlers;
+  let handlers!: WalSenderHandlers;
   const sent: StandbyStatus[] = [];
   const taps: string[] = [];
-  const rows: SourceRow[] = [];
+  const rows: SeenRow[] = [];
+  const messages: { readonly content: string; readonly transaction: SourceTransaction }[] = [];
   const skipped: string[] = [];
   const ends: unknown[] = [];
-  const open: OpenWalSender = (_target, handlers) => {
-    wire = handlers;
+  const open: OpenWalSender = (_target, theirs) => {
+    handlers = theirs;
     return {
       sendStatus: (status) => sent.push(status),
       pause: () => taps.push('pause'),
@@ -28,24 +43,35 @@ function session(settings: { inFlightBytesMax?: number; look?: LookAtPublication
     };
   };
   const under = new StreamSession(
-    { url: 'postgres://x', slot: 's', publication: 'p', connectTimeoutMs: 1 },
+    { url: 'postgres://x', slot: 's', publication: 'p', connectTimeoutMs: 1, readBufferBytes: 1024 },
     {
       statusIntervalMs: 1000,
       statusDelayMs: 100,
       inFlightBytesMax: settings.inFlightBytesMax ?? 1_000_000,
       silenceLimitMs: 3000,
       publicationLookMs: 500,
+      messagePrefix: 'ours',
     },
     {
       onStreaming: () => undefined,
-      onRow: (row) => rows.push(row),
+      onRow: (_relation, _bytes, _start, _end, transaction, heldBytes) => rows.push({ transaction, heldBytes }),
+      onLogicalMessage: ({ content }, transaction) => messages.push({ content: content.toString(), transaction }),
+      onReadEnd: () => undefined,
       onSkipped: (kind) => skipped.push(kind),
       onStatus: () => undefined,
       onEnded: (error) => ends.push(error),
     },
     { clock, open, look: settings.look ?? (async () => true) },
   );
-  return { under, wire, sent, taps, rows, skipped, ends };
+  const wire = {
+    ...handlers,
+    /** One read of the socket, behind bytes that are none of the message's. */
+    onMessage: (message: Buffer) => {
+      handlers.onWal(Buffer.concat([Buffer.from('xyz'), message, Buffer.from('next')]), 3, 3 + message.length);
+      handlers.onReadEnd(0);
+    },
+  };
+  return { under, wire, sent, taps, rows, messages, skipped, ends };
 }
 
 const begin = (commitLsn: bigint) => {
@@ -63,6 +89,16 @@ const commit = (endLsn: bigint) => {
 const relation = Buffer.from(`R\0\0\0\x01image\0outbox\0d\0\0`, 'latin1');
 const insert = (bytes = 10) => Buffer.concat([Buffer.from('I\0\0\0\x01N', 'latin1'), Buffer.alloc(bytes)]);
 
+const logical = (flags: number, at: bigint, prefix: string, content: string) => {
+  const head = Buffer.alloc(10);
+  head[0] = 0x4d;
+  head[1] = flags;
+  head.writeBigUInt64BE(at, 2);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(content.length);
+  return Buffer.concat([head, Buffer.from(`${prefix}\0`), length, Buffer.from(content)]);
+};
+
 describe('a stream session', () => {
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
@@ -73,10 +109,10 @@ describe('a stream session', () => {
     wire.onMessage(begin(100n));
     for (let index = 0; index < 5; index += 1) wire.onMessage(insert(1000));
     expect(taps).toEqual(['pause']);
-    under.acknowledge(rows.slice(0, 2));
+    acknowledge(under, rows.slice(0, 2));
     expect(under.unacknowledgedBytes).toBeGreaterThan(2500);
     expect(taps).toEqual(['pause']);
-    under.acknowledge(rows.slice(2, 4));
+    acknowledge(under, rows.slice(2, 4));
     expect(taps).toEqual(['pause', 'resume']);
   });
 
@@ -102,8 +138,8 @@ describe('a stream session', () => {
       wire.onMessage(insert());
       wire.onMessage(commit(end));
     }
-    under.acknowledge(rows.slice(0, 1));
-    under.acknowledge(rows.slice(1, 2));
+    acknowledge(under, rows.slice(0, 1));
+    acknowledge(under, rows.slice(1, 2));
     expect(sent).toEqual([]);
     await vi.advanceTimersByTimeAsync(100);
     expect(sent).toEqual([{ receivedLsn: 300n, flushLsn: 200n, replyRequested: false }]);
@@ -113,7 +149,7 @@ describe('a stream session', () => {
     const silent = session();
     vi.advanceTimersByTime(3000);
     expect(silent.ends).toEqual([]);
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(1001);
     expect((silent.ends[0] as ClassifiedError).code).toBe('POSTGRES_UNAVAILABLE');
 
     const deaf = session({ inFlightBytesMax: 100 });
@@ -122,10 +158,10 @@ describe('a stream session', () => {
     deaf.wire.onMessage(insert());
     vi.advanceTimersByTime(60_000);
     expect(deaf.ends).toEqual([]);
-    deaf.under.acknowledge(deaf.rows);
+    acknowledge(deaf.under, deaf.rows);
     vi.advanceTimersByTime(3000);
     expect(deaf.ends).toEqual([]);
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(1001);
     expect(deaf.ends).toHaveLength(1);
   });
 
@@ -138,9 +174,9 @@ describe('a stream session', () => {
       each.onMessage(insert());
       each.onMessage(commit(100n));
     }
-    under.acknowledge(old.rows);
+    acknowledge(under, old.rows);
     expect(under.undurableEvents).toBe(1);
-    expect(under.unacknowledgedBytes).toBe(rows[0]!.bytes);
+    expect(under.unacknowledgedBytes).toBe(rows[0]!.heldBytes);
     vi.advanceTimersByTime(5000);
     expect(sent.every((status) => status.flushLsn === 0n)).toBe(true);
   });
@@ -177,9 +213,9 @@ describe('a stream session', () => {
       wire.onMessage(insert());
       wire.onMessage(commit(end));
     }
-    under.acknowledge(rows.slice(0, 1));
+    acknowledge(under, rows.slice(0, 1));
     await vi.advanceTimersByTimeAsync(0);
-    for (const row of rows.slice(1)) under.acknowledge([row]);
+    for (const row of rows.slice(1)) acknowledge(under, [row]);
     expect([under.flushLsn, looks]).toEqual([5000n, 1]);
   });
 
@@ -205,6 +241,41 @@ describe('a stream session', () => {
     wire.onKeepalive(lsn(100n), false);
     await under.settle();
     expect([under.flushLsn, looks]).toEqual([100n, 2]);
+  });
+
+  it('keeps the tap closed for one reason when another one is over', async () => {
+    const { under, wire, taps, rows } = session({ inFlightBytesMax: 300_000 });
+    wire.onMessage(relation);
+    wire.onMessage(begin(100n));
+    // So many rows in no time: a busy stream, which is read in larger pieces.
+    for (let index = 0; taps.length === 0; index += 1) wire.onMessage(insert(100));
+    expect(under.unacknowledgedBytes).toBeLessThan(300_000);
+    while (under.unacknowledgedBytes <= 300_000) wire.onMessage(insert(1000));
+    await vi.advanceTimersByTimeAsync(10);
+    expect(taps).toEqual(['pause']);
+    acknowledge(under, rows);
+    expect(taps).toEqual(['pause', 'resume']);
+  });
+
+  it('hands over logical messages of its prefix, in their transaction or alone, and leaves others to others', async () => {
+    const { under, wire, messages } = session();
+    wire.onMessage(begin(90n));
+    wire.onMessage(logical(1, 80n, 'ours', 'in'));
+    wire.onMessage(logical(1, 85n, 'theirs', 'no'));
+    wire.onMessage(commit(100n));
+    wire.onMessage(logical(0, 120n, 'theirs', 'no'));
+    wire.onMessage(logical(0, 150n, 'ours', 'alone'));
+    expect(messages.map(({ content, transaction }) => [content, transaction.commitLsn])).toEqual([
+      ['in', 90n],
+      ['alone', 150n],
+    ]);
+    expect(under.undurableEvents).toBe(2);
+    under.acknowledge({ transactions: messages.map(({ transaction }) => transaction), counts: [1, 1], heldBytes: 0 });
+    await under.settle();
+    expect(under.flushLsn).toBe(150n); // the look vouches for what was received, the message's own byte comes with the next position
+    wire.onKeepalive(lsn(200n), false);
+    await under.settle();
+    expect(under.flushLsn).toBe(200n);
   });
 
   it('goes past messages that it does not know', () => {

@@ -1,8 +1,13 @@
+import type { OnReadOpts, SocketConstructorOpts } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Client, Connection } from 'pg';
 import { LogicalReplicationService } from 'pg-logical-replication';
 import { AbstractPlugin } from 'pg-logical-replication/dist/output-plugins/abstract.plugin.js';
+import { ClassifiedError } from '../../core/errors.ts';
 import type { Lsn } from '../../core/lsn.ts';
-import { parseLsn } from '../../core/lsn.ts';
+import { CopyFrames } from './copy-frames.ts';
+import { POSTGRES_EPOCH_US } from './pgoutput.ts';
 import { quoteIdentifier, quoteLiteral } from './sql-session.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import { encodeStandbyStatus } from './standby-status.ts';
@@ -12,13 +17,20 @@ export interface WalSenderTarget {
   readonly slot: string;
   readonly publication: string;
   readonly connectTimeoutMs: number;
+  /** What one read of the socket may bring at most. */
+  readonly readBufferBytes: number;
 }
 
 /** Callbacks in the order of the wire; none may throw. After `onClosed`, which comes exactly once, none comes again. */
 export interface WalSenderHandlers {
   onStarted(): void;
-  /** One pgoutput message, in memory of its own: it may be kept. */
-  onMessage(message: Buffer): void;
+  /** One pgoutput message, `bytes[start, end)`: overwritten as soon as the call returns. */
+  onWal(bytes: Buffer, start: number, end: number): void;
+  /**
+   * Everything that came with one read of the socket was handed over.
+   * @param sentAtUs when the server sent the last WAL message, on its own clock; microseconds since the epoch.
+   */
+  onReadEnd(sentAtUs: number): void;
   onKeepalive(walEnd: Lsn, replyRequested: boolean): void;
   /** The plugin did not find the publication at this point of the stream: what follows may lack rows. */
   onPublicationSkipped(): void;
@@ -39,9 +51,11 @@ export interface WalSenderConnection {
 export type OpenWalSender = (target: WalSenderTarget, handlers: WalSenderHandlers) => WalSenderConnection;
 
 /**
- * The one place that knows `pg-logical-replication`. It serves as connection, START_REPLICATION and framing. Its own
- * acknowledging is off in every form, because each of them loses events: `acknowledge()` and the automatic mode report one
- * byte too much, and its timer reports what was received as if it were durable. Status messages are written here.
+ * The one place that knows `pg-logical-replication`. It serves as connection (authentication, TLS), START_REPLICATION and
+ * life. The data of the stream goes past it and past the driver: the socket reads into one large buffer, and messages are cut
+ * from it where they lie (docs/adr/0010). Its own acknowledging is off in every form, because each of them loses
+ * events: `acknowledge()` and the automatic mode report one byte too much, and its timer reports what was received as if it were
+ * durable. Status messages are written here.
  */
 export const openWalSender: OpenWalSender = (target, handlers) => {
   const connection = new LibraryConnection(target, handlers);
@@ -49,23 +63,41 @@ export const openWalSender: OpenWalSender = (target, handlers) => {
   return connection;
 };
 
+type DataListener = (chunk: Buffer) => void;
+
 class LibraryConnection implements WalSenderConnection {
   private readonly target: WalSenderTarget;
   private readonly handlers: WalSenderHandlers;
   private readonly service: LogicalReplicationService;
+  private readonly frames: CopyFrames;
   private socketOwner: Connection | undefined;
+  /** The driver's own parser: it goes on reading whatever is not CopyData. Undefined until the stream is taken over. */
+  private driver: DataListener | undefined;
   private paused = false;
   private closed = false;
 
   constructor(target: WalSenderTarget, handlers: WalSenderHandlers) {
     this.target = target;
     this.handlers = handlers;
+    this.frames = new CopyFrames(
+      {
+        onWal: (bytes, start, end) => {
+          if (!this.closed) this.handlers.onWal(bytes, start, end);
+        },
+        onKeepalive: (walEnd, replyRequested) => {
+          if (!this.closed) this.handlers.onKeepalive(walEnd, replyRequested);
+        },
+        onOther: (message) => this.driver?.(message),
+      },
+      target.readBufferBytes,
+    );
     this.service = new LogicalReplicationService(
       {
         connectionString: withSessionOptions(target.url),
         application_name: 'millrace-relay',
         connectionTimeoutMillis: target.connectTimeoutMs,
         keepAlive: true,
+        stream: () => this.newSocket(),
       },
       { acknowledge: { auto: false, timeoutSeconds: 0 }, flowControl: { enabled: false } },
     );
@@ -75,14 +107,8 @@ class LibraryConnection implements WalSenderConnection {
     this.service.on('start', () => {
       if (!this.closed) this.handlers.onStarted();
     });
-    this.service.on('data', (_position: string, message: Buffer) => {
-      if (!this.closed) this.handlers.onMessage(message);
-    });
-    this.service.on('heartbeat', (walEnd: string, _timestamp: number, replyRequested: boolean) => {
-      if (!this.closed) this.handlers.onKeepalive(parseLsn(walEnd), replyRequested);
-    });
     this.service.on('error', (error: Error) => this.end(error));
-    this.service.subscribe(new RawPgoutput((client) => this.startReplication(client)), this.target.slot).then(
+    this.service.subscribe(new TakenOverPgoutput((client) => this.startReplication(client)), this.target.slot).then(
       () => this.end(undefined),
       (error: unknown) => this.end(error),
     );
@@ -140,17 +166,59 @@ class LibraryConnection implements WalSenderConnection {
       await this.release();
       return undefined;
     }
+    this.takeOver(client.connection.stream);
     if (this.paused) client.connection.stream.pause();
     // From 0/0: the slot alone knows where to go on. A position of ours could only skip.
     return client.query(
       `START_REPLICATION SLOT ${quoteIdentifier(this.target.slot)} LOGICAL 0/0 ` +
-        `(proto_version '1', publication_names ${quoteLiteral(quoteIdentifier(this.target.publication))})`,
+        `(proto_version '1', publication_names ${quoteLiteral(quoteIdentifier(this.target.publication))}, messages 'true')`,
     );
+  }
+
+  /** A socket that reads into the buffer of the frames, without an object for each read. */
+  private newSocket(): Socket {
+    const onread: OnReadOpts = {
+      buffer: () => this.frames.free(),
+      callback: (count, buffer) => {
+        if (this.driver !== undefined) this.onBytes(count);
+        // Until the stream begins the driver reads, and keeps what it reads.
+        else socket.emit('data', Buffer.from(buffer.subarray(0, count)));
+        return true;
+      },
+    };
+    // The types leave it out; the constructor has known it since Node 12.
+    const socket: Socket = new Socket({ onread } as SocketConstructorOpts);
+    return socket;
+  }
+
+  /** Nothing is under way at this moment: the server has said that it is ready for a query. */
+  private takeOver(stream: Duplex): void {
+    const [driver] = stream.listeners('data');
+    this.driver = driver as DataListener;
+    stream.removeAllListeners('data');
+    // Behind TLS the bytes come as chunks of the stream; a plain socket no longer emits any.
+    stream.on('data', (chunk: Buffer) => {
+      for (let at = 0; at < chunk.length;) {
+        const free = this.frames.free();
+        const count = chunk.copy(free, 0, at, at + free.length);
+        at += count;
+        this.onBytes(count);
+      }
+    });
+  }
+
+  private onBytes(count: number): void {
+    try {
+      this.frames.taken(count);
+      if (!this.closed) this.handlers.onReadEnd(this.frames.sentAtPostgresUs + Number(POSTGRES_EPOCH_US));
+    } catch (thrown) {
+      this.end(new ClassifiedError('POSTGRES_UNAVAILABLE', 'the bytes of the server could not be read', { cause: thrown }));
+    }
   }
 }
 
-/** Hands the messages over as bytes: the library's own parser would turn JSON into objects and numbers above 2^53 into others. */
-class RawPgoutput extends AbstractPlugin<undefined> {
+/** Starts the stream in our words. The library parses nothing: no CopyData reaches it. */
+class TakenOverPgoutput extends AbstractPlugin<undefined> {
   private readonly begin: (client: Client) => Promise<unknown>;
 
   constructor(begin: (client: Client) => Promise<unknown>) {
@@ -166,9 +234,8 @@ class RawPgoutput extends AbstractPlugin<undefined> {
     return this.begin(client);
   }
 
-  /** A copy: when a chunk comes, the driver moves the rest of the last one to the front of its buffer, over messages it handed out. */
-  override parse(message: Buffer): Buffer {
-    return Buffer.from(message);
+  override parse(): undefined {
+    return undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import { ClassifiedError } from '../../core/errors.ts';
 import type { TopicFacts } from '../../core/log-reader.ts';
 import { offset, type Offset } from '../../core/offset.ts';
 import { recordBytes, type ConsumedRecord, type ProducerRecord, type TopicPartition } from '../../core/record.ts';
-import { partitionOfKey } from './murmur2.ts';
+import { partitionOfKey } from '../../core/partition-of-key.ts';
 import { declaredConfig, type ExistingTopic } from './topic-plan.ts';
 
 /** Kafka's default `max.message.bytes`, and what the framing of a batch with one record takes of it. */

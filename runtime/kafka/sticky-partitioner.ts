@@ -1,7 +1,7 @@
 import type { ICustomPartitioner, Message, PartitionerArgs } from 'kafkajs';
 import { ClassifiedError } from '../../core/errors.ts';
 import { asBuffer } from './kafkajs-headers.ts';
-import { partitionOfKey } from './murmur2.ts';
+import { partitionOfKey } from '../../core/partition-of-key.ts';
 
 /**
  * Chooses a partition as every Kafka client does (explicit, else murmur2 of the key, else in turn), once per message and

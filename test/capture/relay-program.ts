@@ -2,12 +2,12 @@ import { connect } from 'node:net';
 import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
 import type { RelaySettings } from '../../connectors/outbox/relay.ts';
 import { createRelay } from '../../connectors/outbox/relay.ts';
-import type { Producer } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { Names } from '../../core/names.ts';
+import type { BatchProducer } from '../../core/record-batch.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { createAvroEncoder } from '../../schemas/codec.ts';
 import { schemaOf } from '../../schemas/event-schema.ts';
@@ -49,8 +49,8 @@ const driver = createKafkaJsDriver({
   connectionTimeoutMs: 1_000,
   socketFactory: ({ onConnect }) => connect({ host: '127.0.0.1', port: task.kafkaPort }, onConnect),
 });
-const producer =
-  task.lyingProducer === true ? lying(driver.producer({ clientId: 'test-relay' })) : driver.producer({ clientId: 'test-relay' });
+const honest = driver.batchProducer({ clientId: 'test-relay' });
+const producer = task.lyingProducer === true ? lying(honest) : honest;
 const visits: Record<string, number> = {};
 let release: () => void = () => undefined;
 
@@ -76,6 +76,10 @@ process.on('message', (order: RelayOrder) => void obey(order));
 process.on('disconnect', () => process.exit(1));
 
 await producer.start();
+if (task.lyingProducer === true) {
+  // Its lies need no answer of Kafka, and the number of partitions would.
+  for (const route of task.routes) await producer.partitionCount(new Names(task.namespace).eventTopic(route));
+}
 try {
   await relay.start(new AbortController().signal);
   tell({ is: 'started' });
@@ -113,13 +117,17 @@ function tell(news: RelayNews): void {
   process.send?.(news);
 }
 
-function lying(honest: Producer): Producer {
+function lying(producer: BatchProducer): BatchProducer {
   let last = Promise.resolve();
   return {
-    start: () => honest.start(),
-    stop: () => honest.stop(),
-    send: async (records) => {
-      last = last.then(() => honest.send(records));
+    start: () => producer.start(),
+    stop: () => producer.stop(),
+    partitionCount: (topic) => producer.partitionCount(topic),
+    knownPartitionCount: (topic) => producer.knownPartitionCount(topic),
+    append: async (topic, partition, batch) => {
+      // Its own copy: whoever is told that all is durable uses the memory again.
+      const copy = { ...batch, bytes: Uint8Array.from(batch.bytes) };
+      last = last.then(() => producer.append(topic, partition, copy));
     },
   };
 }

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRelay } from '../../connectors/outbox/relay.ts';
-import type { BrokerAdmin, BrokerDriver, Consumer, Producer } from '../../core/broker.ts';
+import type { BrokerAdmin, BrokerDriver, Consumer } from '../../core/broker.ts';
 import { parseEnvelope } from '../../core/envelope.ts';
 import type { HealthSource, Service } from '../../core/lifecycle.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
+import type { BatchProducer } from '../../core/record-batch.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { headerText, utf8Text } from '../../core/record.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
@@ -21,7 +22,7 @@ const soon = () => AbortSignal.timeout(20_000);
 describe('from a committed row to a record in Kafka', () => {
   let driver: BrokerDriver;
   let admin: BrokerAdmin;
-  let producer: Producer;
+  let producer: BatchProducer;
   let database: CaptureDatabase;
   let consumer: Consumer;
   let relay: Service & HealthSource;
@@ -32,7 +33,7 @@ describe('from a committed row to a record in Kafka', () => {
   beforeAll(async () => {
     driver = createKafkaJsDriver({ brokers: services().kafkaBrokers.split(','), clientId: 'test-capture', logger: SILENT_LOGGER });
     admin = driver.admin();
-    producer = driver.producer({ clientId: 'test-capture' });
+    producer = driver.batchProducer({ clientId: 'test-capture' });
     await producer.start();
   });
   afterAll(async () => {

@@ -1,3 +1,4 @@
+import type { BatchProducer } from '../../core/record-batch.ts';
 import { SourceIdentity } from '../../connectors/replication/source-identity.ts';
 import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
@@ -28,6 +29,7 @@ export class CaptureUnderTest {
   readonly admin: BrokerAdmin = this.driver.admin();
   readonly reader: LogReader = this.driver.logReader();
   readonly producer: Producer = this.driver.producer({ clientId: 'test-repair' });
+  readonly batchProducer: BatchProducer = this.driver.batchProducer({ clientId: 'test-repair' });
   readonly names: Names;
   readonly topic: string;
   readonly url: string;
@@ -54,6 +56,7 @@ export class CaptureUnderTest {
     // A broker may not yet know what another request has just made.
     await eventually(() => this.admin.ensureTopics(this.topics), { timeoutMs: 20_000 });
     await this.producer.start();
+    await this.batchProducer.start();
     return this;
   }
 
@@ -75,7 +78,7 @@ export class CaptureUnderTest {
       connection: { url: this.url },
       names: this.names,
       routes: new Set([ROUTE]),
-      producer: this.producer,
+      producer: this.batchProducer,
       encoder: JSON_PASS_THROUGH,
       metrics: NO_METRICS,
       logger: SILENT_LOGGER,
@@ -135,6 +138,7 @@ export class CaptureUnderTest {
   async close(): Promise<void> {
     await this.stopRelays();
     await this.admin.deleteTopics(this.topics.map(({ topic }) => topic));
+    await this.batchProducer.stop();
     await this.producer.stop();
     await this.reader.stop();
     await this.admin.stop();

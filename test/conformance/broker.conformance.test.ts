@@ -4,7 +4,7 @@ import { offset } from '../../core/offset.ts';
 import { utf8, type ConsumedRecord, type ProducerRecord } from '../../core/record.ts';
 import { createInMemoryBroker } from '../../runtime/kafka/in-memory-broker.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
-import { partitionOfKey } from '../../runtime/kafka/murmur2.ts';
+import { partitionOfKey } from '../../core/partition-of-key.ts';
 import { eventually } from '../support/eventually.ts';
 import { services, uniqueNamespace } from '../support/services.ts';
 import { BrokerUnderTest, RecordingLogger, record } from './broker-under-test.ts';

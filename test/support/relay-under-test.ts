@@ -12,6 +12,7 @@ import { systemClock } from './system-clock.ts';
 
 /** Copies the JSON text. */
 export const JSON_PASS_THROUGH: PayloadEncoder = {
+  verbatim: 'application/json',
   encode: async (_type, json) => ({ value: json, contentType: 'application/json' }),
 };
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Partitioners } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import { partitionOfKey } from './murmur2.ts';
+import { partitionOfKey } from './partition-of-key.ts';
 
 describe('the partition of a key', () => {
   it('is the one that kafkajs computes, for every key and number of partitions', () => {

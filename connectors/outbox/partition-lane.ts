@@ -1,0 +1,283 @@
+import { setImmediate as yieldToInput } from 'node:timers/promises';
+import type { Clock } from '../../core/clock.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { BatchProducer, RecordBatch } from '../../core/record-batch.ts';
+import type { SourceTransaction } from '../replication/stream-session.ts';
+import type { LaidOutRecord, RecordTail } from './batch-records.ts';
+import { readTail } from './batch-records.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { withoutPayload } from './dead-letter.ts';
+import type { Failpoint } from './failpoint.ts';
+import type { LetterNote } from './lane-batch.ts';
+import { LaneBatch } from './lane-batch.ts';
+import type { Patience } from './patience.ts';
+import { tailBytes, writeTail } from './record-tail.ts';
+
+/** What the lanes of a relay share. */
+export interface Road {
+  readonly producer: BatchProducer;
+  readonly pool: BufferPool;
+  readonly patience: Patience;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly failpoint: Failpoint | undefined;
+  readonly batchRowsMax: number;
+  readonly batchBytesMax: number;
+  /** Aborted when the batches in hand are of no use any more: their rows come again, or nothing is to be sent. */
+  turnSignal(): AbortSignal;
+  /** Rows of an earlier turn come again: what was not sent of them is forgotten. */
+  generation(): number;
+  /** A lane has something to send. */
+  onFilled(lane: PartitionLane): void;
+  /** The records are durable. */
+  onAcknowledged(lane: PartitionLane, batch: LaneBatch): void;
+  /** An event that its topic will never take; resolves when its letter is durable, or forgotten. */
+  onRefused(
+    lane: PartitionLane,
+    record: RecordTail,
+    transaction: SourceTransaction,
+    heldBytes: number,
+    error: ClassifiedError,
+  ): Promise<void>;
+  /** The topic has no such partition any more: brings each record to where its key belongs now. */
+  onAstray(lane: PartitionLane, batch: LaneBatch): Promise<void>;
+}
+
+/** A little more than a record takes beside its tail. */
+const RECORD_OVERHEAD_BYTES = 32;
+
+/**
+ * The way into one partition. Records gather while the last batch is under way, and are the next batch: one in flight, in
+ * order. An outage is waited out with the same batch; one that is refused is halved until the single record is found.
+ */
+export class PartitionLane {
+  readonly topic: string;
+  readonly partition: number;
+  /** Records of the dead-letter topic, which are refused another way. */
+  readonly isForLetters: boolean;
+  private readonly road: Road;
+  private open: LaneBatch | undefined;
+  private full: LaneBatch[] = [];
+  private running = false;
+  private announced = false;
+  private since: number | undefined;
+
+  constructor(road: Road, topic: string, partition: number, isForLetters: boolean) {
+    this.road = road;
+    this.topic = topic;
+    this.partition = partition;
+    this.isForLetters = isForLetters;
+  }
+
+  /** Monotonic milliseconds since when Kafka owes an acknowledgement; undefined when it owes none. */
+  get sendingSinceMs(): number | undefined {
+    return this.since;
+  }
+
+  /** Begins a record for an event; returns where in `buffer` its tail of exactly so many bytes is to be written at once. */
+  begin(timestampMs: number, bytes: number, transaction: SourceTransaction, heldBytes: number): number {
+    const batch = this.batchFor(bytes);
+    batch.count(transaction, heldBytes);
+    batch.lastTail = batch.builder.begin(timestampMs, bytes);
+    return batch.lastTail;
+  }
+
+  /** The record begun last was a logical message. */
+  noteMessage(): void {
+    if (this.open !== undefined) this.open.hasMessages = true;
+  }
+
+  /** Where the tail of the record begun last belongs. */
+  get buffer(): Buffer {
+    if (this.open === undefined) throw new RangeError('no record was begun');
+    return this.open.builder.buffer;
+  }
+
+  /** Takes over a record as it lies in another batch. */
+  move(bytes: Buffer, record: LaidOutRecord, transaction: SourceTransaction, heldBytes: number): void {
+    this.batchFor(record.tailEnd - record.tailStart).move(bytes, record, transaction, heldBytes);
+  }
+
+  addLetter(letter: RecordTail, transaction: SourceTransaction, heldBytes: number, note: LetterNote): void {
+    const at = this.begin(this.road.clock.nowMs(), tailBytes(letter), transaction, heldBytes);
+    writeTail(this.buffer, at, letter);
+    this.open?.notes.push(note);
+  }
+
+  /** Sends what is there, if nothing is under way; otherwise it follows when that is over. */
+  flush(): void {
+    this.announced = false;
+    if (!this.running) void this.run();
+  }
+
+  /** Forgets what was not sent. An append that is under way comes to its end, and is not tried again. */
+  forget(): void {
+    for (const batch of this.full) this.drop(batch);
+    if (this.open !== undefined) this.drop(this.open);
+    this.full = [];
+    this.open = undefined;
+  }
+
+  private batchFor(bytes: number): LaneBatch {
+    const { batchRowsMax, batchBytesMax } = this.road;
+    const { open } = this;
+    if (open !== undefined) {
+      const fits = open.builder.bytes + bytes + RECORD_OVERHEAD_BYTES <= batchBytesMax && open.builder.recordCount < batchRowsMax;
+      if (fits) return open;
+      this.full.push(open);
+      this.open = undefined;
+      if (!this.running) void this.run();
+    }
+    this.open = new LaneBatch(this.road.pool, this.road.generation(), bytes);
+    if (!this.announced) {
+      this.announced = true;
+      this.road.onFilled(this);
+    }
+    return this.open;
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    try {
+      for (let batch = this.next(); batch !== undefined; batch = this.next()) await this.deliver(batch);
+    } catch (thrown) {
+      // Nothing that is expected ends here. Standing still and saying so loses nothing; going on would.
+      this.road.logger.error({ topic: this.topic, partition: this.partition }, 'a batch could not be published', thrown);
+      return;
+    }
+    this.running = false;
+  }
+
+  private next(): LaneBatch | undefined {
+    const full = this.full.shift();
+    if (full !== undefined) return full;
+    const { open } = this;
+    this.open = undefined;
+    return open;
+  }
+
+  /** Resolves when every record is durable, as itself or as a letter; or forgotten. */
+  private async deliver(batch: LaneBatch): Promise<void> {
+    const { road } = this;
+    try {
+      await this.append(batch);
+    } catch (thrown) {
+      if (this.isOver(batch)) {
+        // Its memory is not used again: nobody knows what an attempt that failed still holds.
+        for (const note of batch.notes) note.onSettled();
+        return;
+      }
+      if (thrown instanceof Astray) {
+        await road.onAstray(this, batch);
+        return;
+      }
+      if (!(thrown instanceof ClassifiedError) || thrown.disposition !== 'dead-letter') throw thrown;
+      await this.isolate(batch, thrown);
+      return;
+    }
+    if (road.failpoint !== undefined) await road.failpoint(this.isForLetters ? 'letter-acknowledged' : 'batch-acknowledged');
+    road.onAcknowledged(this, batch);
+    for (const note of batch.notes) note.onSettled();
+    batch.builder.release();
+    if (road.failpoint !== undefined) await road.failpoint('ledger-moved');
+  }
+
+  private async append(batch: LaneBatch): Promise<void> {
+    const { road } = this;
+    const sealed = batch.seal();
+    if (road.failpoint !== undefined) await this.stopAtSeal(batch, road.failpoint);
+    this.since = road.clock.monotonicMs();
+    try {
+      await road.patience.until(() => this.appendOnce(sealed, this.isLastResort(batch)), road.turnSignal());
+    } finally {
+      this.since = undefined;
+    }
+  }
+
+  /** A letter without its payload: there is nothing smaller to put in its place. */
+  private isLastResort(batch: LaneBatch): boolean {
+    if (!this.isForLetters || batch.seal().recordCount > 1) return false;
+    const [letter] = batch.events();
+    return letter !== undefined && readTail(batch.builder.buffer, letter.record.tailStart).value === null;
+  }
+
+  private async appendOnce(sealed: RecordBatch, isLastResort: boolean): Promise<void> {
+    const { road } = this;
+    const appended = road.producer.append(this.topic, this.partition, sealed);
+    if (road.failpoint !== undefined) {
+      appended.catch(() => undefined); // it is awaited below
+      await yieldToInput();
+      await road.failpoint(this.isForLetters ? 'letter-sent' : 'batch-sent');
+    }
+    try {
+      await appended;
+    } catch (thrown) {
+      const gone = thrown instanceof ClassifiedError && thrown.code === 'CONFIGURATION_INVALID';
+      if (gone && (await road.producer.partitionCount(this.topic)) <= this.partition) throw new Astray();
+      if (!isLastResort) throw thrown;
+      // Standing still and saying so loses nothing; going on would.
+      throw new ClassifiedError('UNCLASSIFIED', 'the dead-letter topic refuses a letter without its payload', { cause: thrown });
+    }
+  }
+
+  private async stopAtSeal(batch: LaneBatch, failpoint: Failpoint): Promise<void> {
+    await failpoint(this.isForLetters ? 'letter-sealed' : 'batch-sealed');
+    if (batch.transactions.at(-1)?.endLsn === undefined) await failpoint('batch-sealed-mid-transaction');
+  }
+
+  /** One of the records is refused. First half before second half: records of one key stay in order. */
+  private async isolate(batch: LaneBatch, error: ClassifiedError): Promise<void> {
+    const { road } = this;
+    if (batch.seal().recordCount === 1) {
+      await this.degrade(batch, error);
+      return;
+    }
+    const halves = batch.halves(road.pool);
+    batch.builder.release();
+    if (road.failpoint !== undefined) await road.failpoint('batch-split');
+    for (const half of halves) {
+      if (this.isOver(half)) this.drop(half);
+      else await this.deliver(half);
+    }
+  }
+
+  /** What is left of a record that Kafka refuses: its dead letter; then the letter without the payload. */
+  private async degrade(batch: LaneBatch, error: ClassifiedError): Promise<void> {
+    const { road } = this;
+    const [event] = batch.events();
+    if (event === undefined) throw new RangeError('a batch without a record');
+    const { record, transaction, heldBytes } = event;
+    const tail = readTail(batch.builder.buffer, record.tailStart);
+    if (!this.isForLetters) {
+      // The letter stands for the event now; what follows it in this partition waits for it.
+      const settled = road.onRefused(this, tail, transaction, heldBytes, error);
+      batch.builder.release();
+      await settled;
+      return;
+    }
+    const smaller = withoutPayload(tail);
+    const rest = new LaneBatch(road.pool, batch.generation, tailBytes(smaller));
+    writeTail(rest.builder.buffer, rest.builder.begin(record.timestampMs, tailBytes(smaller)), smaller);
+    rest.count(transaction, heldBytes);
+    rest.notes.push(...batch.notes);
+    batch.builder.release();
+    await this.deliver(rest);
+  }
+
+  private isOver(batch: LaneBatch): boolean {
+    return this.road.generation() !== batch.generation || this.road.turnSignal().aborted;
+  }
+
+  private drop(batch: LaneBatch): void {
+    for (const note of batch.notes) note.onSettled();
+    batch.builder.release();
+  }
+}
+
+/** The partition is gone; waiting does not bring it back. */
+class Astray extends ClassifiedError {
+  constructor() {
+    super('RECORD_REJECTED', 'the topic has no such partition any more');
+  }
+}

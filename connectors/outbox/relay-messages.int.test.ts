@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseLsn } from '../../core/lsn.ts';
+import { headerText, utf8Text } from '../../core/record.ts';
+import type { CaptureDatabase } from '../../test/support/capture-database.ts';
+import { captureDatabase } from '../../test/support/capture-database.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import type { RelayUnderTest } from '../../test/support/relay-under-test.ts';
+import { relayUnderTest } from '../../test/support/relay-under-test.ts';
+
+const never = new AbortController().signal;
+const soon = () => AbortSignal.timeout(10_000);
+
+describe('logical messages as an outbox without a table', () => {
+  let database: CaptureDatabase;
+  let relay: RelayUnderTest;
+
+  beforeEach(async () => {
+    database = await captureDatabase('messages');
+    relay = relayUnderTest(database);
+    await relay.start(never);
+  });
+  afterEach(async () => {
+    await relay.stop(soon());
+    await database.drop();
+  });
+
+  const content = (id: string, payload = '{"n": 1}', topic = 'image.registered'): string => {
+    const columns = { id, aggregatetype: 'image', aggregateid: 'user-1', type: 'ImageRegistered', trace_id: 'a'.repeat(32), topic };
+    const rest = { stream_id: 'stream-1', version: 1, created_at: '2025-11-21 08:00:00.12+00' };
+    return `${JSON.stringify({ ...columns, ...rest }).slice(0, -1)}, "payload": ${payload}}`;
+  };
+  const emit = async (transactional: boolean, text: string, prefix = 'millrace.outbox'): Promise<void> => {
+    await database.sql.query('SELECT pg_logical_emit_message($1, $2, $3::text)', [transactional, prefix, text]);
+  };
+  const insertPosition = async (): Promise<bigint> => {
+    const { rows } = await database.sql.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+    return parseLsn(rows[0]!.lsn);
+  };
+
+  it('become records by the same rule, in commit order with rows, and not when their transaction fails', async () => {
+    const [first, fired, lost, last] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+    const payload = String.raw`{"n": 12345678901234567890,  "text": "日本語 \" ✓"}`;
+    await database.insert({ id: first });
+    await database.sql.query('BEGIN');
+    await emit(true, content(fired, payload));
+    await database.insert({ id: last });
+    await database.sql.query('COMMIT');
+    await database.sql.query('BEGIN');
+    await emit(true, content(lost));
+    await database.sql.query('ROLLBACK');
+    await eventually(() => relay.producer.acknowledged.length >= 3);
+    expect(relay.producer.acknowledgedIds()).toEqual([first, fired, last]);
+    const record = relay.producer.acknowledged[1]!;
+    expect(utf8Text(record.value!)).toBe(payload);
+    expect(record.topic).toBe(database.names.eventTopic('image.registered'));
+    expect(utf8Text(record.key!)).toBe('user-1');
+    expect(record.headers.map(([name, value]) => [name, utf8Text(value!)])).toEqual([
+      ['id', fired],
+      ['type', 'ImageRegistered'],
+      ['aggregatetype', 'image'],
+      ['stream_id', 'stream-1'],
+      ['version', '1'],
+      ['trace_id', 'a'.repeat(32)],
+      ['occurred_at', '2025-11-21T08:00:00.120000Z'],
+      ['content-type', 'application/json'],
+    ]);
+  });
+
+  it('that cannot be published are kept as dead letters, and none of them holds the slot', async () => {
+    const lone = content(randomUUID());
+    await emit(false, lone);
+    await emit(true, 'no json');
+    await emit(true, content(randomUUID(), '{}', 'image.nowhere'));
+    await emit(true, 'of somebody else', 'other');
+    const behind = await insertPosition();
+    await eventually(() => relay.producer.acknowledged.length >= 3);
+    const letters = relay.producer.acknowledged;
+    expect(letters.map((letter) => letter.topic)).toEqual(letters.map(() => database.names.captureDeadLetterTopic('image')));
+    expect(letters.map(({ headers }) => headerText(headers, 'dlt-error-code'))).toEqual([
+      'ENVELOPE_INVALID',
+      'PAYLOAD_UNREADABLE',
+      'EVENT_UNROUTABLE',
+    ]);
+    expect(utf8Text(letters[0]!.value!)).toBe(lone);
+    expect(utf8Text(letters[1]!.value!)).toBe('no json');
+    await eventually(async () => parseLsn(await database.confirmedFlushLsn()) >= behind, { timeoutMs: 20_000 });
+    expect(relay.producer.acknowledged).toHaveLength(3);
+  });
+});
