@@ -54,8 +54,9 @@ async function installDependencies() {
     .digest('hex');
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return;
   if (installedByHand()) return;
-  console.log('Installing dependencies (npm ci) ...');
-  const code = await run(npm(), ['ci', '--no-audit', '--no-fund'], { shell: process.platform === 'win32' });
+  // Standard output belongs to the command: somebody may read it as data.
+  console.error('Installing dependencies (npm ci) ...');
+  const code = await run(npm(), ['ci', '--no-audit', '--no-fund'], { shell: process.platform === 'win32', stdio: ['inherit', 2, 2] });
   if (code !== 0) fail(`npm ci ended with ${code}; its own words are above.`, code);
   writeFileSync(marker, wanted);
 }

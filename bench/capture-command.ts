@@ -28,8 +28,8 @@ export function captureCommand(): Command {
     .option('--runs <n>', `how often everything is measured (default: ${FULL_PLAN.runs}, quick: ${QUICK_PLAN.runs})`, positiveInteger)
     .addOption(new Option('--side <side>', 'measure one side only').choices(SIDES))
     .option('--only <names>', `measure only some of ${MEASUREMENTS.join(',')}`, measurements)
-    .option('--profile', "show where the relay's CPU time goes; disturbs what is measured")
-    .option('--write', 'put the results into docs/benchmarks.md')
+    .option('--profile', "show where the relay's CPU time goes, by a run beside the timed ones")
+    .option('--write', 'put the results of a whole run, profiles included, into docs/benchmarks.md')
     .addHelpText(
       'after',
       `
@@ -44,15 +44,16 @@ Examples:
 }
 
 async function run(options: Options): Promise<void> {
-  const partial = options.quick ?? options.profile ?? options.side ?? options.only;
-  if (options.write && partial !== undefined)
-    throw new UsageError('--write is for whole runs: without --quick, --side, --only and --profile');
-  const { result, hottest } = await measured(options);
-  console.log(options.json ? JSON.stringify(result) : report(result));
-  if (hottest.length > 0) console.error(`\nThe relay's CPU time, by function:\n${hottest.join('\n')}`);
-  if (options.write) {
+  const partial = options.quick ?? options.side ?? options.only;
+  if (options.write && partial !== undefined) throw new UsageError('--write is for whole runs: without --quick, --side and --only');
+  const { result, hotspots, failures } = await measured(options);
+  console.log(options.json ? JSON.stringify(result) : report(result, hotspots));
+  if (failures.length > 0) {
+    console.error(`Not measured:\n${failures.join('\n')}`);
+    process.exitCode = 1;
+  } else if (options.write) {
     const command = `npm run bench -- capture --write${options.runs === undefined ? '' : ` --runs ${options.runs}`}`;
-    await writeResults(join(cloneFolder(), 'docs', 'benchmarks.md'), `\`${command}\`\n\n${report(result)}`);
+    await writeResults(join(cloneFolder(), 'docs', 'benchmarks.md'), `\`${command}\`\n\n${report(result, hotspots)}`);
   }
 }
 
@@ -67,7 +68,7 @@ async function measured(options: Options): Promise<CaptureBenchOutcome> {
     quick: options.quick === true,
     sides: options.side === undefined ? SIDES : [options.side],
     only: options.only ?? MEASUREMENTS,
-    profile: options.profile === true,
+    profile: options.profile === true || options.write === true,
     signal: interrupted.signal,
     progress: progressOn(process.stderr),
     say: (text) => console.error(`${String(Math.round((Date.now() - began) / 1_000)).padStart(4)} s  ${text}`),

@@ -4,6 +4,7 @@ import type { FigureBook, Side, Variant } from './figures.ts';
 import type { Lanes } from './lane.ts';
 import type { OutboxWriter } from './outbox-table.ts';
 import type { Plan } from './plan.ts';
+import type { Profiler } from './profiler.ts';
 import type { OwnServers } from './servers.ts';
 
 /** What every measurement works with. */
@@ -17,6 +18,8 @@ export interface BenchContext {
   readonly book: FigureBook;
   readonly sides: readonly Side[];
   readonly captures: Readonly<Record<Exclude<Variant, 'debezium-cold'>, Capture>>;
+  /** When it is to be told where the relay's time goes. */
+  readonly profiler: Profiler | undefined;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;

@@ -1,10 +1,11 @@
 import type { Judgement } from './aims.ts';
 import { FIGURES, VARIANTS, type Figure, type FigureId, type Variant } from './figures.ts';
 import type { Machine } from './machine.ts';
+import type { Hotspots } from './profiler.ts';
 import type { BenchResult } from './result.ts';
 
-/** The result as Markdown that also reads well on a terminal: machine, aims, figures. */
-export function report(result: BenchResult): string {
+/** The result as Markdown that also reads well on a terminal: machine, aims, figures, and where the relay's time goes. */
+export function report(result: BenchResult, hotspots: readonly Hotspots[] = []): string {
   return [
     machineLine(result.machine),
     `Medians of ${result.runs} ${result.runs === 1 ? 'run' : 'runs'}, the lowest and the highest in brackets.`,
@@ -12,6 +13,7 @@ export function report(result: BenchResult): string {
     ...(result.ratios.length === 0 ? [] : [aimTable(result.ratios), '']),
     figureTable(result.figures, ['millrace', 'debezium']),
     ...besideTable(result.figures),
+    ...hotspots.flatMap(hotspotList),
   ].join('\n');
 }
 
@@ -49,6 +51,17 @@ function besideTable(figures: readonly Figure[]): string[] {
       ['beside it', 'figure', 'measured'],
       beside.map((figure) => [figure.variant, titleOf(figure.figure), spread(figure)]),
     ),
+  ];
+}
+
+function hotspotList({ measurement, functions }: Hotspots): string[] {
+  return [
+    '',
+    `The relay's CPU time by function, without what each calls (${measurement}, a run of its own):`,
+    '',
+    '```',
+    ...functions,
+    '```',
   ];
 }
 

@@ -57,3 +57,9 @@ test('every line of a table is as wide as the others', () => {
   expect(tables).toHaveLength(3);
   for (const lines of tables) expect(new Set(lines.map((line) => line.length)).size).toBe(1);
 });
+
+test('where the time goes is shown as it was measured, apart from the tables', () => {
+  const text = report(measured(), [{ measurement: 'bulk', functions: [' 60.0 %  encode  core/codec.js:10'] }]);
+  expect(text).toContain("The relay's CPU time by function");
+  expect(text).toMatch(/\n```\n 60\.0 % {2}encode {2}core\/codec\.js:10\n```$/);
+});

@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tmpdir } from 'node:os';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import type { Progress } from '../../stack/progress.ts';
@@ -14,7 +13,7 @@ import { highestRuns, stalledBroker, steadyRuns } from './load-runs.ts';
 import { thisMachine } from './machine.ts';
 import { OutboxWriter } from './outbox-table.ts';
 import type { Plan } from './plan.ts';
-import { hottestFunctions } from './profile.ts';
+import { Profiler, type Hotspots } from './profiler.ts';
 import { compileRelay, relaySide } from './relay-side.ts';
 import { benchResult, type BenchResult } from './result.ts';
 import { startServers, type OwnServers } from './servers.ts';
@@ -48,45 +47,45 @@ export interface CaptureBenchOptions {
 
 export interface CaptureBenchOutcome {
   readonly result: BenchResult;
-  /** Where the relay's time goes, when it was asked for. */
-  readonly hottest: readonly string[];
+  /** Empty unless it was asked for. */
+  readonly hotspots: readonly Hotspots[];
+  /** Measurements that ended with an error, in words; their figures are missing. */
+  readonly failures: readonly string[];
 }
 
 /**
  * Starts the servers, measures, and removes servers and data, also after a failure or an abort (then it rejects with the
- * signal's reason).
+ * signal's reason). A measurement that fails does not keep the others from being made.
  */
 export async function runCaptureBench(options: CaptureBenchOptions): Promise<CaptureBenchOutcome> {
   const machine = thisMachine();
   const servers = await startServers(options.signal, options.progress.report).finally(() => options.progress.close());
-  const profileFolder = options.profile ? await mkdtemp(join(tmpdir(), 'millrace-profile-')) : undefined;
   const book = new FigureBook();
   try {
-    const work = measure(options, servers, book, profileFolder);
+    const work = measure(options, servers, book);
     // What is under way fails when its servers stop; nobody waits for it any more.
     work.catch(() => undefined);
-    await Promise.race([work, rejectedBy(options.signal)]);
-    const hottest = profileFolder === undefined ? [] : await hottestFunctions(profileFolder);
-    return { result: benchResult({ quick: options.quick, machine, runs: options.plan.runs, book }), hottest };
+    const made = await Promise.race([work, rejectedBy(options.signal)]);
+    return { result: benchResult({ quick: options.quick, machine, runs: options.plan.runs, book }), ...made };
   } finally {
-    if (profileFolder !== undefined) await rm(profileFolder, { recursive: true, force: true });
     await servers.remove();
   }
 }
 
 async function measure(
-  { plan, sides, only, signal, say }: CaptureBenchOptions,
+  { plan, sides, only, profile, signal, say }: CaptureBenchOptions,
   servers: OwnServers,
   book: FigureBook,
-  profileFolder: string | undefined,
-): Promise<void> {
+): Promise<Pick<CaptureBenchOutcome, 'hotspots' | 'failures'>> {
   say('compiling the relay');
   const program = await compileRelay(join(servers.dataFolder, 'program'), signal);
   const driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'bench', logger: SILENT_LOGGER });
   const admin = driver.admin();
   try {
     const writer = await OutboxWriter.create(servers.postgresUrl, 'bench');
-    const relay = { servers, databaseUrl: writer.url, program, profileFolder };
+    const relay = { servers, databaseUrl: writer.url, program, wire: 'json' as const };
+    const profileFolder = join(servers.dataFolder, 'profiles');
+    await mkdir(profileFolder);
     const context: BenchContext = {
       plan,
       servers,
@@ -97,23 +96,30 @@ async function measure(
       book,
       sides,
       captures: {
-        millrace: relaySide({ ...relay, wire: 'json' }),
-        'millrace-bytea': relaySide({ ...relay, wire: 'json' }),
+        millrace: relaySide(relay),
+        'millrace-bytea': relaySide(relay),
         'millrace-avro': relaySide({ ...relay, wire: 'avro' }),
         debezium: debeziumSide(servers, writer.url, 'tuned'),
         'debezium-defaults': debeziumSide(servers, writer.url, 'defaults'),
       },
+      profiler: profile ? new Profiler(relaySide({ ...relay, profileFolder }), profileFolder) : undefined,
       signal,
       say,
     };
+    const failures: string[] = [];
     let warm = !sides.includes('debezium');
     for (const measurement of MEASUREMENTS.filter((each) => only.includes(each))) {
-      if (!warm && measurement !== 'start') {
-        await warmUpDebezium(context);
-        warm = true;
+      try {
+        if (!warm && measurement !== 'start') await warmUpDebezium(context);
+        warm ||= measurement !== 'start';
+        await RUN[measurement](context);
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(`${measurement}: ${error instanceof Error ? error.message : String(error)}`);
+        say(`FAILED ${failures.at(-1) ?? ''}`);
       }
-      await RUN[measurement](context);
     }
+    return { hotspots: context.profiler?.hotspots ?? [], failures };
   } finally {
     await admin.stop();
   }
