@@ -10,7 +10,7 @@ describe('a relay that meets what nobody should have done', () => {
   let capture: CaptureUnderFault;
 
   beforeEach(async () => {
-    capture = await CaptureUnderFault.open('input', services());
+    capture = await CaptureUnderFault.open('input', services(), { 'max.message.bytes': '60000' });
   });
   afterEach(async () => {
     await capture.close();

@@ -34,8 +34,8 @@ export class Workload {
   readonly committed = new Set<string>();
   /** Ids that were rolled back, by transaction or savepoint. */
   readonly rolledBack = new Set<string>();
-  /** Commits that the server confirmed. */
-  transactions = 0;
+  /** Transactions whose outcome a writer could not learn. */
+  failures = 0;
   private readonly database: CaptureDatabase;
   private readonly options: Required<WorkloadOptions>;
   private running: Promise<unknown> | undefined;
@@ -81,6 +81,7 @@ export class Workload {
         await after(this.options.pauseMs);
       } catch {
         // The server is away, or it does not take writes: what came of the transaction is learned from the server itself.
+        this.failures += 1;
         void client?.end().catch(() => undefined);
         client = undefined;
         await after(50);
@@ -114,7 +115,6 @@ export class Workload {
     }
     await client.query('COMMIT');
     for (const id of written) this.committed.add(id);
-    this.transactions += 1;
   }
 
   private async rolledBackSavepoint(client: pg.Client, streams: readonly Stream[], random: () => number): Promise<void> {

@@ -43,6 +43,8 @@ export interface CaptureDatabase {
   /** Inserts in the client's transaction, or in one of its own; returns the id. */
   insert(row?: NewRow, client?: pg.Client): Promise<string>;
   confirmedFlushLsn(): Promise<string>;
+  /** Where the server keeps its files. */
+  dataDirectory(): Promise<string>;
   /** Where the server says each row committed (start of the commit record), read through a slot of its own, in commit order. */
   commits(): Promise<{ readonly id: string; readonly commitLsn: Lsn; readonly endLsn: Lsn }[]>;
   drop(): Promise<void>;
@@ -107,6 +109,10 @@ export async function captureDatabase(label: string, serverUrl?: string): Promis
         [source.slot],
       );
       return rows[0]!.lsn;
+    },
+    dataDirectory: async () => {
+      const { rows } = await sql.query<{ path: string }>(`SELECT current_setting('data_directory') AS path`);
+      return rows[0]!.path;
     },
     commits: () => readCommits(sql, witness, source.publication.name),
     drop: () => dropEverything(databases, clients, source, witness),

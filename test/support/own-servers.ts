@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import { DataFolder } from '../../stack/data-folder.ts';
+import { postgresOwner } from '../../stack/native/account.ts';
+import { launch } from '../../stack/native/daemon.ts';
+import type { Part, StackEndpoints } from '../../stack/stack.ts';
+import { stackDown, stackStatus, stackUp } from '../../stack/stack.ts';
+import { removeTestStack, testDataFolder } from '../../stack/test-stack.ts';
+import { eventually } from './eventually.ts';
+
+/** Servers that a test may kill: its own, few, and gone without a trace after `remove`. */
+export class OwnServers {
+  readonly endpoints: StackEndpoints;
+  private readonly dataFolder: string;
+
+  private constructor(dataFolder: string, endpoints: StackEndpoints) {
+    this.dataFolder = dataFolder;
+    this.endpoints = endpoints;
+  }
+
+  static async start(parts: readonly Part[]): Promise<OwnServers> {
+    const dataFolder = await testDataFolder();
+    try {
+      return new OwnServers(dataFolder, await stackUp({ dataFolder, parts, flavour: 'native', given: {} }));
+    } catch (thrown) {
+      await removeTestStack(dataFolder);
+      throw thrown;
+    }
+  }
+
+  /** As a shutdown of the machine does it. */
+  async stop(part: Part): Promise<void> {
+    await stackDown({ dataFolder: this.dataFolder, parts: [part] });
+  }
+
+  /** Without a farewell. PostgreSQL: its postmaster; its children end when they notice. */
+  async kill(part: Part): Promise<void> {
+    process.kill(await this.pid(part), 'SIGKILL');
+  }
+
+  /** At the same address, with the same data. A server whose predecessor is not quite gone yet is started again. */
+  async up(part: Part): Promise<void> {
+    await eventually(() => stackUp({ dataFolder: this.dataFolder, parts: [part], flavour: 'native', given: {} }).then(() => true), {
+      timeoutMs: 90_000,
+      everyMs: 200,
+    });
+  }
+
+  /** PostgreSQL once more, with a setting that its command line fixes. */
+  async restartPostgres(setting: string, value: string): Promise<void> {
+    const pid = await this.pid('postgres');
+    const [command = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    const cwd = args[args.indexOf('-D') + 1]!;
+    const changed = args.map((arg) => (arg.startsWith(`${setting}=`) ? `${setting}=${value}` : arg));
+    await this.stop('postgres');
+    const folder = new DataFolder(this.dataFolder);
+    const files = { log: folder.log('postgres'), identity: folder.processFile('postgres') };
+    await launch({ command, args: changed, cwd, owner: postgresOwner() }, files);
+    await this.up('postgres');
+  }
+
+  async isRunning(part: Part): Promise<boolean> {
+    const status = await stackStatus({ dataFolder: this.dataFolder });
+    return status?.parts.find((each) => each.part === part)?.pid !== undefined;
+  }
+
+  async remove(): Promise<void> {
+    await removeTestStack(this.dataFolder);
+  }
+
+  private async pid(part: Part): Promise<number> {
+    const status = await stackStatus({ dataFolder: this.dataFolder });
+    const pid = status?.parts.find((each) => each.part === part)?.pid;
+    if (pid === undefined) throw new Error(`${part} does not run`);
+    return pid;
+  }
+}
