@@ -1,7 +1,13 @@
 import { Command } from 'commander';
+import { slotRepairCommand } from './slot-repair-command.ts';
+import { slotStatusCommand } from './slot-status-command.ts';
 import { slotWalCommand } from './slot-wal-command.ts';
 
 /** `millrace slot …` */
 export function slotCommand(): Command {
-  return new Command('slot').description("the slots by which PostgreSQL's log is read").addCommand(slotWalCommand());
+  return new Command('slot')
+    .description("the slots by which PostgreSQL's log is read")
+    .addCommand(slotStatusCommand())
+    .addCommand(slotRepairCommand())
+    .addCommand(slotWalCommand());
 }

@@ -38,6 +38,17 @@ export const METRICS = {
     help: '1 while the relay of a domain stands in a gap, by what was found',
     labels: ['domain', 'code'],
   },
+  millrace_capture_repairs_total: { kind: 'counter', help: 'Automatic repairs of a gap, by result', labels: ['domain', 'result'] },
+  millrace_capture_repaired_rows_total: {
+    kind: 'counter',
+    help: 'Outbox rows that a repair published',
+    labels: ['domain'],
+  },
+  millrace_capture_phantom_rows: {
+    kind: 'gauge',
+    help: 'Events in the topics that the database did not have at the last automatic repair',
+    labels: ['domain'],
+  },
   millrace_capture_unacknowledged_bytes: {
     kind: 'gauge',
     help: 'Bytes read from the slot and not yet acknowledged by Kafka',

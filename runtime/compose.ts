@@ -9,6 +9,7 @@ import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
 import type { Projector } from '../projectors/projector.ts';
 import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
+import { repairOf } from './capture-repair.ts';
 import { createCalls } from './calls/create-calls.ts';
 import type { Config } from './config.ts';
 import type { Connections } from './connections.ts';
@@ -63,8 +64,9 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
   ];
 }
 
-function relay(domain: DomainDefinition, { connections, metrics, payloads }: Shared): Part {
+function relay(domain: DomainDefinition, { pipeline, connections, metrics, payloads }: Shared): Part {
   const { config, logger } = connections;
+  const repair = repairOf(domain, { pipeline, connections, metrics, encoder: payloads.encoder });
   return createRelay({
     domain: domain.name,
     connection: { url: captureUrl(config, domain.name) },
@@ -76,6 +78,7 @@ function relay(domain: DomainDefinition, { connections, metrics, payloads }: Sha
     logger,
     clock: systemClock,
     identity: createSourceIdentity(domain, connections),
+    ...(repair === undefined ? {} : { repair }),
     onGap: (error) => logger.error({ 'log.logger': 'relay', domain: domain.name, remedy: error.remedy }, 'capture stands still', error),
   });
 }

@@ -16,6 +16,8 @@ export interface Config {
     /** Undefined: the relay reads the log by the URL of the domain's database. */
     readonly url: string | undefined;
     readonly domainUrls: Readonly<Record<string, string>>;
+    /** Who closes a gap: a person, or the relay where no person has to judge. */
+    readonly repair: 'manual' | 'auto';
     readonly walBudget: { readonly bytes: number; readonly warnPercent: number; readonly criticalPercent: number };
     readonly walLookIntervalMs: number;
   };
@@ -131,6 +133,10 @@ export const SETTINGS = {
   CAPTURE_URL: setting(
     POSTGRES_URL.optional(),
     'Server without a database, with the role by which the relay reads the write-ahead log; without it, that of `POSTGRES_URL`. `CAPTURE_URL_<DOMAIN>` gives a domain its own. `millrace init` prints the role.',
+  ),
+  CAPTURE_REPAIR: setting(
+    choice(['manual', 'auto'], 'manual'),
+    'Who repairs a capture that stands in a gap: `manual` waits for `millrace slot repair`; with `auto` the relay does, but never after a restore or on another server.',
   ),
   WAL_BUDGET_BYTES: setting(
     integer(8 * 2 ** 30, 2 ** 20, 2 ** 50),
@@ -275,6 +281,7 @@ export function printableConfig(config: Config): Record<string, unknown> {
     capture: {
       host: config.capture.url === undefined ? undefined : host(config.capture.url),
       ownServers: Object.keys(config.capture.domainUrls),
+      repair: config.capture.repair,
       walBudget: config.capture.walBudget,
     },
     retention: config.retention,
@@ -354,6 +361,7 @@ function assemble(settings: Settings, urls: DomainUrls): Config {
     capture: {
       url: settings.CAPTURE_URL,
       domainUrls: urls.capture,
+      repair: settings.CAPTURE_REPAIR,
       walBudget: {
         bytes: settings.WAL_BUDGET_BYTES,
         warnPercent: settings.WAL_WARN_PERCENT,

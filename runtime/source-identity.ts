@@ -2,7 +2,7 @@ import type { DomainDefinition } from '../core/define.ts';
 import { captureSource } from '../connectors/outbox/relay.ts';
 import { SourceIdentity } from '../connectors/replication/source-identity.ts';
 import type { Connections } from './connections.ts';
-import { databaseUrl } from './database-url.ts';
+import { captureUrl, databaseUrl } from './database-url.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
 /** What a domain's capture is compared with: its database, its slot, and every topic that it publishes to. */
@@ -10,6 +10,7 @@ export function createSourceIdentity(domain: DomainDefinition, connections: Conn
   const { config, logger } = connections;
   return new SourceIdentity({
     source: captureSource(domain.name, databaseUrl(config, domain.name), config.names),
+    replicationUrl: captureUrl(config, domain.name),
     topics: domain.events.map(({ route }) => config.names.eventTopic(route)),
     memory: connections.sourceMemory(),
     reader: connections.logReader(),

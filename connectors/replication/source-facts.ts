@@ -36,7 +36,12 @@ export interface SourceFacts {
 }
 
 /** @throws ClassifiedError POSTGRES_UNAVAILABLE for a server in recovery: it cannot be the source, and may become it. */
-export async function readSourceFacts(sql: Sql, source: CaptureSource, remembered: SourceRecord | undefined): Promise<SourceFacts> {
+export async function readSourceFacts(
+  sql: Sql,
+  source: CaptureSource,
+  replicationUrl: string,
+  remembered: SourceRecord | undefined,
+): Promise<SourceFacts> {
   const server = await readServer(sql);
   const same = remembered?.systemIdentifier === server.systemIdentifier;
   const moved = same && remembered.timeline !== server.timeline;
@@ -45,7 +50,7 @@ export async function readSourceFacts(sql: Sql, source: CaptureSource, remembere
     slot: await readSlot(sql, source.slot),
     publication: await sightPublication(sql, source.publication),
     row: await readSourceRow(sql, source),
-    timelineSwitch: moved ? await readTimelineSwitch(source.url, server.timeline, remembered.timeline) : undefined,
+    timelineSwitch: moved ? await readTimelineSwitch(replicationUrl, server.timeline, remembered.timeline) : undefined,
     lastPublished: remembered?.lastPublished === undefined ? 'untold' : await findPublishedRow(sql, source, remembered.lastPublished),
   };
 }

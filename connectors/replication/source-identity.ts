@@ -8,14 +8,17 @@ import type { CaptureSource } from './source.ts';
 import { hasMoved, rememberTopic } from './remembered-topics.ts';
 import type { SourceFacts } from './source-facts.ts';
 import { readSourceFacts, writeSourceRow } from './source-facts.ts';
-import type { Finding } from './source-findings.ts';
+import type { Finding, GapCode } from './source-findings.ts';
 import { findingError, sourceFindings, topicsFindings } from './source-findings.ts';
 import type { SourceMemory } from './source-memory.ts';
 import type { PublishedRow, SourceRecord } from './source-record.ts';
 import { withSqlSession } from './sql-session.ts';
 
 export interface SourceIdentityOptions {
+  /** By the owner of the tables: outbox and `capture_sources` are read and written. */
   readonly source: CaptureSource;
+  /** By a role that may use the replication protocol. */
+  readonly replicationUrl: string;
   /** Every topic that the capture of this source publishes to. */
   readonly topics: readonly string[];
   readonly memory: SourceMemory;
@@ -27,6 +30,12 @@ export interface SourceIdentityOptions {
 }
 
 const TOPIC_LOOK_MS = 10_000;
+/** From a commit to its record in the topic: rows that are later get no mark of their own. */
+const MARK_SLACK_MS = 60_000;
+
+/** Findings that a relay which moves meanwhile can feign, and how often that is ruled out. */
+const SLOT_IS_BEYOND: readonly GapCode[] = ['SLOT_AHEAD', 'SLOT_RECREATED'];
+const ASSESSMENTS_MAX = 10;
 
 /** The source and the memory of it, side by side. */
 export interface Assessment {
@@ -56,9 +65,22 @@ export class SourceIdentity {
 
   /** Looks at everything, and changes nothing. @throws ClassifiedError POSTGRES_UNAVAILABLE, KAFKA_UNAVAILABLE, CONFIGURATION_INVALID. */
   async assess(): Promise<Assessment> {
-    const { source, memory, reader, topics, clock } = this.options;
-    const [remembered, cluster] = await Promise.all([memory.read(source.slot), reader.describe(topics)]);
-    const facts = await withSqlSession(source.url, (sql) => readSourceFacts(sql, source, remembered));
+    const { source, memory } = this.options;
+    let remembered = await memory.read(source.slot);
+    for (let attempt = 1; ; attempt += 1) {
+      const assessment = await this.compare(remembered);
+      // A relay may have moved both, the memory first, after we had read the memory.
+      if (attempt === ASSESSMENTS_MAX || !assessment.findings.some(({ code }) => SLOT_IS_BEYOND.includes(code))) return assessment;
+      const renewed = await memory.read(source.slot);
+      if (renewed?.epoch === remembered?.epoch && renewed?.flushLsn === remembered?.flushLsn) return assessment;
+      remembered = renewed;
+    }
+  }
+
+  private async compare(remembered: SourceRecord | undefined): Promise<Assessment> {
+    const { source, reader, topics, clock } = this.options;
+    const cluster = await reader.describe(topics);
+    const facts = await withSqlSession(source.url, (sql) => readSourceFacts(sql, source, this.options.replicationUrl, remembered));
     return { remembered, facts, cluster, findings: sourceFindings(source, remembered, facts, cluster, clock.nowMs()) };
   }
 
@@ -117,7 +139,7 @@ export class SourceIdentity {
         facts,
       ),
     );
-    const sinceMs = this.markedUntilMs;
+    const sinceMs = this.markedUntilMs === undefined ? undefined : this.markedUntilMs - MARK_SLACK_MS;
     this.markedUntilMs = nowMs;
     if (moved.length === 0) return record;
     const renewed = await Promise.all(

@@ -3,13 +3,15 @@ import type { ClusterFacts, LogReader, LogSlice, TopicFacts } from '../../core/l
 import { offset, type Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import { createKafkaJsClient, DEFAULT_METADATA_MAX_AGE_MS, type KafkaJsSettings } from './kafkajs-client.ts';
-import { classifyKafkaError, kafkaErrorName } from './kafkajs-errors.ts';
+import { classifyKafkaError, isUnknownTopic, kafkaErrorName } from './kafkajs-errors.ts';
 import { kafkaJsCluster, type KafkaJsClusterAccess } from './kafkajs-internals.ts';
 import { consumedRecord } from './kafkajs-records.ts';
 import { fetchTopicIds } from './kafkajs-topic-ids.ts';
 import { settledWithin, within } from './within.ts';
 
 const CALL_TIMEOUT_MS = 30_000;
+const ATTEMPTS = 5;
+const ATTEMPT_PAUSE_MS = 200;
 const FETCH_BYTES = 4 * 1_048_576;
 
 const { TOPIC } = kafkajs.ConfigResourceTypes;
@@ -107,11 +109,15 @@ export class KafkaJsLogReader implements LogReader {
   }
 
   private async call<T>(failure: string, action: (cluster: KafkaJsClusterAccess) => Promise<T>): Promise<T> {
-    try {
-      return await within(CALL_TIMEOUT_MS, this.connect().then(action), `${failure} in time`);
-    } catch (thrown) {
-      await this.disconnect();
-      throw classifyKafkaError(thrown, failure);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await within(CALL_TIMEOUT_MS, this.connect().then(action), `${failure} in time`);
+      } catch (thrown) {
+        await this.disconnect();
+        // A topic that was deleted since it was last asked for, or made a moment ago: a new connection knows neither or both.
+        if (!isUnknownTopic(thrown) || attempt === ATTEMPTS) throw classifyKafkaError(thrown, failure);
+      }
+      await new Promise((resolve) => setTimeout(resolve, ATTEMPT_PAUSE_MS));
     }
   }
 

@@ -129,7 +129,7 @@ describe('a relay that comes back to', () => {
     return ids;
   };
 
-  it.each(CASES)('$name stands still and says $state', async ({ state, damage }) => {
+  it.each(CASES)('$name stands still, says $state, and goes on after the repair with every row in order', async ({ state, damage }) => {
     const first = await capture.relay();
     const before = await insert(12);
     await capture.untilPublished(before);
@@ -138,7 +138,103 @@ describe('a relay that comes back to', () => {
     await damage(database, capture);
     const relay = await capture.relay();
     expect(standing(relay)).toBe(`gap ${state}`);
+    await insert(6);
+
+    const plan = await capture.repair({ apply: false });
+    expect(plan.findings[0]?.code).toBe(state);
+    expect(plan).toMatchObject({ needsConfirmation: false, applied: false, phantoms: [] });
+    expect(standing(relay)).toBe(`gap ${state}`);
+
+    const beganMs = Date.now();
+    expect(await capture.repair({ apply: true })).toMatchObject({ applied: true, missing: plan.missing });
+    await eventually(() => standing(relay) === 'streaming');
+    const rows = await outboxRows();
+    await capture.untilPublished(rows.map(({ id }) => id));
+    report(state, rows.length, await capture.published(), Date.now() - beganMs);
+    await expectInOrder(rows);
+    const after = await insert(3);
+    await capture.untilPublished(after);
+    expect((await capture.repair({ apply: false })).findings).toEqual([]);
   });
+
+  it('a gap while a transaction is open waits for it, and publishes its rows once', async () => {
+    await breakSlot();
+    const relay = await capture.relay();
+    const writer = await database.connect();
+    await writer.query('BEGIN');
+    const open = await database.insert({}, writer);
+    const steps: string[] = [];
+    const repairing = capture.repair({ apply: true, progress: (step) => steps.push(step) });
+    await eventually(() => steps.some((step) => step.startsWith('making the slot')));
+    await writer.query('COMMIT');
+    await repairing;
+    await eventually(() => standing(relay) === 'streaming');
+    expect((await capture.untilPublished([open])).filter((id) => id === open)).toHaveLength(1);
+  });
+
+  it('a gap whose repair was interrupted is closed by the next one, and only one runs at a time', async () => {
+    await breakSlot();
+    await database.sql.query(
+      `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)
+       SELECT gen_random_uuid(), 'image', 'user-' || n % 3, 'ImageRegistered', '{}', 't', 'image.registered', 'stream-1', 1000 + n
+         FROM generate_series(1, 1300) n`,
+    );
+    const relay = await capture.relay();
+    const interrupted = new AbortController();
+    const first = capture.repair({
+      apply: true,
+      signal: interrupted.signal,
+      progress: (step) => {
+        if (step.startsWith('published')) interrupted.abort(new Error('Ctrl-C'));
+      },
+    });
+    await eventually(() => expect(capture.repair({ apply: false })).rejects.toMatchObject({ code: 'REPAIR_RUNNING' }));
+    await expect(first).rejects.toThrow('Ctrl-C');
+    expect(standing(relay)).toMatch(/^gap /);
+    const some = (await capture.published()).ids.length;
+    expect(some).toBeGreaterThan(0);
+
+    const rest = await capture.repair({ apply: true });
+    const rows = await outboxRows();
+    expect(rest.missing).toEqual([{ topic: capture.topic, rows: rows.length - some }]);
+    await capture.untilPublished(rows.map(({ id }) => id));
+    await expectInOrder(rows);
+  });
+
+  it('a gap closes it by itself when it is told to', async () => {
+    await breakSlot();
+    const lost = await database.insert();
+    const relay = await capture.relay({ repair: capture.automaticRepair() });
+    await capture.untilPublished([lost]);
+    await eventually(() => standing(relay) === 'streaming');
+  });
+
+  /** A capture that has worked, and whose slot is gone now. */
+  const breakSlot = async (): Promise<void> => {
+    const relay = await capture.relay();
+    await capture.untilPublished([await database.insert({})]);
+    await relay.stop(AbortSignal.timeout(10_000));
+    await dropSlot(database.sql, database.names.slot('image'), systemClock);
+  };
+
+  const outboxRows = async (): Promise<{ id: string; key: string }[]> => {
+    const { rows } = await database.sql.query<{ id: string; key: string }>(
+      'SELECT id::text, aggregateid AS key FROM image.outbox ORDER BY version',
+    );
+    return rows;
+  };
+
+  /** First occurrences, key by key. */
+  const expectInOrder = async (rows: readonly { id: string; key: string }[]): Promise<void> => {
+    const { byKey } = await capture.published();
+    for (const [key, ids] of byKey) {
+      expect([...new Set(ids)]).toEqual(rows.filter((row) => row.key === key).map(({ id }) => id));
+    }
+  };
+
+  const report = (state: string, rows: number, { ids }: { ids: readonly string[] }, tookMs: number): void => {
+    process.stdout.write(`    ${state}: ${rows} rows, ${ids.length - new Set(ids).size} duplicates, repaired in ${tookMs} ms\n`);
+  };
 
   it('all as it was goes on where it stopped, and repeats nothing', async () => {
     const expected: string[] = [];

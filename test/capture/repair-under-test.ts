@@ -3,6 +3,10 @@ import { SourceIdentity } from '../../connectors/replication/source-identity.ts'
 import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
 import type { RelayOptions } from '../../connectors/outbox/relay.ts';
+import { automaticRepair } from '../../connectors/outbox/repair/automatic-repair.ts';
+import type { RepairOptions, RepairRequest } from '../../connectors/outbox/repair/repair-capture.ts';
+import { repairCapture } from '../../connectors/outbox/repair/repair-capture.ts';
+import type { RepairReport } from '../../connectors/outbox/repair/repair-report.ts';
 import type { BrokerAdmin, BrokerDriver, Producer, TopicDeclaration } from '../../core/broker.ts';
 import type { HealthSource, Service } from '../../core/lifecycle.ts';
 import type { LogReader } from '../../core/log-reader.ts';
@@ -63,6 +67,7 @@ export class CaptureUnderTest {
   identity(url = this.url): SourceIdentity {
     return new SourceIdentity({
       source: captureSource('image', url, this.names),
+      replicationUrl: url,
       topics: [this.topic],
       memory: this.memory,
       reader: this.reader,
@@ -90,6 +95,38 @@ export class CaptureUnderTest {
     this.relays.push(relay);
     await relay.start(new AbortController().signal);
     return relay;
+  }
+
+  repair(request: Partial<RepairRequest> & { readonly apply: boolean }, url = this.url): Promise<RepairReport> {
+    return repairCapture(this.repairOptions(url), {
+      confirmed: false,
+      progress: () => undefined,
+      signal: new AbortController().signal,
+      ...request,
+    });
+  }
+
+  automaticRepair(): NonNullable<RelayOptions['repair']> {
+    return automaticRepair(this.repairOptions(this.url));
+  }
+
+  private repairOptions(url: string): RepairOptions {
+    return {
+      domain: 'image',
+      source: captureSource('image', url, this.names),
+      replicationUrl: url,
+      names: this.names,
+      routes: new Set([ROUTE]),
+      identity: this.identity(url),
+      memory: this.memory,
+      reader: this.reader,
+      producer: this.producer,
+      encoder: JSON_PASS_THROUGH,
+      ensureTopics: () => eventually(() => this.admin.ensureTopics(this.topics), { timeoutMs: 20_000 }),
+      metrics: NO_METRICS,
+      logger: SILENT_LOGGER,
+      clock: systemClock,
+    };
   }
 
   async stopRelays(): Promise<void> {

@@ -10,7 +10,7 @@ import type { TemporaryDatabases } from './temporary-databases.ts';
 import { temporaryDatabases } from './temporary-databases.ts';
 
 /** The columns of an outbox without anything of the migrations: what a capture must be content with. */
-const OUTBOX = `
+export const OUTBOX = `
   CREATE SCHEMA image;
   CREATE TABLE image.outbox (
     id uuid NOT NULL, aggregatetype varchar(64), aggregateid varchar(64), type varchar(64), payload jsonb,

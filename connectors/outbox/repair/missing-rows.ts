@@ -1,0 +1,154 @@
+import type { TopicFacts } from '../../../core/log-reader.ts';
+import { lsn } from '../../../core/lsn.ts';
+import type { Names } from '../../../core/names.ts';
+import type { Relation } from '../../replication/pgoutput.ts';
+import type { CaptureSource } from '../../replication/source.ts';
+import type { Sql } from '../../replication/sql-session.ts';
+import { quoteIdentifier } from '../../replication/sql-session.ts';
+import type { SourceRow } from '../../replication/stream-session.ts';
+import type { PhantomRows, TopicCount } from './repair-report.ts';
+
+/** What a topic keeps: `route` is the row's `topic`. */
+export interface KeptRoute {
+  readonly route: string;
+  readonly topic: string;
+  /** Undefined: for ever. */
+  readonly retentionMs: number | undefined;
+}
+
+export function keptRoutes(names: Names, routes: ReadonlySet<string>, topics: readonly TopicFacts[]): KeptRoute[] {
+  return [...routes].map((route) => {
+    const topic = names.eventTopic(route);
+    return { route, topic, retentionMs: topics.find((facts) => facts.topic === topic)?.retentionMs };
+  });
+}
+
+/** The outbox of one snapshot against the ids of `repair_published`. */
+export class MissingRows {
+  private readonly sql: Sql;
+  private readonly outbox: string;
+  private readonly routes: readonly KeptRoute[];
+
+  constructor(sql: Sql, source: CaptureSource, routes: readonly KeptRoute[]) {
+    this.sql = sql;
+    this.outbox = `${quoteIdentifier(source.publication.schema)}.${quoteIdentifier(source.publication.table)}`;
+    this.routes = routes;
+  }
+
+  async count(deadLetterTopic: string): Promise<{
+    readonly checkedRows: number;
+    readonly beyondRetentionRows: number;
+    readonly missing: readonly TopicCount[];
+    readonly oldestRow: string | undefined;
+  }> {
+    const { rows } = await this.sql.query(
+      `${this.kept()} SELECT coalesce(k.name, $4) AS topic, count(*)::int AS checked,
+              count(*) FILTER (WHERE NOT ${FRESH})::int AS beyond,
+              count(*) FILTER (WHERE ${FRESH} AND NOT ${PUBLISHED})::int AS missing,
+              to_char(min(o.created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS oldest
+         FROM ${this.outbox} o LEFT JOIN kept k ON k.route = o.topic GROUP BY 1 ORDER BY 1`,
+      [...this.parameters(), deadLetterTopic],
+    );
+    const found = rows as { topic: string; checked: number; beyond: number; missing: number; oldest: string }[];
+    const sum = (value: (row: (typeof found)[number]) => number): number => found.reduce((total, row) => total + value(row), 0);
+    return {
+      checkedRows: sum((row) => row.checked - row.beyond),
+      beyondRetentionRows: sum((row) => row.beyond),
+      missing: found.filter(({ missing }) => missing > 0).map(({ topic, missing }) => ({ topic, rows: missing })),
+      oldestRow: found.map(({ oldest }) => oldest).sort()[0],
+    };
+  }
+
+  /** Only of days that the outbox still holds: older rows left it for their age. */
+  async phantoms(): Promise<readonly PhantomRows[]> {
+    const { rows } = await this.sql.query(
+      `SELECT p.topic, count(DISTINCT p.id)::int AS rows, (array_agg(DISTINCT p.id::text))[1:10] AS examples
+         FROM repair_published p
+        WHERE p.occurred_at >= (SELECT min(created_at) FROM ${this.outbox})
+          AND NOT EXISTS (SELECT 1 FROM ${this.outbox} o WHERE o.id = p.id)
+        GROUP BY 1 ORDER BY 1`,
+    );
+    return rows as PhantomRows[];
+  }
+
+  /**
+   * The missing rows in the order in which they are to be published: by the moment at which their transactions began, but
+   * never before an earlier version of the same stream. One call reads it once, in batches.
+   */
+  async *read(batchRows: number): AsyncGenerator<SourceRow[]> {
+    const relation = await this.relation();
+    const columns = relation.columns.map(({ name }) => `o.${quoteIdentifier(name)}::text`);
+    await this.sql.query(
+      `DECLARE repair_missing NO SCROLL CURSOR FOR ${this.kept()}
+       SELECT ARRAY[${columns.join(', ')}] AS texts, (extract(epoch FROM o.created_at) * 1000000)::bigint::text AS us,
+              max(o.created_at) OVER (PARTITION BY o.aggregatetype, o.stream_id ORDER BY o.version ROWS UNBOUNDED PRECEDING) AS place
+         FROM ${this.outbox} o LEFT JOIN kept k ON k.route = o.topic
+        WHERE ${FRESH} AND NOT ${PUBLISHED}
+        ORDER BY place, o.version, o.id`,
+      this.parameters(),
+    );
+    for (;;) {
+      const { rows } = await this.sql.query(`FETCH ${batchRows} FROM repair_missing`);
+      if (rows.length === 0) break;
+      yield (rows as { texts: (string | null)[]; us: string }[]).map(({ texts, us }) => sourceRow(relation, texts, BigInt(us)));
+    }
+    await this.sql.query('CLOSE repair_missing');
+  }
+
+  private kept(): string {
+    return 'WITH kept AS (SELECT * FROM unnest($1::text[], $2::text[], $3::float8[]) AS k (route, name, kept_s))';
+  }
+
+  private parameters(): unknown[] {
+    return [
+      this.routes.map(({ route }) => route),
+      this.routes.map(({ topic }) => topic),
+      this.routes.map(({ retentionMs }) => (retentionMs === undefined ? null : retentionMs / 1000)),
+    ];
+  }
+
+  private async relation(): Promise<Relation> {
+    const { rows } = await this.sql.query(
+      `SELECT a.attname AS name, a.atttypid::int AS "typeOid", n.nspname AS schema, c.relname AS "table"
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+      [this.outbox],
+    );
+    const found = rows as { name: string; typeOid: number; schema: string; table: string }[];
+    const [first] = found;
+    return {
+      kind: 'relation',
+      oid: 0,
+      schema: first?.schema ?? '',
+      name: first?.table ?? '',
+      columns: found.map(({ name, typeOid }) => ({ name, typeOid })),
+    };
+  }
+}
+
+const PUBLISHED = 'EXISTS (SELECT 1 FROM repair_published p WHERE p.id = o.id)';
+/** A record that is older than its topic keeps would be removed again at once, and its readers have long forgotten it. */
+const FRESH = '(k.kept_s IS NULL OR o.created_at > now() - make_interval(secs => k.kept_s))';
+
+/** A row of the table in the shape in which the stream brings one, so that the same code makes the same record of it. */
+function sourceRow(relation: Relation, texts: readonly (string | null)[], createdAtUs: bigint): SourceRow {
+  const parts: Buffer[] = [Buffer.alloc(2)];
+  parts[0]?.writeInt16BE(texts.length);
+  for (const text of texts) {
+    if (text === null) {
+      parts.push(Buffer.from('n'));
+      continue;
+    }
+    const value = Buffer.from(text);
+    const head = Buffer.from('t\0\0\0\0');
+    head.writeInt32BE(value.length, 1);
+    parts.push(head, value);
+  }
+  const tuple = Buffer.concat(parts);
+  return {
+    relation,
+    tuple,
+    transaction: { commitLsn: lsn(0n), commitTimeUs: createdAtUs, xid: 0 },
+    bytes: tuple.length,
+  } as SourceRow;
+}

@@ -1,0 +1,235 @@
+import type { Producer } from '../../../core/broker.ts';
+import type { Clock } from '../../../core/clock.ts';
+import type { PayloadEncoder } from '../../../core/codec.ts';
+import { ClassifiedError } from '../../../core/errors.ts';
+import type { LogReader } from '../../../core/log-reader.ts';
+import type { Logger } from '../../../core/log.ts';
+import { formatLsn, maxLsn } from '../../../core/lsn.ts';
+import type { Metrics } from '../../../core/metrics.ts';
+import { NO_METRICS } from '../../../core/metrics.ts';
+import type { Names } from '../../../core/names.ts';
+import { withLongSqlSession } from '../../replication/long-sql-session.ts';
+import { dropPublication, ensurePublication, sightPublication } from '../../replication/publication.ts';
+import { rememberTopic } from '../../replication/remembered-topics.ts';
+import { readSlot } from '../../replication/slot.ts';
+import type { CaptureSource } from '../../replication/source.ts';
+import { writeSourceRow } from '../../replication/source-facts.ts';
+import { findingError, needsPerson } from '../../replication/source-findings.ts';
+import type { Assessment, SourceIdentity } from '../../replication/source-identity.ts';
+import type { SourceMemory } from '../../replication/source-memory.ts';
+import type { Sql } from '../../replication/sql-session.ts';
+import { withSqlSession } from '../../replication/sql-session.ts';
+import { BatchPublisher } from '../batch-publisher.ts';
+import { NO_FAILPOINT } from '../failpoint.ts';
+import { declaredTopics } from '../route.ts';
+import { keptRoutes, MissingRows } from './missing-rows.ts';
+import { loadPublishedIds } from './published-ids.ts';
+import type { Progress, RepairReport } from './repair-report.ts';
+
+export interface RepairOptions {
+  readonly domain: string;
+  /** As the owner of the tables: it reads the outbox and writes what the database remembers. */
+  readonly source: CaptureSource;
+  /** As the role that may make slots. */
+  readonly replicationUrl: string;
+  readonly names: Names;
+  readonly routes: ReadonlySet<string>;
+  readonly identity: SourceIdentity;
+  readonly memory: SourceMemory;
+  readonly reader: LogReader;
+  readonly producer: Producer;
+  readonly encoder: PayloadEncoder;
+  /** Makes the topics that are missing. */
+  readonly ensureTopics: () => Promise<unknown>;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export interface RepairRequest {
+  /** False: looks, compares, and changes nothing. */
+  readonly apply: boolean;
+  /** A person has said that the database is the one that is meant. */
+  readonly confirmed: boolean;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+const FETCH_ROWS = 500;
+const OPEN_POLL_MS = 100;
+
+/**
+ * Closes the gap of one domain (ADR 0010): publication, then slot, then what the outbox holds and the topics lack, published
+ * in order under the same event ids; then, as the last step, the memory of a new epoch, by which a relay that stands in the gap
+ * goes on. Until that step every start finds the gap again, so that it may be cut off anywhere and run once more.
+ *
+ * @throws ClassifiedError REPAIR_RUNNING, REPAIR_NEEDS_CONFIRMATION, SLOT_IN_USE, POSTGRES_UNAVAILABLE, KAFKA_UNAVAILABLE,
+ * CONFIGURATION_INVALID; or the signal's reason.
+ */
+export async function repairCapture(options: RepairOptions, request: RepairRequest): Promise<RepairReport> {
+  return withLongSqlSession(options.source.url, request.signal, async (sql) => {
+    await lock(sql, options.source.slot);
+    return new Repair(options, request, sql).run();
+  });
+}
+
+/** Of this session: gone with it, however the process ends. */
+async function lock(sql: Sql, slot: string): Promise<void> {
+  const { rows } = await sql.query('SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS mine', [`millrace repair ${slot}`]);
+  if (!(rows[0] as { mine: boolean }).mine) throw new ClassifiedError('REPAIR_RUNNING', `the slot ${slot} is being repaired already`);
+}
+
+class Repair {
+  private readonly options: RepairOptions;
+  private readonly request: RepairRequest;
+  private readonly sql: Sql;
+
+  constructor(options: RepairOptions, request: RepairRequest, sql: Sql) {
+    this.options = options;
+    this.request = request;
+    this.sql = sql;
+  }
+
+  async run(): Promise<RepairReport> {
+    const { apply, confirmed, progress } = this.request;
+    const assessment = await this.options.identity.assess();
+    const { findings, facts } = assessment;
+    const needsConfirmation = findings.some(({ code }) => needsPerson(code));
+    const nothing = { checkedRows: 0, missing: [], phantoms: [], beyondRetentionRows: 0, oldestRow: undefined };
+    const { domain, source } = this.options;
+    const newSlot = findings.some(({ code }) => !code.startsWith('TOPIC_') && code !== 'CAPTURE_MEMORY_LOST');
+    const head = { domain, slot: source.slot, findings, needsConfirmation, newSlot };
+    const [gravest] = findings;
+    if (gravest === undefined) return { ...head, ...nothing, applied: false, epoch: assessment.remembered?.epoch };
+    if (apply && needsConfirmation && !confirmed) {
+      throw new ClassifiedError('REPAIR_NEEDS_CONFIRMATION', gravest.message, { cause: findingError(gravest) });
+    }
+    if (apply && facts.slot?.active === true) {
+      throw new ClassifiedError('SLOT_IN_USE', `somebody reads from the slot ${source.slot}; stop that before the repair`);
+    }
+    if (apply) await this.prepare(newSlot);
+    progress('comparing the outbox with the topics');
+    const compared = await this.compare();
+    if (!apply) return { ...head, ...compared, applied: false, epoch: assessment.remembered?.epoch };
+    const epoch = await this.remember(assessment, newSlot);
+    return { ...head, ...compared, applied: true, epoch };
+  }
+
+  /** Topics, publication and slot, in this order. A slot only sees publications that are older than it. */
+  private async prepare(newSlot: boolean): Promise<void> {
+    const { source, ensureTopics, replicationUrl } = this.options;
+    const { progress, signal } = this.request;
+    await ensureTopics();
+    if (!newSlot) return;
+    const sighting = await sightPublication(this.sql, source.publication);
+    if (sighting?.whole === false) await dropPublication(this.sql, source.publication.name);
+    for (const change of await ensurePublication(this.sql, source.publication)) progress(change);
+    progress(`making the slot ${source.slot} anew; this waits for transactions that are open`);
+    await withLongSqlSession(replicationUrl, signal, async (sql) => {
+      if ((await readSlot(sql, source.slot)) !== undefined) await sql.query('SELECT pg_drop_replication_slot($1)', [source.slot]);
+      await sql.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [source.slot]);
+    });
+  }
+
+  /** Compares in one snapshot, taken when everything that the slot will not send is visible; publishes when it is to. */
+  private async compare(): Promise<Pick<RepairReport, 'checkedRows' | 'missing' | 'phantoms' | 'beyondRetentionRows' | 'oldestRow'>> {
+    const { reader, names, routes, source, domain } = this.options;
+    const { apply, progress, signal } = this.request;
+    if (apply) await this.untilOpenOnesEnded();
+    const deadLetters = names.captureDeadLetterTopic(domain);
+    const { topics } = await reader.describe([...[...routes].map((route) => names.eventTopic(route)), deadLetters]);
+    await loadPublishedIds(this.sql, reader, topics, signal, (records) => progress(`read ${records} records`));
+    await this.sql.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await this.sql.query(`SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'`);
+    const rows = new MissingRows(this.sql, source, keptRoutes(names, routes, topics));
+    const counted = await rows.count(deadLetters);
+    const phantoms = await rows.phantoms();
+    if (apply)
+      await this.publish(
+        rows,
+        counted.missing.reduce((sum, each) => sum + each.rows, 0),
+      );
+    await this.sql.query('COMMIT');
+    await this.sql.query('DROP TABLE repair_published');
+    return { ...counted, phantoms };
+  }
+
+  /**
+   * A transaction can have written its commit to the log, before the slot's beginning, and not be visible yet (for long, when
+   * it waits for a synchronous standby): neither slot nor snapshot would have it. So those that are open now end first.
+   */
+  private async untilOpenOnesEnded(): Promise<void> {
+    const { clock } = this.options;
+    const { rows } = await this.sql.query('SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS horizon');
+    const { horizon } = rows[0] as { horizon: string };
+    for (let waited = 0; ; waited += 1) {
+      const open = await this.sql.query('SELECT pg_snapshot_xmin(pg_current_snapshot()) < $1::xid8 AS open', [horizon]);
+      if (!(open.rows[0] as { open: boolean }).open) return;
+      if (waited === 10) this.request.progress('waiting for transactions that were open when the slot was made');
+      await clock.sleep(OPEN_POLL_MS, this.request.signal);
+    }
+  }
+
+  private async publish(rows: MissingRows, total: number): Promise<void> {
+    const { domain, names, routes, producer, encoder, logger, clock, metrics } = this.options;
+    const publisher = new BatchPublisher({
+      domain,
+      service: `repair.${domain}`,
+      names,
+      topicOf: declaredTopics(names, routes),
+      producer,
+      encoder,
+      // Rows of a repair are old by nature: they are not the capture's latency.
+      metrics: NO_METRICS,
+      logger,
+      clock,
+      failpoint: NO_FAILPOINT,
+      retryMaxMs: 5_000,
+    });
+    let published = 0;
+    for await (const batch of rows.read(FETCH_ROWS)) {
+      this.request.signal.throwIfAborted();
+      await publisher.publish(batch, this.request.signal);
+      published += batch.length;
+      metrics.count('millrace_capture_repaired_rows_total', { domain }, batch.length);
+      this.request.progress(`published ${published} of ${total} missing rows`);
+    }
+  }
+
+  /** First Kafka, which ends the gap, then the database. */
+  private async remember({ remembered, facts, cluster }: Assessment, newSlot: boolean): Promise<number> {
+    const { source, memory, reader, routes, names, clock } = this.options;
+    const slot = await readSlot(this.sql, source.slot);
+    const publication = await sightPublication(this.sql, source.publication);
+    if (slot?.confirmedFlushLsn === undefined || publication?.whole !== true) {
+      throw new ClassifiedError('SLOT_MISSING', 'slot or publication were taken away during the repair');
+    }
+    const now = await reader.describe([...routes].map((route) => names.eventTopic(route)));
+    const topics = await Promise.all(now.topics.map((topic) => rememberTopic(reader, undefined, topic, undefined)));
+    const epoch = Math.max(remembered?.epoch ?? 0, facts.row?.epoch ?? 0) + 1;
+    const told = newSlot || remembered === undefined ? slot.confirmedFlushLsn : maxLsn(remembered.flushLsn, slot.confirmedFlushLsn);
+    this.request.signal.throwIfAborted();
+    await memory.write({
+      slot: source.slot,
+      epoch,
+      systemIdentifier: facts.systemIdentifier,
+      timeline: facts.timeline,
+      flushLsn: told,
+      publication: publication.version,
+      lastPublished: facts.lastPublished === 'there' ? remembered?.lastPublished : undefined,
+      kafkaCluster: cluster.clusterId,
+      topics,
+      writtenAtMs: clock.nowMs(),
+    });
+    await withSqlSession(source.url, (sql) =>
+      writeSourceRow(sql, source, {
+        epoch,
+        consistentPoint: formatLsn(told),
+        publication: publication.version,
+        kafkaCluster: cluster.clusterId,
+      }),
+    );
+    await memory.forget(source.slot, epoch);
+    return epoch;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Finding } from '../../replication/source-findings.ts';
+
+export interface TopicCount {
+  readonly topic: string;
+  readonly rows: number;
+}
+
+/** Records of rows that the database does not have: they were published, and were lost with another server or in a restore. */
+export interface PhantomRows extends TopicCount {
+  /** Some of their event ids. */
+  readonly examples: readonly string[];
+}
+
+/** What a repair found, and what it did or would do. */
+export interface RepairReport {
+  readonly domain: string;
+  readonly slot: string;
+  /** The gravest first; empty: nothing to repair. */
+  readonly findings: readonly Finding[];
+  /** A person has to say that this database is the one that is meant. */
+  readonly needsConfirmation: boolean;
+  readonly newSlot: boolean;
+  /** Rows of the outbox that should be in their topics. */
+  readonly checkedRows: number;
+  readonly missing: readonly TopicCount[];
+  readonly phantoms: readonly PhantomRows[];
+  /** Rows that are older than their topic keeps records: not compared. */
+  readonly beyondRetentionRows: number;
+  /** The oldest row that the outbox still has; what was dropped before it can no longer be compared. */
+  readonly oldestRow: string | undefined;
+  readonly applied: boolean;
+  readonly epoch: number | undefined;
+}
+
+/** One step, in words for a person. */
+export type Progress = (step: string) => void;

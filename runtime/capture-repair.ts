@@ -1,0 +1,142 @@
+import { captureSource } from '../connectors/outbox/relay.ts';
+import { automaticRepair } from '../connectors/outbox/repair/automatic-repair.ts';
+import type { RepairOptions, RepairRequest } from '../connectors/outbox/repair/repair-capture.ts';
+import { repairCapture } from '../connectors/outbox/repair/repair-capture.ts';
+import type { RepairReport } from '../connectors/outbox/repair/repair-report.ts';
+import type { Assessment } from '../connectors/replication/source-identity.ts';
+import { topicsOf } from '../schemas/topics.ts';
+import type { PayloadEncoder } from '../core/codec.ts';
+import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
+import type { ClassifiedError } from '../core/errors.ts';
+import { ClassifiedError as Classified } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import { NO_METRICS } from '../core/metrics.ts';
+import type { Config } from './config.ts';
+import { Connections } from './connections.ts';
+import { captureUrl, databaseUrl } from './database-url.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { createPayloads } from './payloads.ts';
+import { createSourceIdentity } from './source-identity.ts';
+import { systemClock } from './telemetry/system-clock.ts';
+
+export interface RepairSurroundings {
+  readonly pipeline: PipelineDefinition;
+  readonly connections: Connections;
+  readonly metrics: Metrics;
+  readonly encoder: PayloadEncoder;
+}
+
+function repairOptions(domain: DomainDefinition, { pipeline, connections, metrics, encoder }: RepairSurroundings): RepairOptions {
+  const { config, logger } = connections;
+  return {
+    domain: domain.name,
+    source: captureSource(domain.name, databaseUrl(config, domain.name), config.names),
+    replicationUrl: captureUrl(config, domain.name),
+    names: config.names,
+    routes: new Set(domain.events.map(({ route }) => route)),
+    identity: createSourceIdentity(domain, connections),
+    memory: connections.sourceMemory(),
+    reader: connections.logReader(),
+    producer: connections.producer(),
+    encoder,
+    ensureTopics: async () => {
+      const admin = connections.broker().admin();
+      try {
+        await admin.ensureTopics(topicsOf(pipeline, config.names, config.kafka.replicationFactor));
+      } finally {
+        await admin.stop();
+      }
+    },
+    metrics,
+    logger,
+    clock: systemClock,
+  };
+}
+
+/** How the relay of a domain closes its gap; undefined: it waits for somebody to do so. */
+export function repairOf(domain: DomainDefinition, surroundings: RepairSurroundings) {
+  if (surroundings.connections.config.capture.repair === 'manual') return undefined;
+  let repair: ReturnType<typeof automaticRepair> | undefined;
+  return (error: ClassifiedError, signal: AbortSignal): Promise<void> => {
+    repair ??= automaticRepair(repairOptions(domain, surroundings));
+    return repair(error, signal);
+  };
+}
+
+export interface DomainStanding {
+  readonly domain: string;
+  readonly slot: string;
+  readonly assessment: Assessment | undefined;
+  /** Why nothing could be told. */
+  readonly error: ClassifiedError | undefined;
+}
+
+/** Looks at the source of each captured domain, or of one. Changes nothing. */
+export async function captureStandings(
+  pipeline: PipelineDefinition,
+  config: Config,
+  logger: Logger,
+  only?: string,
+): Promise<DomainStanding[]> {
+  return withConnections(pipeline, config, logger, async (connections) =>
+    Promise.all(
+      capturedDomains(pipeline, only).map(async (domain) => {
+        const head = { domain: domain.name, slot: config.names.slot(domain.name) };
+        try {
+          return { ...head, assessment: await createSourceIdentity(domain, connections).assess(), error: undefined };
+        } catch (thrown) {
+          if (thrown instanceof Classified) return { ...head, assessment: undefined, error: thrown };
+          throw thrown;
+        }
+      }),
+    ),
+  );
+}
+
+export interface RepairCommand extends Omit<RepairRequest, 'progress'> {
+  readonly domain: string | undefined;
+  readonly progress: (domain: string, step: string) => void;
+  readonly onReport: (report: RepairReport) => void;
+  readonly onError: (domain: string, error: ClassifiedError) => void;
+}
+
+/** Repairs one domain after the other; one that fails does not keep the others from it. */
+export async function repairCaptures(pipeline: PipelineDefinition, config: Config, logger: Logger, command: RepairCommand): Promise<void> {
+  await withConnections(pipeline, config, logger, async (connections) => {
+    const { encoder } = createPayloads(pipeline, connections);
+    for (const domain of capturedDomains(pipeline, command.domain)) {
+      command.signal.throwIfAborted();
+      const options = repairOptions(domain, { pipeline, connections, metrics: NO_METRICS, encoder });
+      try {
+        command.onReport(await repairCapture(options, { ...command, progress: (step) => command.progress(domain.name, step) }));
+      } catch (thrown) {
+        if (!(thrown instanceof Classified)) throw thrown;
+        command.onError(domain.name, thrown);
+      }
+    }
+  });
+}
+
+function capturedDomains(pipeline: PipelineDefinition, only: string | undefined): DomainDefinition[] {
+  return pipeline.domains.filter(({ name, captured }) => captured && (only === undefined || name === only));
+}
+
+async function withConnections<T>(
+  pipeline: PipelineDefinition,
+  config: Config,
+  logger: Logger,
+  work: (connections: Connections) => Promise<T>,
+): Promise<T> {
+  const connections = new Connections(pipeline, config, logger, 'millrace-slot');
+  // Opened before they are started, so that what starts is all of it.
+  connections.producer();
+  connections.logReader();
+  const lifecycle = new Lifecycle(connections.services(), logger);
+  try {
+    await lifecycle.start(new AbortController().signal);
+    return await work(connections);
+  } finally {
+    await lifecycle.stop(5_000);
+  }
+}

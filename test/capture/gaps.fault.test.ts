@@ -1,0 +1,190 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
+import { captureSource } from '../../connectors/outbox/relay.ts';
+import { Names } from '../../core/names.ts';
+import { stackDown, stackUp } from '../../stack/stack.ts';
+import { removeTestStack, testDataFolder } from '../../stack/test-stack.ts';
+import { OUTBOX } from '../support/capture-database.ts';
+import { eventually } from '../support/eventually.ts';
+import { uniqueNamespace } from '../support/services.ts';
+import { CaptureUnderTest, standing } from './repair-under-test.ts';
+
+/** A server whose data folder can be copied while it is down, and put back: what a backup, or a standby, is made of. */
+class OwnServer {
+  readonly folder: string;
+  url = '';
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  async start(): Promise<void> {
+    const { postgresUrl } = await stackUp({ dataFolder: this.folder, parts: ['postgres'], flavour: 'native', given: {} });
+    this.url = postgresUrl;
+  }
+
+  async stop(): Promise<void> {
+    await stackDown({ dataFolder: this.folder });
+  }
+
+  async copy(): Promise<void> {
+    await this.stop();
+    this.run('rm', '-rf', this.backup);
+    this.run('cp', '-a', this.cluster, this.backup);
+    await this.start();
+  }
+
+  /** Starts with the copy instead of what has happened since; as a standby, it still has to be promoted. */
+  async startCopy(as: 'primary' | 'standby'): Promise<void> {
+    await this.stop();
+    const { cluster, backup } = this;
+    this.run('rm', '-rf', cluster);
+    this.run('cp', '-a', backup, cluster);
+    if (as === 'standby') this.run('cp', '-a', join(cluster, 'PG_VERSION'), join(cluster, 'standby.signal'));
+    await this.start();
+  }
+
+  private get cluster(): string {
+    const found = execFileSync('find', [this.folder, '-maxdepth', '4', '-name', 'postgresql.conf', '-path', '*/cluster/*'])
+      .toString()
+      .trim();
+    return dirname(found.split('\n')[0]!);
+  }
+
+  private get backup(): string {
+    return `${this.cluster}-copy`;
+  }
+
+  private run(command: string, ...args: string[]): void {
+    execFileSync(command, args);
+  }
+}
+
+describe('a relay whose server', () => {
+  let server: OwnServer;
+  let capture: CaptureUnderTest;
+  let url: string;
+  let version = 0;
+
+  beforeAll(async () => {
+    server = new OwnServer(await testDataFolder());
+    await server.start();
+  }, 120_000);
+  afterAll(async () => {
+    await removeTestStack(server.folder);
+  }, 60_000);
+
+  beforeEach(async () => {
+    const names = new Names(uniqueNamespace('server'));
+    url = `${server.url}/${names.database('image')}`;
+    await query(`CREATE DATABASE "${names.database('image')}"`, `${server.url}/postgres`);
+    await query(OUTBOX);
+    await ensureCaptureSource(captureSource('image', url, names));
+    capture = await new CaptureUnderTest(url, names).open();
+  }, 60_000);
+  afterEach(async () => {
+    await capture.close();
+  }, 60_000);
+
+  const query = async <T>(sql: string, at = url): Promise<T[]> => {
+    const client = new pg.Client({ connectionString: at });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return (await client.query(sql)).rows as T[];
+    } finally {
+      await client.end();
+    }
+  };
+
+  const insert = async (count: number): Promise<string[]> => {
+    const ids = Array.from({ length: count }, () => randomUUID());
+    for (const id of ids) {
+      version += 1;
+      await query(
+        `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)
+         VALUES ('${id}', 'image', 'user-${version % 3}', 'ImageRegistered', '{}', 't', 'image.registered', 'stream-1', ${version})`,
+      );
+    }
+    return ids;
+  };
+
+  /** Captures so many rows and stops. */
+  const captured = async (count: number): Promise<string[]> => {
+    const relay = await capture.relay();
+    const ids = await insert(count);
+    await capture.untilPublished(ids);
+    await relay.stop(AbortSignal.timeout(10_000));
+    return ids;
+  };
+
+  const expectRepaired = async (rows: readonly string[], lost: number, state: string, confirmed: boolean): Promise<void> => {
+    const beganMs = Date.now();
+    const report = await capture.repair({ apply: true, confirmed });
+    expect(report.phantoms.map(({ rows: count }) => count)).toEqual(lost === 0 ? [] : [lost]);
+    const ids = await capture.untilPublished(rows);
+    const duplicates = ids.length - new Set(ids).size;
+    process.stdout.write(`    ${state}: ${rows.length} rows, ${lost} lost, ${duplicates} duplicates, ${Date.now() - beganMs} ms\n`);
+  };
+
+  it('was put back to an older copy of its data waits for a person, also when it is to repair by itself', async () => {
+    const kept = await captured(6);
+    await server.copy();
+    await captured(5);
+    await server.startCopy('primary');
+    const later = await insert(4);
+    const relay = await capture.relay({ repair: capture.automaticRepair() });
+    expect(standing(relay)).toBe('gap DATABASE_RESTORED');
+    await expect(capture.repair({ apply: true })).rejects.toMatchObject({ code: 'REPAIR_NEEDS_CONFIRMATION' });
+    expect(await capture.repair({ apply: false })).toMatchObject({ needsConfirmation: true, applied: false });
+    await expectRepaired([...kept, ...later], 5, 'DATABASE_RESTORED', true);
+    await eventually(() => standing(relay) === 'streaming');
+    await capture.untilPublished(await insert(2));
+  }, 120_000);
+
+  it('was replaced by a standby that was behind says which events it lost, and goes on', async () => {
+    const kept = await captured(6);
+    await server.copy();
+    await captured(5);
+    await server.startCopy('standby');
+    const waiting = await capture.relay();
+    await expect(capture.identity().assess()).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+    await query('SELECT pg_promote()');
+    await eventually(() => standing(waiting) === 'gap DATABASE_FAILED_OVER', { timeoutMs: 20_000 });
+    const later = await insert(4);
+    await expectRepaired([...kept, ...later], 5, 'DATABASE_FAILED_OVER', false);
+    await eventually(() => standing(waiting) === 'streaming');
+    await capture.untilPublished(await insert(2));
+  }, 120_000);
+
+  it('gave its slot up goes on after the repair', async () => {
+    const kept = await captured(3);
+    await query(`ALTER SYSTEM SET idle_replication_slot_timeout = '1s'`);
+    await query('SELECT pg_reload_conf()');
+    try {
+      await eventually(
+        async () => {
+          await query('CHECKPOINT');
+          const [slot] = await query<{ wal_status: string }>(
+            'SELECT wal_status FROM pg_replication_slots WHERE database = current_database()',
+          );
+          expect(slot?.wal_status).toBe('lost');
+        },
+        { timeoutMs: 30_000, everyMs: 250 },
+      );
+    } finally {
+      await query('ALTER SYSTEM RESET idle_replication_slot_timeout');
+      await query('SELECT pg_reload_conf()');
+    }
+    const later = await insert(4);
+    const relay = await capture.relay();
+    expect(standing(relay)).toBe('gap SLOT_LOST');
+    expect(relay.health()[0]!.detail).toContain('idle_timeout');
+    await expectRepaired([...kept, ...later], 0, 'SLOT_LOST', false);
+    await eventually(() => standing(relay) === 'streaming');
+  }, 120_000);
+});
