@@ -38,7 +38,7 @@ function repairOptions(domain: DomainDefinition, { pipeline, connections, metric
     identity: createSourceIdentity(domain, connections),
     memory: connections.sourceMemory(),
     reader: connections.logReader(),
-    producer: connections.producer(),
+    producer: connections.batchProducer(),
     encoder,
     ensureTopics: async () => {
       const admin = connections.broker().admin();
@@ -131,6 +131,7 @@ async function withConnections<T>(
   const connections = new Connections(pipeline, config, logger, 'millrace-slot');
   // Opened before they are started, so that what starts is all of it.
   connections.producer();
+  connections.batchProducer();
   connections.logReader();
   const lifecycle = new Lifecycle(connections.services(), logger);
   try {

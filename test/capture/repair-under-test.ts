@@ -120,7 +120,7 @@ export class CaptureUnderTest {
       identity: this.identity(url),
       memory: this.memory,
       reader: this.reader,
-      producer: this.producer,
+      producer: this.batchProducer,
       encoder: JSON_PASS_THROUGH,
       ensureTopics: () => eventually(() => this.admin.ensureTopics(this.topics), { timeoutMs: 20_000 }),
       metrics: NO_METRICS,

@@ -1,12 +1,16 @@
 import type { TopicFacts } from '../../../core/log-reader.ts';
-import { lsn } from '../../../core/lsn.ts';
 import type { Names } from '../../../core/names.ts';
 import type { Relation } from '../../replication/pgoutput.ts';
 import type { CaptureSource } from '../../replication/source.ts';
 import type { Sql } from '../../replication/sql-session.ts';
 import { quoteIdentifier } from '../../replication/sql-session.ts';
-import type { SourceRow } from '../../replication/stream-session.ts';
 import type { PhantomRows, TopicCount } from './repair-report.ts';
+
+export interface MissingRow {
+  readonly tuple: Buffer;
+  /** Microseconds since the epoch. */
+  readonly createdAtUs: number;
+}
 
 /** What a topic keeps: `route` is the row's `topic`. */
 export interface KeptRoute {
@@ -75,8 +79,7 @@ export class MissingRows {
    * The missing rows in the order in which they are to be published: by the moment at which their transactions began, but
    * never before an earlier version of the same stream. One call reads it once, in batches.
    */
-  async *read(batchRows: number): AsyncGenerator<SourceRow[]> {
-    const relation = await this.relation();
+  async *read(relation: Relation, batchRows: number): AsyncGenerator<MissingRow[]> {
     const columns = relation.columns.map(({ name }) => `o.${quoteIdentifier(name)}::text`);
     await this.sql.query(
       `DECLARE repair_missing NO SCROLL CURSOR FOR ${this.kept()}
@@ -90,7 +93,10 @@ export class MissingRows {
     for (;;) {
       const { rows } = await this.sql.query(`FETCH ${batchRows} FROM repair_missing`);
       if (rows.length === 0) break;
-      yield (rows as { texts: (string | null)[]; us: string }[]).map(({ texts, us }) => sourceRow(relation, texts, BigInt(us)));
+      yield (rows as { texts: (string | null)[]; us: string }[]).map(({ texts, us }) => ({
+        tuple: tupleOf(texts),
+        createdAtUs: Number(us),
+      }));
     }
     await this.sql.query('CLOSE repair_missing');
   }
@@ -107,7 +113,8 @@ export class MissingRows {
     ];
   }
 
-  private async relation(): Promise<Relation> {
+  /** The table as the stream would describe it. */
+  async relation(): Promise<Relation> {
     const { rows } = await this.sql.query(
       `SELECT a.attname AS name, a.atttypid::int AS "typeOid", n.nspname AS schema, c.relname AS "table"
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -130,8 +137,8 @@ const PUBLISHED = 'EXISTS (SELECT 1 FROM repair_published p WHERE p.id = o.id)';
 /** A record that is older than its topic keeps would be removed again at once, and its readers have long forgotten it. */
 const FRESH = '(k.kept_s IS NULL OR o.created_at > now() - make_interval(secs => k.kept_s))';
 
-/** A row of the table in the shape in which the stream brings one, so that the same code makes the same record of it. */
-function sourceRow(relation: Relation, texts: readonly (string | null)[], createdAtUs: bigint): SourceRow {
+/** The row as pgoutput would send it, so that the same code makes the same record of it. */
+function tupleOf(texts: readonly (string | null)[]): Buffer {
   const parts: Buffer[] = [Buffer.alloc(2)];
   parts[0]?.writeInt16BE(texts.length);
   for (const text of texts) {
@@ -144,11 +151,5 @@ function sourceRow(relation: Relation, texts: readonly (string | null)[], create
     head.writeInt32BE(value.length, 1);
     parts.push(head, value);
   }
-  const tuple = Buffer.concat(parts);
-  return {
-    relation,
-    tuple,
-    transaction: { commitLsn: lsn(0n), commitTimeUs: createdAtUs, xid: 0 },
-    bytes: tuple.length,
-  } as SourceRow;
+  return Buffer.concat(parts);
 }

@@ -1,4 +1,3 @@
-import type { Producer } from '../../../core/broker.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { PayloadEncoder } from '../../../core/codec.ts';
 import { ClassifiedError } from '../../../core/errors.ts';
@@ -8,6 +7,7 @@ import { formatLsn, maxLsn } from '../../../core/lsn.ts';
 import type { Metrics } from '../../../core/metrics.ts';
 import { NO_METRICS } from '../../../core/metrics.ts';
 import type { Names } from '../../../core/names.ts';
+import type { BatchProducer } from '../../../core/record-batch.ts';
 import { withLongSqlSession } from '../../replication/long-sql-session.ts';
 import { dropPublication, ensurePublication, sightPublication } from '../../replication/publication.ts';
 import { rememberTopic } from '../../replication/remembered-topics.ts';
@@ -19,10 +19,9 @@ import type { Assessment, SourceIdentity } from '../../replication/source-identi
 import type { SourceMemory } from '../../replication/source-memory.ts';
 import type { Sql } from '../../replication/sql-session.ts';
 import { withSqlSession } from '../../replication/sql-session.ts';
-import { BatchPublisher } from '../batch-publisher.ts';
-import { NO_FAILPOINT } from '../failpoint.ts';
-import { declaredTopics } from '../route.ts';
+import type { PublisherOptions, PublisherSettings } from '../publisher.ts';
 import { keptRoutes, MissingRows } from './missing-rows.ts';
+import { MissingRowsPublisher } from './missing-rows-publisher.ts';
 import { loadPublishedIds } from './published-ids.ts';
 import type { Progress, RepairReport } from './repair-report.ts';
 
@@ -37,7 +36,7 @@ export interface RepairOptions {
   readonly identity: SourceIdentity;
   readonly memory: SourceMemory;
   readonly reader: LogReader;
-  readonly producer: Producer;
+  readonly producer: BatchProducer;
   readonly encoder: PayloadEncoder;
   /** Makes the topics that are missing. */
   readonly ensureTopics: () => Promise<unknown>;
@@ -57,6 +56,13 @@ export interface RepairRequest {
 
 const FETCH_ROWS = 500;
 const OPEN_POLL_MS = 100;
+const PUBLISHER_SETTINGS: PublisherSettings = {
+  batchRowsMax: FETCH_ROWS,
+  batchBytesMax: 900_000,
+  lingerMs: 0,
+  retryMaxMs: 5_000,
+  pooledBytesMax: 16 * 1024 * 1024,
+};
 
 /**
  * Closes the gap of one domain (ADR 0010): publication, then slot, then what the outbox holds and the topics lack, published
@@ -172,27 +178,25 @@ class Repair {
 
   private async publish(rows: MissingRows, total: number): Promise<void> {
     const { domain, names, routes, producer, encoder, logger, clock, metrics } = this.options;
-    const publisher = new BatchPublisher({
-      domain,
+    const relation = await rows.relation();
+    const options: PublisherOptions = {
+      ...{ domain, names, routes, producer, encoder, logger, clock, lifetime: this.request.signal, settings: PUBLISHER_SETTINGS },
       service: `repair.${domain}`,
-      names,
-      topicOf: declaredTopics(names, routes),
-      producer,
-      encoder,
       // Rows of a repair are old by nature: they are not the capture's latency.
       metrics: NO_METRICS,
-      logger,
-      clock,
-      failpoint: NO_FAILPOINT,
-      retryMaxMs: 5_000,
-    });
+      failpoint: undefined,
+    };
+    const publisher = new MissingRowsPublisher(options, relation);
     let published = 0;
-    for await (const batch of rows.read(FETCH_ROWS)) {
-      this.request.signal.throwIfAborted();
-      await publisher.publish(batch, this.request.signal);
-      published += batch.length;
-      metrics.count('millrace_capture_repaired_rows_total', { domain }, batch.length);
-      this.request.progress(`published ${published} of ${total} missing rows`);
+    try {
+      for await (const batch of rows.read(relation, FETCH_ROWS)) {
+        await publisher.publish(batch);
+        published += batch.length;
+        metrics.count('millrace_capture_repaired_rows_total', { domain }, batch.length);
+        this.request.progress(`published ${published} of ${total} missing rows`);
+      }
+    } finally {
+      publisher.close();
     }
   }
 
