@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseLsn } from '../../core/lsn.ts';
 import { headerText, utf8Text } from '../../core/record.ts';
@@ -10,6 +11,8 @@ import { relayUnderTest } from '../../test/support/relay-under-test.ts';
 
 const never = new AbortController().signal;
 const soon = () => AbortSignal.timeout(10_000);
+
+const EMIT = new URL('../../runtime/postgres/migrations/event-store/0005_emit_outbox.sql', import.meta.url);
 
 describe('logical messages as an outbox without a table', () => {
   let database: CaptureDatabase;
@@ -65,6 +68,45 @@ describe('logical messages as an outbox without a table', () => {
       ['occurred_at', '2025-11-21T08:00:00.120000Z'],
       ['content-type', 'application/json'],
     ]);
+  });
+
+  it('are written by the domain’s own function, which refuses what the table would refuse', async () => {
+    await database.sql.query(`SET search_path = image; ${await readFile(EMIT, 'utf8')}; RESET search_path`);
+    await database.sql.query(`CREATE FUNCTION image.event_route(text, text) RETURNS text LANGUAGE sql AS 'SELECT ''by.the.rule'''`);
+    const emitted = async (more: Record<string, unknown> = {}): Promise<string> => {
+      const given = {
+        aggregatetype: 'image',
+        aggregateid: 'user-1',
+        type: 'ImageRegistered',
+        trace_id: 't',
+        topic: 'image.registered',
+        ...more,
+      };
+      const named = Object.keys(given).map((name, index) => `${name} => $${index + 1}`);
+      const { rows } = await database.sql.query<{ id: string }>(
+        `SELECT image.emit_outbox(payload => '{"n": 12345678901234567890, "}": "}"}', ${named.join(', ')}) AS id`,
+        Object.values(given),
+      );
+      return rows[0]!.id;
+    };
+    for (const wrong of [
+      { aggregateid: '' },
+      { trace_id: null },
+      { type: 'x'.repeat(65) },
+      { topic: 'a b' },
+      { version: 3 },
+      { stream_id: 's', version: 0 },
+    ]) {
+      await expect(emitted(wrong)).rejects.toThrow();
+    }
+    const ids = [await emitted(), await emitted({ stream_id: 'stream-}', version: 7, tracestate: 'x=1' })];
+    await eventually(() => relay.producer.acknowledged.length >= 2);
+    expect(relay.producer.acknowledgedIds()).toEqual(ids);
+    const [first, second] = relay.producer.acknowledged;
+    expect(utf8Text(first!.value!)).toBe('{"n": 12345678901234567890, "}": "}"}');
+    expect([headerText(first!.headers, 'stream_id'), headerText(first!.headers, 'version')]).toEqual([ids[0], '1']);
+    expect([headerText(second!.headers, 'stream_id'), headerText(second!.headers, 'version')]).toEqual(['stream-}', '7']);
+    expect(Math.abs(Date.parse(headerText(first!.headers, 'occurred_at')!) - Date.now())).toBeLessThan(3_600_000);
   });
 
   it('that cannot be published are kept as dead letters, and none of them holds the slot', async () => {

@@ -19,20 +19,22 @@ export function classifyPostgresError(thrown: unknown, what: string): Classified
   return new ClassifiedError(code, `${what} failed${state === undefined ? '' : ` (SQLSTATE ${state})`}`, { cause: thrown });
 }
 
+/** What the server says, and what it means to a capture. By the whole state, else by its class. */
+const MEANINGS: Readonly<Record<string, ErrorCode>> = {
+  [OBJECT_IN_USE]: 'SLOT_IN_USE',
+  [UNDEFINED_OBJECT]: 'SLOT_MISSING',
+  '55000': 'SLOT_LOST', // the slot can no longer be read from
+  '3D000': 'CONFIGURATION_INVALID', // no such database
+  '42501': 'CONFIGURATION_INVALID', // privilege
+  '28': 'CONFIGURATION_INVALID', // authentication: role, password, pg_hba
+  '08': 'POSTGRES_UNAVAILABLE', // connection
+  '53': 'POSTGRES_UNAVAILABLE', // resources: 53300 too many connections, 53100 disk full
+  '57': 'POSTGRES_UNAVAILABLE', // 57P01 shut down, 57P02 crashed, 57P03 starts up, 57014 cancelled
+  '58': 'POSTGRES_UNAVAILABLE', // system: I/O
+  XX: 'POSTGRES_UNAVAILABLE', // internal
+};
+
 function codeOf(state: string | undefined): ErrorCode {
-  switch (state) {
-    case OBJECT_IN_USE:
-      return 'SLOT_IN_USE';
-    case UNDEFINED_OBJECT:
-      return 'SLOT_MISSING';
-    case '55000': // the slot can no longer be read from
-      return 'SLOT_LOST';
-    case '28000': // authorization, pg_hba
-    case '28P01': // password
-    case '3D000': // database
-    case '42501': // privilege
-      return 'CONFIGURATION_INVALID';
-    default:
-      return 'POSTGRES_UNAVAILABLE';
-  }
+  if (state === undefined) return 'POSTGRES_UNAVAILABLE';
+  return MEANINGS[state] ?? MEANINGS[state.slice(0, 2)] ?? 'POSTGRES_UNAVAILABLE';
 }
