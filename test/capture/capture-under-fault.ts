@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
@@ -19,6 +20,8 @@ import { RelayProcess } from './relay-process.ts';
 import type { RelayTask } from './relay-program.ts';
 import type { WorkloadOptions } from './workload.ts';
 import { ROUTES, Workload } from './workload.ts';
+
+const MEMORY_TABLE = new URL('../../runtime/postgres/migrations/event-store/0004_capture_sources.sql', import.meta.url);
 
 /** Sweeps run their full length with `--long`. */
 export const LONG = process.env['MILLRACE_TEST_LONG'] === '1';
@@ -49,6 +52,7 @@ export class CaptureUnderFault {
   readonly admin: BrokerAdmin;
   readonly topics: readonly string[];
   readonly letters: string;
+  private readonly memory: string;
   private readonly driver: BrokerDriver;
   private readonly brokers: readonly string[];
   private readonly topicConfig: Readonly<Record<string, string>>;
@@ -70,11 +74,13 @@ export class CaptureUnderFault {
     this.driver = createKafkaJsDriver({ brokers, clientId: 'test-fault', logger: SILENT_LOGGER });
     this.admin = this.driver.admin();
     this.topics = ROUTES.map((route) => this.database.names.eventTopic(route));
+    this.memory = this.database.names.captureSourcesTopic();
     this.letters = this.database.names.captureDeadLetterTopic('image');
   }
 
   static async open(label: string, servers: Servers, topicConfig: Readonly<Record<string, string>> = {}): Promise<CaptureUnderFault> {
     const database = await captureDatabase(label, servers.postgresUrl);
+    await database.sql.query(`SET search_path = image; ${await readFile(MEMORY_TABLE, 'utf8')}; RESET search_path`);
     const witness = new AcknowledgeWitness();
     const produced: ProduceSighting[] = [];
     const brokers = servers.kafkaBrokers.split(',');
@@ -87,7 +93,11 @@ export class CaptureUnderFault {
 
   async ensureTopics(): Promise<void> {
     const common = { partitions: 3, retentionMs: 3_600_000, replicationFactor: 1 };
-    const declared = [...this.topics.map((topic) => ({ topic, ...common, config: this.topicConfig })), { topic: this.letters, ...common }];
+    const declared = [
+      ...this.topics.map((topic) => ({ topic, ...common, config: this.topicConfig })),
+      { topic: this.letters, ...common },
+      { topic: this.memory, ...common, partitions: 1, retentionMs: -1, config: { 'cleanup.policy': 'compact' } },
+    ];
     // A topic that was just made, or a broker that just came, is not known everywhere at once.
     await eventually(() => this.admin.ensureTopics(declared).then(() => true), { timeoutMs: 20_000 });
   }
@@ -114,6 +124,7 @@ export class CaptureUnderFault {
         reconnectMaxMs: 500,
         retryMaxMs: 500,
         confirmTimeoutMs: 5_000,
+        gapPollMs: 200,
         ...task.settings,
       },
     });
@@ -127,6 +138,13 @@ export class CaptureUnderFault {
     const refusal = await relay.started();
     if (refusal !== undefined) throw new Error(`the relay refused to start: ${refusal}`);
     return relay;
+  }
+
+  /** Resolves when the relay stands in a gap, and says for which reason: the code of the error that health shows. */
+  async gapOf(relay: RelayProcess): Promise<string | undefined> {
+    await eventually(async () => (await relay.health()).report.facts?.['state'] === 'gap', { timeoutMs: 30_000 });
+    const { status, detail } = (await relay.health()).report;
+    return status === 'down' ? detail?.split(':')[0] : undefined;
   }
 
   workload(options: WorkloadOptions = {}): Workload {
@@ -201,12 +219,13 @@ export class CaptureUnderFault {
 
   /**
    * As `verify`, for a relay that will never go on by itself: what it did not publish is owed, all else must be right.
+   * @param gone rows that were published and went with their topic.
    * @param order unknown when no slot is left that could tell the order of the commits.
    */
-  async verifyStandstill(fault: string, order: 'known' | 'unknown'): Promise<Verdict> {
+  async verifyStandstill(fault: string, order: 'known' | 'unknown', gone: readonly string[] = []): Promise<Verdict> {
     for (const workload of this.workloads) await workload.stop();
     const rows = await readOutbox(this.database);
-    const excused = new Set(rows.map(({ id }) => id).filter((id) => !this.witness.isAcknowledged(id)));
+    const excused = new Set([...gone, ...rows.map(({ id }) => id).filter((id) => !this.witness.isAcknowledged(id))]);
     return this.judged(`${fault}; ${excused.size} rows are owed`, 0, order === 'known' ? await this.database.commits() : undefined, {
       excused,
     });
@@ -218,7 +237,7 @@ export class CaptureUnderFault {
     for (const relay of this.relays) await relay.kill();
     await this.postgres.close();
     await this.kafka.close();
-    await this.admin.deleteTopics([...this.topics, this.letters]);
+    await this.admin.deleteTopics([...this.topics, this.letters, this.memory]);
     await this.admin.stop();
     await this.database.drop();
   }

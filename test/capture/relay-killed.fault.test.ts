@@ -3,51 +3,78 @@ import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
 import { RELAY_FAILPOINTS } from '../../connectors/outbox/failpoint.ts';
 import { services } from '../support/services.ts';
 import { CaptureUnderFault, LONG } from './capture-under-fault.ts';
+import { incompressible } from './workload.ts';
 
-/** A place on the way out is passed once, and so is the one on the way in. */
-const isOnTheWayOut = (label: RelayFailpoint): boolean => label.startsWith('stop-');
-/** These need a refused row, another relay, or a transaction larger than one read of the socket. */
-const isElsewhere = (label: RelayFailpoint): boolean => /^(letter-|batch-split|standby-|batch-sealed-mid-)/.test(label);
+/** What it takes for a relay to come to a place. */
+type Way = 'rows' | 'a large transaction' | 'rows that are encoded' | 'rows that are refused' | 'a slot in use' | 'a start' | 'a stop';
+
+function wayTo(label: string): Way {
+  if (label.startsWith('stop-')) return 'a stop';
+  if (label.startsWith('letter-') || label === 'batch-split') return 'rows that are refused';
+  if (label.startsWith('standby-')) return 'a slot in use';
+  if (label === 'stream-checking') return 'a start';
+  if (label === 'batch-sealed-mid-transaction') return 'a large transaction';
+  return label === 'row-waiting' ? 'rows that are encoded' : 'rows';
+}
+
 const VISITS = LONG ? [1, 2, 3, 5, 9] : [1, 3];
-const DEATHS = RELAY_FAILPOINTS.filter((at) => !isElsewhere(at)).flatMap((at) =>
-  (isOnTheWayOut(at) || at === 'stream-checking' ? [1] : VISITS).map((onVisit) => ({ at, onVisit })),
-);
+const DEATHS = RELAY_FAILPOINTS.flatMap((at) => {
+  const way = wayTo(at);
+  const onVisits = way === 'a stop' || way === 'a start' ? [1] : VISITS;
+  return onVisits.map((onVisit) => ({ at, onVisit, way }));
+});
 
 describe('a relay that is killed', () => {
   let capture: CaptureUnderFault;
 
   beforeEach(async () => {
-    capture = await CaptureUnderFault.open('killed', services());
+    capture = await CaptureUnderFault.open('killed', services(), { 'max.message.bytes': '60000' });
   });
   afterEach(async () => {
     await capture.close();
   });
 
-  it.each(DEATHS)('at $at, visit $onVisit, has lost nothing and mixed up no key', async ({ at, onVisit }) => {
+  it.each(DEATHS)('at $at, visit $onVisit, has lost nothing and mixed up no key', async ({ at, onVisit, way }) => {
     const workload = capture.workload();
     await workload.writeSome(20);
+    const deadLettered = way === 'rows that are refused' ? await refusedRows() : new Set<string>();
+    if (way === 'a large transaction') await capture.database.insertMany(3_000);
+    const before = way === 'a slot in use' ? await capture.startedRelay() : undefined;
     // Small batches, so that they end inside of transactions.
-    const doomed = capture.relay({ failpoint: { at, onVisit, then: 'die' }, settings: { batchRowsMax: 7 } });
+    const usual = { settings: { batchRowsMax: 7 }, wire: way === 'rows that are encoded' ? 'avro' : 'json' } as const;
+    const doomed = capture.relay({ ...usual, failpoint: { at, onVisit, then: 'die' } });
     workload.start();
-    if (isOnTheWayOut(at)) {
+    if (way === 'a stop') {
       await capture.published();
       doomed.askToStop();
     }
     // Any other end, or none, says that the place was never reached.
-    expect(await within(30_000, doomed.ended, `never reached ${at} ${onVisit} times`)).toBe('SIGKILL');
+    expect(await endOf(doomed.ended, at)).toBe('SIGKILL');
+    await before?.kill();
     const recovery = capture.recovery();
-    await capture.startedRelay({ settings: { batchRowsMax: 7 } });
-    await capture.verify(`killed at ${at}, visit ${onVisit}`, await recovery);
+    await capture.startedRelay(usual);
+    await capture.verify(`killed at ${at}, visit ${onVisit}`, await recovery, { deadLettered, valuesAreText: usual.wire === 'json' });
   });
+
+  /** Of both kinds: what the row itself shows, and what only Kafka refuses. */
+  async function refusedRows(): Promise<Set<string>> {
+    const ids = new Set<string>();
+    for (let round = 0; round < 3; round += 1) {
+      ids.add(await capture.database.insert({ topic: 'image.nowhere' }));
+      ids.add(await capture.database.insert({ payload: JSON.stringify({ filler: incompressible(80_000) }) }));
+      await capture.database.insert({ payload: '{"n": 1}' });
+    }
+    return ids;
+  }
 });
 
-async function within<T>(ms: number, promise: Promise<T>, otherwise: string): Promise<T> {
+async function endOf(ended: Promise<NodeJS.Signals | null>, at: RelayFailpoint): Promise<NodeJS.Signals | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(otherwise)), ms);
+    timer = setTimeout(() => reject(new Error(`the relay never came to ${at}`)), 40_000);
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([ended, late]);
   } finally {
     clearTimeout(timer);
   }

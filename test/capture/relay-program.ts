@@ -1,7 +1,9 @@
 import { connect } from 'node:net';
 import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
 import type { RelaySettings } from '../../connectors/outbox/relay.ts';
-import { createRelay } from '../../connectors/outbox/relay.ts';
+import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
+import { SourceIdentity } from '../../connectors/replication/source-identity.ts';
+import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
@@ -53,11 +55,23 @@ const honest = driver.batchProducer({ clientId: 'test-relay' });
 const producer = task.lyingProducer === true ? lying(honest) : honest;
 const visits: Record<string, number> = {};
 let release: () => void = () => undefined;
+const names = new Names(task.namespace);
+const reader = driver.logReader();
+const memoryProducer = driver.producer({ clientId: 'test-relay-memory' });
+const identity = new SourceIdentity({
+  source: captureSource('image', task.url, names),
+  topics: task.routes.map((route) => names.eventTopic(route)),
+  memory: new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader),
+  reader,
+  clock: systemClock,
+  logger: SILENT_LOGGER,
+  topicLookMs: 200,
+});
 
 const relay = createRelay({
   domain: 'image',
   connection: { url: task.url },
-  names: new Names(task.namespace),
+  names,
   routes: new Set(task.routes),
   producer,
   encoder:
@@ -68,6 +82,8 @@ const relay = createRelay({
   logger: SILENT_LOGGER,
   clock: systemClock,
   settings: task.settings,
+  // An honest memory of positions would notice a Kafka that does not answer, and so hide the lie.
+  ...(task.lyingProducer === true ? {} : { identity }),
   failpoint: visit,
 });
 
@@ -76,9 +92,10 @@ process.on('message', (order: RelayOrder) => void obey(order));
 process.on('disconnect', () => process.exit(1));
 
 await producer.start();
+await memoryProducer.start();
 if (task.lyingProducer === true) {
   // Its lies need no answer of Kafka, and the number of partitions would.
-  for (const route of task.routes) await producer.partitionCount(new Names(task.namespace).eventTopic(route));
+  for (const route of task.routes) await producer.partitionCount(names.eventTopic(route));
 }
 try {
   await relay.start(new AbortController().signal);
@@ -98,6 +115,8 @@ async function obey(order: RelayOrder): Promise<void> {
     case 'stop':
       await relay.stop(AbortSignal.timeout(15_000));
       await producer.stop();
+      await memoryProducer.stop();
+      await reader.stop();
       tell({ is: 'stopped' });
       process.disconnect();
   }

@@ -42,6 +42,8 @@ export interface CaptureDatabase {
   reconnect(): Promise<void>;
   /** Inserts in the client's transaction, or in one of its own; returns the id. */
   insert(row?: NewRow, client?: pg.Client): Promise<string>;
+  /** So many rows in one transaction, of a stream and a key of their own. */
+  insertMany(rows: number): Promise<void>;
   confirmedFlushLsn(): Promise<string>;
   /** Where the server keeps its files. */
   dataDirectory(): Promise<string>;
@@ -102,6 +104,15 @@ export async function captureDatabase(label: string, serverUrl?: string): Promis
         ],
       );
       return id;
+    },
+    insertMany: async (rows) => {
+      await sql.query(
+        `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)
+         SELECT gen_random_uuid(), 'image', 'user-many', 'ImageRegistered', jsonb_build_object('n', g, 'filler', repeat('x', 300)),
+                repeat('a', 32), 'image.registered', 'stream-many', g
+           FROM generate_series(1, $1) AS g`,
+        [rows],
+      );
     },
     confirmedFlushLsn: async () => {
       const { rows } = await sql.query<{ lsn: string }>(
