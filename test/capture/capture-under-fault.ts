@@ -179,12 +179,6 @@ export class CaptureUnderFault {
     await eventually(() => committed() >= before + rows, { timeoutMs: 30_000 });
   }
 
-  /** Resolves once the relay has told its position so many more times, whatever it is. */
-  async moreStatuses(messages: number): Promise<void> {
-    const before = this.witness.statuses;
-    await eventually(() => this.witness.statuses >= before + messages, { timeoutMs: 30_000 });
-  }
-
   /** How far PostgreSQL has written, bytes. */
   async walPosition(): Promise<number> {
     const { rows } = await this.database.sql.query<{ bytes: string }>(`SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS bytes`);

@@ -61,7 +61,7 @@ describe('a relay whose network breaks', () => {
     await capture.moves();
     capture.kafka.holdAnswers();
     const owed = await capture.database.insert({ aggregateid: 'user-owed' });
-    await capture.moreStatuses(3);
+    await capture.moreRows(60);
     const { commitLsn } = (await capture.database.commits()).find(({ id }) => id === owed)!;
     expect(capture.witness.highestToldLsn).toBeLessThanOrEqual(commitLsn);
     capture.kafka.heal();
