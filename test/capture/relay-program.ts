@@ -60,6 +60,7 @@ const reader = driver.logReader();
 const memoryProducer = driver.producer({ clientId: 'test-relay-memory' });
 const identity = new SourceIdentity({
   source: captureSource('image', task.url, names),
+  replicationUrl: task.url,
   topics: task.routes.map((route) => names.eventTopic(route)),
   memory: new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader),
   reader,
