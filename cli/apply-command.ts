@@ -14,7 +14,8 @@ export function applyCommand(): Command {
       'after',
       `
 Makes databases and migrations, publications and slots, topics with partitions and retention, schemas with compatibility
-BACKWARD, and index templates. Existing data is never deleted.
+BACKWARD, connectors of Kafka Connect (where KAFKA_CONNECT_URL names one), and index templates. Existing data is never
+deleted.
 
 Examples:
   millrace apply
@@ -28,10 +29,16 @@ Examples:
         level: 'error',
         format: config.log.format,
       });
-      const changes = await applyPipeline(pipelineIn(config.timeZone), config, logger, (change) => {
-        if (options.json !== true) console.log(`  ${change}`);
-      });
-      if (options.json === true) console.log(JSON.stringify({ changes }));
+      const leftOut: string[] = [];
+      const tell = (line: string): void => {
+        if (options.json !== true) console.log(`  ${line}`);
+      };
+      const onLeftOut = (sentence: string): void => {
+        leftOut.push(sentence);
+        tell(sentence);
+      };
+      const changes = await applyPipeline(pipelineIn(config.timeZone), config, logger, tell, onLeftOut);
+      if (options.json === true) console.log(JSON.stringify({ changes, leftOut }));
       else console.log(changes.length === 0 ? 'nothing to change' : `${changes.length} changes made`);
     });
 }

@@ -5,6 +5,7 @@ import { loadConfig } from '../runtime/config.ts';
 import { Connections } from '../runtime/connections.ts';
 import { Lifecycle } from '../runtime/lifecycle.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
+import { CORE_PARTS } from '../stack/parts.ts';
 import type { Flavour } from '../stack/stack.ts';
 import { registerUsers } from './development-user.ts';
 import { UsageError } from './exit.ts';
@@ -53,7 +54,7 @@ Examples:
         if (!(await demo(folder, running, flags, interrupted.signal))) process.exitCode = 1;
       };
       const running = runningRoles(folder);
-      if (running === undefined) await withLocalPipeline(folder, flags.flavour, interrupted.signal, work);
+      if (running === undefined) await withLocalPipeline(folder, { flavour: flags.flavour, parts: CORE_PARTS }, interrupted.signal, work);
       else await work(running);
     });
 }

@@ -21,12 +21,22 @@ export async function writeLocalSettings(folder: LocalFolder, endpoints: StackEn
     SCHEMA_REGISTRY_URL: endpoints.registryUrl,
     REDIS_URL: endpoints.redisUrl,
     ELASTICSEARCH_URL: endpoints.elasticsearchUrl,
+    ...connectSettings(endpoints),
     AUTH_DEVELOPMENT: 'true',
     AUTH_DEVELOPMENT_SECRET: before['AUTH_DEVELOPMENT_SECRET'] ?? newDevelopmentSecret(),
     HTTP_PORT: String(port),
   };
   writeJson(folder.configFile, settings);
   return settings;
+}
+
+function connectSettings({ connectUrl, connectPasswordReference, connectPostgresAddress }: StackEndpoints): Settings {
+  if (connectUrl === undefined || connectPasswordReference === undefined) return {};
+  return {
+    KAFKA_CONNECT_URL: connectUrl,
+    KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE: connectPasswordReference,
+    ...(connectPostgresAddress === undefined ? {} : { KAFKA_CONNECT_POSTGRES_ADDRESS: connectPostgresAddress }),
+  };
 }
 
 export function hasSettings(folder: LocalFolder): boolean {

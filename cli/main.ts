@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { aggregateCommand } from './aggregate-command.ts';
 import { applyCommand } from './apply-command.ts';
+import { connectCommand } from './connect-command.ts';
 import { demoCommand } from './demo-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
 import { initCommand } from './init-command.ts';
@@ -23,6 +24,7 @@ Examples:
   millrace start                          everything, until Ctrl-C
   millrace demo --count 1000              send, watch, compare
   millrace run relay processor:scan       some roles in this process
+  millrace connect status                 the Debezium connectors
   millrace stack status                   what runs where`,
   )
   .addCommand(startCommand())
@@ -30,6 +32,7 @@ Examples:
   .addCommand(applyCommand())
   .addCommand(runCommand())
   .addCommand(slotCommand())
+  .addCommand(connectCommand())
   .addCommand(stackCommand())
   .addCommand(aggregateCommand())
   .addCommand(tokenCommand())

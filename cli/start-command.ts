@@ -5,6 +5,7 @@ import { applyPipeline } from '../runtime/apply.ts';
 import { loadConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
+import { CORE_PARTS, PARTS } from '../stack/parts.ts';
 import { progressOn } from '../stack/progress.ts';
 import type { Flavour, Part, StackEvent } from '../stack/stack.ts';
 import { stackDown, stackUp } from '../stack/stack.ts';
@@ -22,6 +23,7 @@ export function startCommand(): Command {
     .description('bring up the local stack and every role, and run until Ctrl-C')
     .option('--data-folder <folder>', 'where the data, the settings and the logs are kept', '.millrace')
     .addOption(new Option('--flavour <flavour>', 'native (servers as processes) or docker').choices(['native', 'docker']))
+    .option('--debezium', 'bring up Kafka Connect with Debezium as well: cdc.* topics, and CAPTURE=debezium works')
     .addHelpText(
       'after',
       `
@@ -32,9 +34,11 @@ ELASTICSEARCH_URL name them.
 Examples:
   millrace start
   millrace start --flavour docker
+  millrace start --debezium
+  CAPTURE=debezium millrace start --debezium
   HTTP_PORT=9000 millrace start`,
     )
-    .action(async (options: { dataFolder: string; flavour?: Flavour }) => {
+    .action(async (options: { dataFolder: string; flavour?: Flavour; debezium?: true }) => {
       const folder = localFolder(options.dataFolder);
       const interrupted = new AbortController();
       const interrupt = (): void => {
@@ -44,7 +48,8 @@ Examples:
       };
       process.on('SIGINT', interrupt);
       process.on('SIGTERM', interrupt);
-      await withLocalPipeline(folder, options.flavour, interrupted.signal, async (running) => {
+      const parts = options.debezium === true ? PARTS : CORE_PARTS;
+      await withLocalPipeline(folder, { flavour: options.flavour, parts }, interrupted.signal, async (running) => {
         console.log(await screen(folder, running));
         await new Promise<void>((resolve) => {
           interrupted.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -57,7 +62,7 @@ Examples:
 /** Brings everything up, does the work, and stops in reverse what was started, also when the work fails. */
 export async function withLocalPipeline(
   folder: LocalFolder,
-  flavour: Flavour | undefined,
+  { flavour, parts }: { readonly flavour: Flavour | undefined; readonly parts: readonly Part[] },
   signal: AbortSignal,
   work: (running: RunningRoles) => Promise<void>,
 ): Promise<void> {
@@ -72,7 +77,7 @@ export async function withLocalPipeline(
       if (event.step === 'starting') startedParts.add(event.part);
       progress.report(event);
     };
-    const endpoints = await stackUp({ dataFolder: folder.stackFolder, flavour, signal, progress: report });
+    const endpoints = await stackUp({ dataFolder: folder.stackFolder, flavour, parts, signal, progress: report });
     progress.close();
     const settings = await writeLocalSettings(folder, endpoints);
     await apply(folder, signal);
@@ -119,8 +124,18 @@ async function untilAnswered<T>(signal: AbortSignal, work: () => Promise<T>): Pr
 async function apply(folder: LocalFolder, signal: AbortSignal): Promise<void> {
   const config = loadConfig(localEnvironment(folder));
   const logger = createLogger({ service: 'millrace-apply', environment: config.environment, level: 'error', format: config.log.format });
-  const changes = await untilAnswered(signal, () => applyPipeline(pipelineIn(config.timeZone), config, logger, () => undefined));
+  const leftOut = new Set<string>();
+  const changes = await untilAnswered(signal, () =>
+    applyPipeline(
+      pipelineIn(config.timeZone),
+      config,
+      logger,
+      () => undefined,
+      (sentence) => leftOut.add(sentence),
+    ),
+  );
   console.log(`${'apply'.padEnd(13)} ${changes.length === 0 ? 'nothing to change' : `${changes.length} changes made`}`);
+  for (const sentence of leftOut) console.log(`${'apply'.padEnd(13)} ${sentence}`);
 }
 
 async function screen(folder: LocalFolder, running: RunningRoles): Promise<string> {

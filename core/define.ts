@@ -190,6 +190,19 @@ export interface DomainDefinition {
   readonly captured: boolean;
   /** Reference data that the deployment brings along. */
   readonly seeds?: readonly SeedRows[];
+  /** Tables whose every change goes to a `cdc.*` topic, by Debezium alone. */
+  readonly tables?: readonly TableCapture[];
+}
+
+/** A whole table of a domain as a topic: what changed, as Debezium's change envelope. */
+export interface TableCapture {
+  readonly table: string;
+  /** What follows `cdc.<domain>.` in the topic's name. */
+  readonly topic: string;
+  /** The column whose text is the record key. */
+  readonly keyField: string;
+  readonly partitions?: number;
+  readonly retentionMs?: number;
 }
 
 /** Rows that must be there with these values; other rows of the table are left alone. */
@@ -202,6 +215,11 @@ export interface SeedRows {
 export function defineDomain(definition: DomainDefinition): DomainDefinition {
   for (const event of definition.events) {
     if (event.domain !== definition.name) throw new RangeError(`event ${event.type} belongs to ${event.domain}, not ${definition.name}`);
+  }
+  const topics = new Set<string>();
+  for (const { topic } of definition.tables ?? []) {
+    if (topics.has(topic)) throw new RangeError(`two tables of ${definition.name} go to cdc.${definition.name}.${topic}`);
+    topics.add(topic);
   }
   return definition;
 }

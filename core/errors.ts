@@ -66,6 +66,12 @@ export const ERRORS = {
     disposition: 'dead-letter',
     remedy: 'The read model refused the document (mapping); fix the projection and replay the record.',
   },
+  CONNECT_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring Kafka Connect back; check KAFKA_CONNECT_URL.' },
+  CONNECTOR_REFUSED: {
+    disposition: 'fatal',
+    remedy: 'Kafka Connect refuses the connector; read its reason, and the plugins and config providers of its worker.',
+  },
+  CONNECTOR_MISSING: { disposition: 'fatal', remedy: 'Run `millrace apply`, or `millrace connect apply`.' },
   SLOT_MISSING: {
     disposition: 'fatal',
     remedy: 'For a new domain run `millrace apply`; if the slot existed before, run `millrace slot repair --dry-run`.',

@@ -51,13 +51,36 @@ export class Names {
     return this.underscored(`millrace_${domain}`);
   }
 
+  /** `image-connector`: the one that captures the domain's outbox. */
+  connector(domain: string): string {
+    return this.dashed(`${domain}-connector`);
+  }
+
+  /** The one that captures whole tables of the domain. */
+  tableConnector(domain: string): string {
+    return this.dashed(`${domain}-cdc-connector`);
+  }
+
+  tableSlot(domain: string): string {
+    return this.slot(`${domain}_cdc`);
+  }
+
+  tablePublication(domain: string): string {
+    return this.publication(`${domain}_cdc`);
+  }
+
+  /** `topic` is the last word: `ownerships`. */
+  tableTopic(domain: string, topic: string): string {
+    return this.dotted(`cdc.${domain}.${topic}`);
+  }
+
   redisKey(key: string): string {
     return this.namespace === '' ? key : `${this.namespace}:${key}`;
   }
 
   /** `alias` is the name that queries use: `scans`. */
   index(alias: string): string {
-    return this.namespace === '' ? alias : `${this.namespace}-${alias}`;
+    return this.dashed(alias);
   }
 
   subject(topic: string): string {
@@ -66,6 +89,10 @@ export class Names {
 
   private dotted(name: string): string {
     return this.namespace === '' ? name : `${this.namespace}.${name}`;
+  }
+
+  private dashed(name: string): string {
+    return this.namespace === '' ? name : `${this.namespace}-${name}`;
   }
 
   private underscored(name: string): string {

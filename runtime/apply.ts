@@ -8,6 +8,7 @@ import { ensureCaptureSource } from '../connectors/replication/capture-source.ts
 import { indexExists } from '../projectors/elasticsearch/index-exists.ts';
 import { subjectsOf } from '../schemas/event-schema.ts';
 import { topicsOf } from '../schemas/topics.ts';
+import { applyConnectors } from './apply-connectors.ts';
 import { createProjector } from './compose.ts';
 import type { Config } from './config.ts';
 import { Connections } from './connections.ts';
@@ -20,9 +21,10 @@ const STOP_MS = 5_000;
 
 /**
  * Makes what the pipeline declares, wherever it is missing: databases and migrations, reference data, publications and
- * slots, topics, schemas with compatibility BACKWARD, indices. Deletes no data; only the offsets of a group whose index was
+ * slots, topics, connectors of Kafka Connect, schemas with compatibility BACKWARD, indices. Deletes no data; only the offsets of a group whose index was
  * lost are forgotten, before the index is made. Returns what it changed, in words, and
- * nothing the second time; what fails in the middle is made by the next run.
+ * nothing the second time; what fails in the middle is made by the next run. What is left out for want of a server goes to
+ * `onLeftOut`, every time.
  *
  * Rejects with the classified error of the server that is away.
  */
@@ -31,6 +33,7 @@ export async function applyPipeline(
   config: Config,
   logger: Logger,
   report: (change: string) => void,
+  onLeftOut: (sentence: string) => void = () => undefined,
 ): Promise<readonly string[]> {
   const connections = new Connections(pipeline, config, logger, 'millrace-apply');
   const made: string[] = [];
@@ -43,6 +46,9 @@ export async function applyPipeline(
     note(await migrateDomain({ databaseUrl: databaseUrl(config, PLATFORM), domain: PLATFORM, kind: 'platform', logger }));
     note(await applyTopics(pipeline, config, connections));
     note(await applySchemas(pipeline, config, connections));
+    const connectors = await withAdmin(connections, async (admin) => applyConnectors(pipeline, config, admin));
+    note(connectors.changes);
+    for (const sentence of connectors.leftOut) onLeftOut(sentence);
     note(await rereadLostIndices(pipeline, config, connections));
     note(await applyReadModels(pipeline, connections, logger));
     return made;
@@ -62,9 +68,13 @@ async function applyDomain(domain: DomainDefinition, config: Config, connections
 }
 
 async function applyTopics(pipeline: PipelineDefinition, config: Config, connections: Connections): Promise<readonly string[]> {
+  return withAdmin(connections, async (admin) => admin.ensureTopics(topicsOf(pipeline, config.names, config.kafka.replicationFactor)));
+}
+
+async function withAdmin<T>(connections: Connections, work: (admin: BrokerAdmin) => Promise<T>): Promise<T> {
   const admin = connections.broker().admin();
   try {
-    return await admin.ensureTopics(topicsOf(pipeline, config.names, config.kafka.replicationFactor));
+    return await work(admin);
   } finally {
     await admin.stop();
   }

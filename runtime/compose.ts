@@ -4,6 +4,8 @@ import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Names } from '../core/names.ts';
+import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
+import { createConnectorWatch } from '../connectors/debezium/connector-watch.ts';
 import { createRelay } from '../connectors/outbox/relay.ts';
 import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
@@ -11,6 +13,7 @@ import type { Projector } from '../projectors/projector.ts';
 import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
 import { repairOf } from './capture-repair.ts';
 import { createCalls } from './calls/create-calls.ts';
+import { capturerOf, capturesTables, connectRest } from './capture.ts';
 import type { Config } from './config.ts';
 import type { Connections } from './connections.ts';
 import { captureUrl } from './database-url.ts';
@@ -58,10 +61,43 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
       processorGroup(domain, surroundings),
     ]),
     ...domains(roles.relays).flatMap((domain) => {
-      const capture = relay(domain, surroundings);
-      return [maintenance(domain, capture, surroundings), walWatch(domain, surroundings), capture];
+      const { outbox, tables } = capture(domain, surroundings);
+      return [maintenance(domain, outbox, surroundings), walWatch(domain, surroundings), outbox.part, ...tables];
     }),
   ];
+}
+
+/** What captures an outbox, and what keeps its rows from being dropped; undefined while all is well. */
+interface OutboxCapture {
+  readonly part: Part;
+  readonly keptBecause: () => string | undefined;
+}
+
+/** The relay, or a watch over the connector that stands in its place; and one over the connector of whole tables. */
+function capture(domain: DomainDefinition, surroundings: Shared): { readonly outbox: OutboxCapture; readonly tables: readonly Part[] } {
+  const { config, logger } = surroundings.connections;
+  const rest = connectRest(config);
+  const watch = (connector: string, connect: ConnectRest): Part =>
+    createConnectorWatch({ connector, rest: connect, logger, clock: systemClock });
+  const tables = rest !== undefined && capturesTables(config, domain) ? [watch(config.names.tableConnector(domain.name), rest)] : [];
+  if (rest === undefined || capturerOf(config, domain.name) === 'relay') return { outbox: relayCapture(domain, surroundings), tables };
+  const connector = config.names.connector(domain.name);
+  logger.info({ 'log.logger': 'relay', domain: domain.name, connector }, 'no relay here: Debezium captures the domain');
+  const part = watch(connector, rest);
+  const keptBecause = (): string | undefined => {
+    const [health] = part.health();
+    return health?.status === 'ok' ? undefined : `the connector ${connector} does not work: ${health?.detail ?? 'unknown'}`;
+  };
+  return { outbox: { part, keptBecause }, tables };
+}
+
+function relayCapture(domain: DomainDefinition, surroundings: Shared): OutboxCapture {
+  const part = relay(domain, surroundings);
+  const keptBecause = (): string | undefined => {
+    const state = part.health()[0]?.facts?.['state'];
+    return state === 'streaming' ? undefined : `the relay of this process is ${String(state)}`;
+  };
+  return { part, keptBecause };
 }
 
 function relay(domain: DomainDefinition, { pipeline, connections, metrics, payloads }: Shared): Part {
@@ -105,7 +141,7 @@ export function slotsOf(pipeline: PipelineDefinition, names: Names): (slot: stri
 }
 
 /** The upkeep of a captured domain's database goes with its relay, that of another one with its processor. */
-function maintenance(domain: DomainDefinition, capture: Part | undefined, { connections, metrics }: Surroundings): Part {
+function maintenance(domain: DomainDefinition, capture: OutboxCapture | undefined, { connections, metrics }: Surroundings): Part {
   const { config, logger } = connections;
   return createMaintenance({
     database: connections.database(domain.name),
@@ -119,16 +155,13 @@ function maintenance(domain: DomainDefinition, capture: Part | undefined, { conn
 
 const DAY_MS = 86_400_000;
 
-function outboxCare(domain: DomainDefinition, capture: Part, config: Config): OutboxCare {
+function outboxCare(domain: DomainDefinition, capture: OutboxCapture, config: Config): OutboxCare {
   const topicDays = Math.max(0, ...domain.events.map(({ retentionMs }) => Math.ceil(retentionMs / DAY_MS)));
   return {
     slot: config.names.slot(domain.name),
     // A row outlives its record, so that a repair can compare the two.
     retentionDays: Math.max(config.retention.outboxDays, topicDays + 1),
-    keptBecause: () => {
-      const state = capture.health()[0]?.facts?.['state'];
-      return state === 'streaming' ? undefined : `the relay of this process is ${String(state)}`;
-    },
+    keptBecause: capture.keptBecause,
   };
 }
 

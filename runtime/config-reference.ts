@@ -9,7 +9,8 @@ function render(): string {
   const rows = Object.entries(SETTINGS).map(([name, { schema, text }]) => {
     const fallback = schema.safeParse(undefined);
     const shown = !fallback.success ? 'required' : fallback.data === undefined ? '' : `\`${show(fallback.data)}\``;
-    return `| \`${name}\` | ${shown} | ${text}${SECRET.test(name) ? ' May hold a secret.' : ''} |`;
+    const secret = SECRET.test(name) && !name.endsWith('_REFERENCE') ? ' May hold a secret.' : '';
+    return `| \`${name}\` | ${shown} | ${text}${secret} |`;
   });
   return `# Configuration
 

@@ -20,8 +20,20 @@ export interface Config {
     readonly repair: 'manual' | 'auto';
     readonly walBudget: { readonly bytes: number; readonly warnPercent: number; readonly criticalPercent: number };
     readonly walLookIntervalMs: number;
+    readonly by: Capturer;
+    readonly domainsBy: Readonly<Record<string, Capturer>>;
   };
   readonly retention: { readonly outboxDays: number; readonly snapshotDays: number };
+  /** Undefined: there is no Kafka Connect, and nothing that needs it. */
+  readonly connect:
+    | {
+        readonly url: string;
+        readonly auth: { readonly username: string; readonly password: string } | undefined;
+        readonly passwordReference: string;
+        readonly domainPasswordReferences: Readonly<Record<string, string>>;
+        readonly postgresAddress: string | undefined;
+      }
+    | undefined;
   readonly kafka: {
     readonly brokers: readonly string[];
     readonly ssl: boolean;
@@ -57,6 +69,9 @@ export interface Config {
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'ecs' | 'flat' };
   readonly shutdownTimeoutMs: number;
 }
+
+/** Who publishes a domain's outbox. */
+export type Capturer = 'relay' | 'debezium';
 
 /** One error that lists every fault by the name of its setting, and never shows a value. */
 export class ConfigurationError extends Error {
@@ -100,6 +115,11 @@ function setting<S extends z.ZodType>(schema: S, text: string): { readonly schem
 const POSTGRES_URL = url('postgres:', 'postgresql:');
 const HTTP_URL = url('http:', 'https:');
 const REDIS_URL = url('redis:', 'rediss:');
+const CAPTURER = z.enum(['relay', 'debezium'], 'must be one of relay, debezium');
+const PASSWORD_REFERENCE = z
+  .string()
+  .regex(/^\$\{[A-Za-z0-9_.-]+:[^{}]+\}$/, "must be a reference to one of Connect's config providers, such as ${file:/path:key}");
+const HOST_AND_PORT = z.string().regex(/^[^\s:/@]+:\d{1,5}$/, 'must be host:port');
 
 /** Every setting: what it must be, and what it is for. docs/configuration.md is made from it. */
 export const SETTINGS = {
@@ -150,6 +170,21 @@ export const SETTINGS = {
     "Days that outbox rows are kept at least, captured or not; never less than a day more than the domain's topics keep their records.",
   ),
   SNAPSHOT_RETENTION_DAYS: setting(integer(90, 1, 3_650), 'Days without an event after which the snapshot of a stream is removed.'),
+  CAPTURE: setting(
+    CAPTURER.default('relay'),
+    'Who publishes the outbox: the built-in `relay`, or `debezium` on Kafka Connect. `CAPTURE_<DOMAIN>` decides for one domain.',
+  ),
+  KAFKA_CONNECT_URL: setting(HTTP_URL.optional(), 'REST interface of Kafka Connect with Debezium; without it there are no `cdc.*` topics.'),
+  KAFKA_CONNECT_USERNAME: setting(z.string().min(1).optional(), 'User at that interface.'),
+  KAFKA_CONNECT_PASSWORD: setting(z.string().min(1).optional(), 'Password at that interface.'),
+  KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE: setting(
+    PASSWORD_REFERENCE.optional(),
+    "How Connect finds PostgreSQL's password by a config provider of its worker: `${file:/path:key}`, `${env:NAME}`, `${dir:/path:file}`. `KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE_<DOMAIN>` for a domain with a server of its own.",
+  ),
+  KAFKA_CONNECT_POSTGRES_ADDRESS: setting(
+    HOST_AND_PORT.optional(),
+    'PostgreSQL as host:port as Connect sees it, where that differs from POSTGRES_URL (containers).',
+  ),
   KAFKA_BROKERS: setting(
     z
       .string()
@@ -237,6 +272,14 @@ export const SETTINGS = {
 type Settings = { [K in keyof typeof SETTINGS]: z.output<(typeof SETTINGS)[K]['schema']> };
 type Environment = Readonly<Record<string, string | undefined>>;
 
+interface PerDomain {
+  readonly postgresUrls: Record<string, string>;
+  readonly captureUrls: Record<string, string>;
+  readonly redisUrls: Record<string, string>;
+  readonly capturers: Record<string, Capturer>;
+  readonly passwordReferences: Record<string, string>;
+}
+
 /** Which roles the process will play: only the API needs a way to check tokens. */
 export interface ConfigNeeds {
   readonly auth: boolean;
@@ -256,12 +299,16 @@ export function loadConfig(environment: Environment, needs: ConfigNeeds = { auth
         text === undefined || text === '' ? `${name} is missing` : `${name} ${parsed.error.issues[0]?.message ?? 'is not valid'}`,
       );
   }
-  const postgresUrls = domainUrls(values, 'POSTGRES_URL_', POSTGRES_URL, faults);
-  const captureUrls = domainUrls(values, 'CAPTURE_URL_', POSTGRES_URL, faults);
-  const redisUrls = domainUrls(values, 'REDIS_URL_', REDIS_URL, faults);
-  faults.push(...crossFieldFaults(settings, needs));
+  const perDomain: PerDomain = {
+    postgresUrls: domainValues(values, 'POSTGRES_URL_', POSTGRES_URL, faults),
+    captureUrls: domainValues(values, 'CAPTURE_URL_', POSTGRES_URL, faults),
+    redisUrls: domainValues(values, 'REDIS_URL_', REDIS_URL, faults),
+    capturers: domainValues(withoutSettings(values), 'CAPTURE_', CAPTURER, faults),
+    passwordReferences: domainValues(values, 'KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE_', PASSWORD_REFERENCE, faults),
+  };
+  faults.push(...crossFieldFaults(settings, needs), ...connectFaults(settings, perDomain));
   if (faults.length > 0) throw new ConfigurationError(faults);
-  return freeze(assemble(settings as unknown as Settings, { postgres: postgresUrls, capture: captureUrls, redis: redisUrls }));
+  return freeze(assemble(settings as unknown as Settings, perDomain));
 }
 
 /** The namespace alone, for what comes before there is a configuration. Empty when it is not set. */
@@ -279,12 +326,15 @@ export function printableConfig(config: Config): Record<string, unknown> {
     wireFormat: config.wireFormat,
     postgres: { host: host(config.postgres.url), ownServers: Object.keys(config.postgres.domainUrls), poolMax: config.postgres.poolMax },
     capture: {
+      by: config.capture.by,
+      domainsBy: config.capture.domainsBy,
       host: config.capture.url === undefined ? undefined : host(config.capture.url),
       ownServers: Object.keys(config.capture.domainUrls),
       repair: config.capture.repair,
       walBudget: config.capture.walBudget,
     },
     retention: config.retention,
+    connect: config.connect === undefined ? 'none' : host(config.connect.url),
     kafka: { brokers: config.kafka.brokers, ssl: config.kafka.ssl, sasl: config.kafka.sasl?.mechanism ?? 'none' },
     registry: host(config.registry.url),
     redis: host(config.redis.url),
@@ -349,18 +399,37 @@ function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds): stri
   return faults;
 }
 
-type DomainUrls = Readonly<Record<'postgres' | 'capture' | 'redis', Record<string, string>>>;
+function connectFaults(settings: Partial<Settings>, { capturers }: PerDomain): string[] {
+  const faults: string[] = [];
+  if (settings.KAFKA_CONNECT_URL === undefined) {
+    const byDebezium = settings.CAPTURE === 'debezium' ? ['CAPTURE'] : [];
+    for (const [domain, capturer] of Object.entries(capturers)) {
+      if (capturer === 'debezium') byDebezium.push(`CAPTURE_${domain.toUpperCase()}`);
+    }
+    faults.push(...byDebezium.map((name) => `KAFKA_CONNECT_URL is missing although ${name} is debezium`));
+    return faults;
+  }
+  if (settings.KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE === undefined) {
+    faults.push('KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE is missing although KAFKA_CONNECT_URL is set');
+  }
+  if ((settings.KAFKA_CONNECT_USERNAME === undefined) !== (settings.KAFKA_CONNECT_PASSWORD === undefined)) {
+    faults.push('KAFKA_CONNECT_USERNAME and KAFKA_CONNECT_PASSWORD are set both or not at all');
+  }
+  return faults;
+}
 
-function assemble(settings: Settings, urls: DomainUrls): Config {
+function assemble(settings: Settings, perDomain: PerDomain): Config {
   return {
     names: new Names(settings.MILLRACE_NAMESPACE),
     environment: settings.MILLRACE_ENVIRONMENT,
     timeZone: settings.PIPELINE_TZ,
     wireFormat: settings.WIRE_FORMAT,
-    postgres: { url: settings.POSTGRES_URL, domainUrls: urls.postgres, poolMax: settings.POSTGRES_POOL_MAX },
+    postgres: { url: settings.POSTGRES_URL, domainUrls: perDomain.postgresUrls, poolMax: settings.POSTGRES_POOL_MAX },
     capture: {
       url: settings.CAPTURE_URL,
-      domainUrls: urls.capture,
+      domainUrls: perDomain.captureUrls,
+      by: settings.CAPTURE,
+      domainsBy: perDomain.capturers,
       repair: settings.CAPTURE_REPAIR,
       walBudget: {
         bytes: settings.WAL_BUDGET_BYTES,
@@ -370,6 +439,7 @@ function assemble(settings: Settings, urls: DomainUrls): Config {
       walLookIntervalMs: settings.WAL_LOOK_INTERVAL_MS,
     },
     retention: { outboxDays: settings.OUTBOX_RETENTION_DAYS, snapshotDays: settings.SNAPSHOT_RETENTION_DAYS },
+    connect: assembleConnect(settings, perDomain),
     kafka: {
       brokers: settings.KAFKA_BROKERS,
       ssl: settings.KAFKA_SSL,
@@ -388,7 +458,7 @@ function assemble(settings: Settings, urls: DomainUrls): Config {
       username: settings.SCHEMA_REGISTRY_USERNAME,
       password: settings.SCHEMA_REGISTRY_PASSWORD,
     },
-    redis: { url: settings.REDIS_URL, domainUrls: urls.redis },
+    redis: { url: settings.REDIS_URL, domainUrls: perDomain.redisUrls },
     elasticsearch: { url: settings.ELASTICSEARCH_URL, apiKey: settings.ELASTICSEARCH_API_KEY },
     http: {
       host: settings.HTTP_HOST,
@@ -421,16 +491,33 @@ function assemble(settings: Settings, urls: DomainUrls): Config {
   };
 }
 
+function assembleConnect(settings: Settings, { passwordReferences }: PerDomain): Config['connect'] {
+  if (settings.KAFKA_CONNECT_URL === undefined) return undefined;
+  const username = settings.KAFKA_CONNECT_USERNAME;
+  return {
+    url: settings.KAFKA_CONNECT_URL,
+    auth: username === undefined ? undefined : { username, password: settings.KAFKA_CONNECT_PASSWORD ?? '' },
+    passwordReference: settings.KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE ?? '',
+    domainPasswordReferences: passwordReferences,
+    postgresAddress: settings.KAFKA_CONNECT_POSTGRES_ADDRESS,
+  };
+}
+
 /** `POSTGRES_URL_SCAN` gives the domain `scan` a server of its own. */
-function domainUrls(values: Environment, prefix: string, schema: z.ZodType<string>, faults: string[]): Record<string, string> {
-  const urls: Record<string, string> = {};
+function domainValues<T extends string>(values: Environment, prefix: string, schema: z.ZodType<T>, faults: string[]): Record<string, T> {
+  const found: Record<string, T> = {};
   for (const [name, text] of Object.entries(values)) {
     if (!name.startsWith(prefix) || name.endsWith('_FILE') || text === undefined || text === '') continue;
     const parsed = schema.safeParse(text);
-    if (parsed.success) urls[name.slice(prefix.length).toLowerCase()] = parsed.data;
+    if (parsed.success) found[name.slice(prefix.length).toLowerCase()] = parsed.data;
     else faults.push(`${name} ${parsed.error.issues[0]?.message ?? 'is not valid'}`);
   }
-  return urls;
+  return found;
+}
+
+/** `CAPTURE_SCAN` names a domain; `CAPTURE_REPAIR` and `CAPTURE_URL_SCAN` are other settings. */
+function withoutSettings(values: Environment): Environment {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !(name in SETTINGS) && !name.startsWith('CAPTURE_URL_')));
 }
 
 function withConfigFile(environment: Environment, faults: string[]): Environment {

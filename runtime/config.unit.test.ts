@@ -126,3 +126,42 @@ describe('the configuration', () => {
     expect(faultsOf({ ...complete, WAL_WARN_PERCENT: '90' })).toEqual(['WAL_WARN_PERCENT must not be above WAL_CRITICAL_PERCENT']);
   });
 });
+
+describe('capture by Debezium', () => {
+  const connect = { KAFKA_CONNECT_URL: 'http://connect:8083', KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE: '${file:/etc/s.properties:p}' };
+
+  it('is decided for all domains or for one, apart from the URLs of the capture role', () => {
+    const capture = {
+      CAPTURE: 'relay',
+      CAPTURE_SCAN: 'debezium',
+      CAPTURE_URL: 'postgres://capture@db',
+      CAPTURE_URL_SCAN: 'postgres://capture@scan',
+    };
+    const config = loadConfig({ ...complete, ...connect, ...capture });
+    expect(config.capture).toMatchObject({ by: 'relay', domainsBy: { scan: 'debezium' }, domainUrls: { scan: 'postgres://capture@scan' } });
+    expect(faultsOf({ ...complete, ...connect, CAPTURE_SCAN: 'somebody' })).toEqual(['CAPTURE_SCAN must be one of relay, debezium']);
+  });
+
+  it('needs Kafka Connect, and a password only by reference', () => {
+    expect(faultsOf({ ...complete, CAPTURE: 'debezium', CAPTURE_MY: 'debezium' })).toEqual([
+      'KAFKA_CONNECT_URL is missing although CAPTURE is debezium',
+      'KAFKA_CONNECT_URL is missing although CAPTURE_MY is debezium',
+    ]);
+    expect(faultsOf({ ...complete, KAFKA_CONNECT_URL: 'http://connect:8083', KAFKA_CONNECT_USERNAME: 'me' })).toEqual([
+      'KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE is missing although KAFKA_CONNECT_URL is set',
+      'KAFKA_CONNECT_USERNAME and KAFKA_CONNECT_PASSWORD are set both or not at all',
+    ]);
+    for (const plain of ['s3cret-value', '${s3cret-value}', 'x${file:/a:b}']) {
+      const [fault = ''] = faultsOf({ ...complete, ...connect, KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE: plain });
+      expect(fault).toMatch(/must be a reference/);
+      expect(fault).not.toContain('s3cret-value');
+    }
+  });
+
+  it('is shown without credentials', () => {
+    const credentials = { KAFKA_CONNECT_USERNAME: 'me', KAFKA_CONNECT_PASSWORD: 's3cret-value' };
+    const config = loadConfig({ ...complete, ...connect, ...credentials });
+    expect(config.connect?.auth).toEqual({ username: 'me', password: 's3cret-value' });
+    expect(JSON.stringify(printableConfig(config))).not.toContain('s3cret-value');
+  });
+});

@@ -13,13 +13,12 @@ const DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 65_536;
  * per captured domain, and the memory of the captures. Sorted by name. With three replicas a write needs two of them.
  */
 export function topicsOf(pipeline: PipelineDefinition, names: Names, replicationFactor: number): TopicDeclaration[] {
-  const config = { 'cleanup.policy': 'delete', ...(replicationFactor > 2 ? { 'min.insync.replicas': '2' } : {}) };
   const declare = (topic: string, partitions: number, retentionMs: number, bytesMax = MESSAGE_BYTES_MAX): TopicDeclaration => ({
     topic,
     partitions,
     retentionMs,
     replicationFactor,
-    config: { ...config, 'max.message.bytes': String(bytesMax) },
+    config: topicConfig(replicationFactor, bytesMax),
   });
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return [
@@ -40,9 +39,37 @@ export function topicsOf(pipeline: PipelineDefinition, names: Names, replication
     // What the captures remember of their sources: the last word on each key is kept for ever.
     {
       ...declare(names.captureSourcesTopic(), 1, -1),
-      config: { ...config, 'cleanup.policy': 'compact', 'segment.ms': '600000', 'min.cleanable.dirty.ratio': '0.05' },
+      config: {
+        ...topicConfig(replicationFactor, MESSAGE_BYTES_MAX),
+        'cleanup.policy': 'compact',
+        'segment.ms': '600000',
+        'min.cleanable.dirty.ratio': '0.05',
+      },
     },
   ].sort((a, b) => (a.topic < b.topic ? -1 : 1));
+}
+
+const TABLE_PARTITIONS = 3;
+const TABLE_RETENTION_MS = 7 * 86_400_000;
+
+/** The `cdc.*` topics of the tables that Debezium captures whole. Sorted by name. */
+export function tableTopicsOf(pipeline: PipelineDefinition, names: Names, replicationFactor: number): TopicDeclaration[] {
+  return pipeline.domains
+    .flatMap((domain) =>
+      (domain.tables ?? []).map((table) => ({
+        topic: names.tableTopic(domain.name, table.topic),
+        partitions: table.partitions ?? TABLE_PARTITIONS,
+        retentionMs: table.retentionMs ?? TABLE_RETENTION_MS,
+        replicationFactor,
+        config: topicConfig(replicationFactor, MESSAGE_BYTES_MAX),
+      })),
+    )
+    .sort((a, b) => (a.topic < b.topic ? -1 : 1));
+}
+
+function topicConfig(replicationFactor: number, bytesMax: number): Record<string, string> {
+  const replicas: Record<string, string> = replicationFactor > 2 ? { 'min.insync.replicas': '2' } : {};
+  return { 'cleanup.policy': 'delete', ...replicas, 'max.message.bytes': String(bytesMax) };
 }
 
 interface Reader {

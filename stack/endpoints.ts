@@ -14,6 +14,8 @@ export interface StackEndpoints {
   readonly connectUrl?: string;
   /** `host:port` of PostgreSQL as Kafka Connect sees it, when that differs from `postgresUrl` (containers). */
   readonly connectPostgresAddress?: string;
+  /** How a connector names PostgreSQL's password, which that Kafka Connect resolves itself: `${file:...}` or `${env:...}`. */
+  readonly connectPasswordReference?: string;
 }
 
 /** Addresses of servers that run already; such a part is checked and never started or stopped. */
@@ -29,14 +31,20 @@ export const ADDRESS_VARIABLE: Readonly<Record<Part, string>> = {
   debezium: 'KAFKA_CONNECT_URL',
 };
 
-export function endpointsFrom(addresses: Readonly<Record<Part, string>>, withConnect: boolean): StackEndpoints {
+/** Of a Kafka Connect that is given by its address: nobody but its owner knows which provider it has. */
+export const PASSWORD_REFERENCE_VARIABLE = 'KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE';
+
+export function endpointsFrom(
+  addresses: Readonly<Record<Part, string>>,
+  connect: Pick<StackEndpoints, 'connectPostgresAddress' | 'connectPasswordReference'> | undefined,
+): StackEndpoints {
   return {
     postgresUrl: addresses.postgres,
     kafkaBrokers: addresses.kafka,
     registryUrl: addresses.registry,
     redisUrl: addresses.redis,
     elasticsearchUrl: addresses.elasticsearch,
-    ...(withConnect ? { connectUrl: addresses.debezium } : {}),
+    ...(connect === undefined ? {} : { connectUrl: addresses.debezium, ...connect }),
   };
 }
 

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseFlavour } from './choose-flavour.ts';
 import { DataFolder, defaultDataFolder } from './data-folder.ts';
-import { DockerStack } from './docker/docker-stack.ts';
-import { endpointsFrom, givenByEnvironment, type GivenEndpoints, type StackEndpoints } from './endpoints.ts';
+import { CONTAINER_PASSWORD_REFERENCE, DockerStack } from './docker/docker-stack.ts';
+import { endpointsFrom, givenByEnvironment, PASSWORD_REFERENCE_VARIABLE, type GivenEndpoints, type StackEndpoints } from './endpoints.ts';
 import { withLock } from './lock.ts';
+import { passwordReference } from './native/debezium.ts';
 import { NativeStack } from './native/native-stack.ts';
 import { CORE_PARTS, type Part } from './parts.ts';
 import type { Flavour, PartStatus, Stack } from './flavour.ts';
@@ -39,17 +40,17 @@ export async function stackUp(options: StackOptions = {}): Promise<StackEndpoint
   const folder = new DataFolder(options.dataFolder ?? defaultDataFolder());
   const parts = options.parts ?? CORE_PARTS;
   const signal = options.signal ?? new AbortController().signal;
+  const given = options.given ?? givenByEnvironment(process.env);
   await folder.prepare();
   return withLock(folder.lockFile, { signal }, async () => {
     const flavour = await chooseFlavour(folder, options.flavour);
     const addresses = await stackOf(flavour, folder).up({
       parts,
-      given: options.given ?? givenByEnvironment(process.env),
+      given,
       signal,
       report: options.progress ?? ignore,
     });
-    const endpoints = endpointsFrom(addresses, parts.includes('debezium'));
-    return flavour === 'docker' ? { ...endpoints, connectPostgresAddress: 'postgres:5432' } : endpoints;
+    return endpointsFrom(addresses, parts.includes('debezium') ? connectOf(flavour, folder, given) : undefined);
   });
 }
 
@@ -71,7 +72,8 @@ export async function stackStatus(options: Pick<StackOptions, 'dataFolder'> = {}
   const parts = await stackOf(state.flavour, folder).status();
   const addresses = Object.fromEntries(parts.map(({ part, address }) => [part, address])) as Record<Part, string>;
   const withConnect = parts.some(({ part, state: is }) => part === 'debezium' && is === 'running');
-  return { flavour: state.flavour, endpoints: endpointsFrom(addresses, withConnect), parts };
+  const connect = withConnect ? connectOf(state.flavour, folder, {}) : undefined;
+  return { flavour: state.flavour, endpoints: endpointsFrom(addresses, connect), parts };
 }
 
 /** Stops the servers and deletes their data, logs and state. Other files in the folder stay. */
@@ -91,6 +93,23 @@ export async function stackReset(options: Omit<StackOptions, 'given' | 'parts'> 
     await folder.empty();
   });
   await folder.removeIfEmpty();
+}
+
+/** What a connector must know beside Connect's address; of a Connect that is given, only its owner can say. */
+function connectOf(
+  flavour: Flavour,
+  folder: DataFolder,
+  given: GivenEndpoints,
+): Pick<StackEndpoints, 'connectPostgresAddress' | 'connectPasswordReference'> {
+  if (given.debezium !== undefined) {
+    const reference = process.env[PASSWORD_REFERENCE_VARIABLE];
+    return reference === undefined ? {} : { connectPasswordReference: reference };
+  }
+  if (flavour === 'native') return { connectPasswordReference: passwordReference(folder.of('debezium')) };
+  return {
+    ...(given.postgres === undefined ? { connectPostgresAddress: 'postgres:5432' } : {}),
+    connectPasswordReference: CONTAINER_PASSWORD_REFERENCE,
+  };
 }
 
 function stackOf(flavour: Flavour, folder: DataFolder): Stack {

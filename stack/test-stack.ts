@@ -12,6 +12,8 @@ import { stackReset, stackUp } from './stack.ts';
 /** Servers for tests: on ports and data of their own, gone without a trace after `stop`. */
 export interface TestStack {
   readonly endpoints: StackEndpoints;
+  /** What is started there later is stopped and deleted with the rest. */
+  readonly dataFolder: string;
   stop(): Promise<void>;
 }
 
@@ -30,7 +32,7 @@ export async function startTestStack(signal: AbortSignal, progress: (event: Stac
   const stop = () => removeTestStack(dataFolder);
   try {
     const endpoints = await stackUp({ dataFolder, signal, progress, given: givenByEnvironment(process.env, PREFIX) });
-    return { endpoints, stop };
+    return { endpoints, dataFolder, stop };
   } catch (error) {
     await stop();
     throw error;

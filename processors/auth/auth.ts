@@ -7,4 +7,9 @@ export const auth = defineDomain({
   events: [userRegistered, userLoggedIn, userLoggedOut, permissionChanged],
   aggregates: [userAggregate],
   captured: true,
+  tables: [
+    { table: 'users', topic: 'users', keyField: 'user_id' },
+    { table: 'user_social_accounts', topic: 'social_accounts', keyField: 'user_id' },
+    { table: 'login_audits', topic: 'login_audits', keyField: 'user_id' },
+  ],
 });

@@ -10,5 +10,9 @@ export const character = defineDomain({
   aggregates: [userCharactersAggregate],
   processor: defineProcessor({ domain: 'character', reactions: [grantScanReward] }),
   captured: true,
+  tables: [
+    { table: 'characters', topic: 'characters', keyField: 'character_id' },
+    { table: 'character_ownerships', topic: 'ownerships', keyField: 'user_id' },
+  ],
   seeds: [CHARACTER_SEED],
 });

@@ -10,4 +10,5 @@ export const my = defineDomain({
   aggregates: [profileAggregate],
   processor: defineProcessor({ domain: 'my', reactions: [countAcquiredCharacter, countLostCharacter] }),
   captured: true,
+  tables: [{ table: 'users', topic: 'users', keyField: 'user_id' }],
 });

@@ -15,4 +15,5 @@ export const scan = defineDomain({
     reactions: [classifyRegisteredImage, classifyRequestedScan, markRewardGranted, compensateReward],
   }),
   captured: true,
+  tables: [{ table: 'scan_records', topic: 'records', keyField: 'user_id' }],
 });

@@ -12,6 +12,9 @@ import { runTool } from '../run-tool.ts';
 
 const REMEDY = 'Check that Docker runs and has the compose command (`docker compose version`), then start again.';
 
+/** How a connector in the container of Kafka Connect names PostgreSQL's password; docker-compose.yml gives it. */
+export const CONTAINER_PASSWORD_REFERENCE = '${env:MILLRACE_POSTGRES_PASSWORD}';
+
 /** Containers of docker-compose.yml, in a compose project of its own for each data folder. */
 export class DockerStack implements Stack {
   readonly #folder: DataFolder;

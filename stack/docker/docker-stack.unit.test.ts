@@ -55,7 +55,13 @@ test('containers start together, and the addresses are those of the published po
     password: variables['MILLRACE_POSTGRES_PASSWORD'],
     port: variables['MILLRACE_POSTGRES_PORT'],
   });
+});
+
+test('a connector in a container is told where PostgreSQL is there, and how to name its password', async () => {
+  expect(await up()).not.toHaveProperty('connectUrl');
+  const endpoints = await up(['postgres', 'debezium']);
   expect(endpoints.connectPostgresAddress).toBe('postgres:5432');
+  expect(endpoints.connectPasswordReference).toBe('${env:MILLRACE_POSTGRES_PASSWORD}');
 });
 
 test('what runs keeps its port and is said to run already', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kafkaJars, logging, properties } from './kafka.ts';
 import { homeOf, STOP_JVM, type NativePart, type PartContext, type Recipe } from './native-part.ts';
@@ -36,6 +36,7 @@ export const debezium: NativePart = {
 
   async prepare(context) {
     await mkdir(context.folder, { recursive: true });
+    await writeSecrets(context);
     const settings = join(context.folder, 'worker.properties');
     await writeFile(settings, properties(workerSettings(context)));
     return {
@@ -49,15 +50,39 @@ export const debezium: NativePart = {
   },
 };
 
+const SECRETS = 'secrets.properties';
+const PASSWORD = 'postgres.password';
+
+/** What a connector writes where the password belongs: this worker reads it from its own file, and no topic or answer holds it. */
+export function passwordReference(folder: string): string {
+  return `\${file:${join(folder, SECRETS)}:${PASSWORD}}`;
+}
+
+async function writeSecrets(context: PartContext): Promise<void> {
+  const file = join(context.folder, SECRETS);
+  const password = decodeURIComponent(new URL(context.addresses.postgres).password);
+  await writeFile(file, properties({ [PASSWORD]: password }), { mode: 0o600 });
+  // The mode counts for a new file only.
+  await chmod(file, 0o600);
+}
+
+/** A worker beside a broker that others use, too, must not meet their workers there. */
+function groupOf({ addresses, ports, kafkaClusterId }: PartContext): string {
+  const ownBroker = addresses.kafka === `127.0.0.1:${ports.kafka}`;
+  return ownBroker ? 'millrace-connect' : `millrace-connect-${kafkaClusterId.replace(/[^A-Za-z0-9]/g, '')}`;
+}
+
 function workerSettings(context: PartContext): Record<string, string | number> {
+  const group = groupOf(context);
+  const topics = group.replaceAll('millrace-connect', '_connect');
   return {
     'bootstrap.servers': context.addresses.kafka,
-    'group.id': 'millrace-connect',
+    'group.id': group,
     listeners: context.addresses.debezium,
     'rest.advertised.host.name': '127.0.0.1',
-    'config.storage.topic': '_connect_configs',
-    'offset.storage.topic': '_connect_offsets',
-    'status.storage.topic': '_connect_status',
+    'config.storage.topic': `${topics}_configs`,
+    'offset.storage.topic': `${topics}_offsets`,
+    'status.storage.topic': `${topics}_status`,
     'config.storage.replication.factor': 1,
     'offset.storage.replication.factor': 1,
     'status.storage.replication.factor': 1,
@@ -66,6 +91,9 @@ function workerSettings(context: PartContext): Record<string, string | number> {
     'offset.flush.interval.ms': 5_000,
     'key.converter': 'org.apache.kafka.connect.storage.StringConverter',
     'value.converter': 'org.apache.kafka.connect.storage.StringConverter',
+    'config.providers': 'file',
+    'config.providers.file.class': 'org.apache.kafka.common.config.provider.FileConfigProvider',
+    'config.providers.file.param.allowed.paths': context.folder,
     'plugin.path': homeOf(context, 1),
     // Scanning every class of the plugins takes the longer part of the start.
     'plugin.discovery': 'service_load',

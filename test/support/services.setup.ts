@@ -14,13 +14,14 @@ const here = globalThis as { millraceTestStack?: Shared | undefined };
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const shared = (here.millraceTestStack ??= { stack: start(), users: 0 });
   shared.users++;
-  const { endpoints } = await shared.stack;
+  const { endpoints, dataFolder } = await shared.stack;
   project.provide('services', {
     postgresUrl: endpoints.postgresUrl,
     kafkaBrokers: endpoints.kafkaBrokers,
     registryUrl: endpoints.registryUrl,
     redisUrl: endpoints.redisUrl,
     elasticsearchUrl: endpoints.elasticsearchUrl,
+    dataFolder,
   });
   return async () => {
     if (--shared.users > 0) return;

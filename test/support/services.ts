@@ -8,6 +8,8 @@ export interface TestServices {
   readonly registryUrl: string;
   readonly redisUrl: string;
   readonly elasticsearchUrl: string;
+  /** Of the run's stack: parts that few tests need are started there when one of them asks. */
+  readonly dataFolder: string;
 }
 
 declare module 'vitest' {

@@ -1,0 +1,46 @@
+import type { BrokerAdmin } from '../core/broker.ts';
+import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
+import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
+import { registerConnector } from '../connectors/debezium/register.ts';
+import { withSqlSession } from '../connectors/replication/sql-session.ts';
+import { ensureTablePublication } from '../connectors/replication/table-publication.ts';
+import { tableTopicsOf } from '../schemas/topics.ts';
+import { capturerOf, capturesTables, connectRest, outboxConnectorOf, tableConnectorOf } from './capture.ts';
+import type { Config } from './config.ts';
+import { databaseUrl } from './database-url.ts';
+
+export interface ConnectorOutcome {
+  readonly changes: readonly string[];
+  /** What was left out, in a sentence; that is no change. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * Makes what needs Kafka Connect: the topics, publications and connectors of whole tables, and the outbox connectors of the
+ * domains that Debezium captures. Topics come first, for Connect would wait for a missing one without end.
+ * Rejects with CONNECT_UNAVAILABLE, CONNECTOR_REFUSED and the errors of the servers.
+ */
+export async function applyConnectors(pipeline: PipelineDefinition, config: Config, admin: BrokerAdmin): Promise<ConnectorOutcome> {
+  const rest = connectRest(config);
+  const topics = tableTopicsOf(pipeline, config.names, config.kafka.replicationFactor);
+  if (rest === undefined) {
+    const named = topics.map(({ topic }) => topic).join(', ');
+    const leftOut = topics.length === 0 ? [] : [`cdc.* topics are left out: KAFKA_CONNECT_URL is not set, and Debezium makes ${named}`];
+    return { changes: [], leftOut };
+  }
+  const changes = [...(await admin.ensureTopics(topics))];
+  for (const domain of pipeline.domains) {
+    if (capturesTables(config, domain)) changes.push(...(await applyTables(domain, config, rest)));
+    if (domain.captured && capturerOf(config, domain.name) === 'debezium') {
+      changes.push(...(await registerConnector(rest, await outboxConnectorOf(domain, config))));
+    }
+  }
+  return { changes, leftOut: [] };
+}
+
+/** The publication comes before the slot, which Debezium makes: a slot does not see a publication that is younger than it. */
+async function applyTables(domain: DomainDefinition, config: Config, rest: ConnectRest): Promise<readonly string[]> {
+  const publication = { name: config.names.tablePublication(domain.name), schema: domain.name, tables: domain.tables ?? [] };
+  const changes = await withSqlSession(databaseUrl(config, domain.name), async (sql) => ensureTablePublication(sql, publication));
+  return [...changes, ...(await registerConnector(rest, await tableConnectorOf(domain, config)))];
+}
