@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { handoverCommand } from './handover-command.ts';
 import { slotRepairCommand } from './slot-repair-command.ts';
 import { slotStatusCommand } from './slot-status-command.ts';
 import { slotWalCommand } from './slot-wal-command.ts';
@@ -9,5 +10,6 @@ export function slotCommand(): Command {
     .description("the slots by which PostgreSQL's log is read")
     .addCommand(slotStatusCommand())
     .addCommand(slotRepairCommand())
-    .addCommand(slotWalCommand());
+    .addCommand(slotWalCommand())
+    .addCommand(handoverCommand());
 }

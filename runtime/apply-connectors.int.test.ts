@@ -6,6 +6,8 @@ import type { JsonObject } from '../core/json.ts';
 import { SILENT_LOGGER } from '../core/log.ts';
 import { utf8Text } from '../core/record.ts';
 import { captureSource } from '../connectors/outbox/relay.ts';
+import { writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
+import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import { ensureCaptureSource } from '../connectors/replication/capture-source.ts';
 import { auth } from '../processors/auth/auth.ts';
 import { scan } from '../processors/scan/scan.ts';
@@ -72,6 +74,7 @@ describe('what apply makes on Kafka Connect', () => {
     sql = new pg.Client({ connectionString: databases.url('auth') });
     await sql.connect();
     await sql.query(`INSERT INTO auth.users VALUES ('early', 'kakao', NULL, now())`);
+    await withSqlSession(databases.url('scan'), async (scanSql) => writeCaptureOwner(scanSql, 'scan', 'debezium'));
     first = (await applyConnectors(pipeline, config, admin)).changes;
     topics = await readTopics(driver, config.names.processorGroup('test'), [
       config.names.tableTopic('auth', 'users'),
@@ -143,6 +146,13 @@ describe('what apply makes on Kafka Connect', () => {
     const again = await applyConnectors(pipeline, config, admin);
     expect(again.changes).toEqual([`connector ${connector.name}: registered`]);
     await eventually(() => topics.of(config.names.tableTopic('auth', 'users')).length >= 2, { timeoutMs: 30_000 });
+  });
+
+  it('no outbox connector while the slot is the relay’s, and says what moves it', async () => {
+    await withSqlSession(databases.url('scan'), async (scanSql) => writeCaptureOwner(scanSql, 'scan', 'relay'));
+    const { changes, leftOut } = await applyConnectors(pipeline, config, admin);
+    expect(changes).toEqual([]);
+    expect(leftOut).toEqual([expect.stringContaining('millrace slot handover --domain scan --to debezium')]);
   });
 
   it('and without a Connect it says what is left out, and makes nothing', async () => {

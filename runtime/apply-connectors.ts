@@ -2,11 +2,12 @@ import type { BrokerAdmin } from '../core/broker.ts';
 import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
 import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import { registerConnector } from '../connectors/debezium/register.ts';
+import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import { ensureTablePublication } from '../connectors/replication/table-publication.ts';
 import { tableTopicsOf } from '../schemas/topics.ts';
 import { capturerOf, capturesTables, connectRest, outboxConnectorOf, tableConnectorOf } from './capture.ts';
-import type { Config } from './config.ts';
+import type { Capturer, Config } from './config.ts';
 import { databaseUrl } from './database-url.ts';
 
 export interface ConnectorOutcome {
@@ -29,13 +30,15 @@ export async function applyConnectors(pipeline: PipelineDefinition, config: Conf
     return { changes: [], leftOut };
   }
   const changes = [...(await admin.ensureTopics(topics))];
+  const leftOut: string[] = [];
   for (const domain of pipeline.domains) {
     if (capturesTables(config, domain)) changes.push(...(await applyTables(domain, config, rest)));
-    if (domain.captured && capturerOf(config, domain.name) === 'debezium') {
-      changes.push(...(await registerConnector(rest, await outboxConnectorOf(domain, config))));
-    }
+    if (!domain.captured) continue;
+    const owner = await ownerOf(domain.name, config);
+    if (owner !== capturerOf(config, domain.name)) leftOut.push(disagreement(domain.name, owner));
+    else if (owner === 'debezium') changes.push(...(await registerConnector(rest, await outboxConnectorOf(domain, config))));
   }
-  return { changes, leftOut: [] };
+  return { changes, leftOut };
 }
 
 /** The publication comes before the slot, which Debezium makes: a slot does not see a publication that is younger than it. */
@@ -43,4 +46,16 @@ async function applyTables(domain: DomainDefinition, config: Config, rest: Conne
   const publication = { name: config.names.tablePublication(domain.name), schema: domain.name, tables: domain.tables ?? [] };
   const changes = await withSqlSession(databaseUrl(config, domain.name), async (sql) => ensureTablePublication(sql, publication));
   return [...changes, ...(await registerConnector(rest, await tableConnectorOf(domain, config)))];
+}
+
+async function ownerOf(domain: string, config: Config): Promise<Capturer> {
+  return (await withSqlSession(databaseUrl(config, domain), async (sql) => readCaptureOwner(sql, domain))) ?? 'relay';
+}
+
+/** A slot changes hands by a handover, never because a setting was changed. */
+function disagreement(domain: string, owner: Capturer): string {
+  const setting = `CAPTURE_${domain.toUpperCase()}`;
+  return owner === 'relay'
+    ? `the outbox connector of ${domain} is left out: the slot is the relay's. Run \`millrace slot handover --domain ${domain} --to debezium\``
+    : `${domain} is captured by Debezium since a handover, and the configuration says relay: set ${setting}=debezium, or hand it back`;
 }

@@ -4,11 +4,15 @@ import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
 import type { Logger } from '../core/log.ts';
 import { NO_METRICS } from '../core/metrics.ts';
 import { captureSource } from '../connectors/outbox/relay.ts';
+import { writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { ensureCaptureSource } from '../connectors/replication/capture-source.ts';
+import { readSlot } from '../connectors/replication/slot.ts';
+import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import { indexExists } from '../projectors/elasticsearch/index-exists.ts';
 import { subjectsOf } from '../schemas/event-schema.ts';
 import { topicsOf } from '../schemas/topics.ts';
 import { applyConnectors } from './apply-connectors.ts';
+import { capturerOf } from './capture.ts';
 import { createProjector } from './compose.ts';
 import type { Config } from './config.ts';
 import { Connections } from './connections.ts';
@@ -62,9 +66,16 @@ async function applyDomain(domain: DomainDefinition, config: Config, connections
   const url = databaseUrl(config, domain.name);
   const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger }))];
   for (const seed of domain.seeds ?? []) changes.push(...(await seedTable(connections.database(domain.name), seed)));
-  if (domain.captured)
-    changes.push(...(await ensureCaptureSource(captureSource(domain.name, captureUrl(config, domain.name), config.names), url)));
+  if (domain.captured) changes.push(...(await applyCapture(domain.name, url, config)));
   return changes;
+}
+
+/** A new slot belongs to whom the configuration names; later only a handover moves it. */
+async function applyCapture(domain: string, url: string, config: Config): Promise<readonly string[]> {
+  const source = captureSource(domain, captureUrl(config, domain), config.names);
+  const isNew = await withSqlSession(url, async (sql) => (await readSlot(sql, source.slot)) === undefined);
+  if (isNew) await withSqlSession(url, async (sql) => writeCaptureOwner(sql, domain, capturerOf(config, domain)));
+  return ensureCaptureSource(source, url);
 }
 
 async function applyTopics(pipeline: PipelineDefinition, config: Config, connections: Connections): Promise<readonly string[]> {

@@ -6,7 +6,9 @@ import type { Metrics } from '../core/metrics.ts';
 import type { Names } from '../core/names.ts';
 import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import { createConnectorWatch } from '../connectors/debezium/connector-watch.ts';
+import { createOwnedRelay } from '../connectors/outbox/owned-relay.ts';
 import { createRelay } from '../connectors/outbox/relay.ts';
+import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
 import type { Projector } from '../projectors/projector.ts';
@@ -100,7 +102,21 @@ function relayCapture(domain: DomainDefinition, surroundings: Shared): OutboxCap
   return { part, keptBecause };
 }
 
-function relay(domain: DomainDefinition, { pipeline, connections, metrics, payloads }: Shared): Part {
+/** While the domain's database says that the slot is Debezium's, it stands by. */
+function relay(domain: DomainDefinition, surroundings: Shared): Part {
+  const { connections } = surroundings;
+  const database = connections.database(domain.name);
+  const sql = { query: async (text: string, values?: unknown[]) => ({ rows: [...(await database.query(text, values))] }) };
+  return createOwnedRelay({
+    domain: domain.name,
+    createRelay: () => streamingRelay(domain, surroundings),
+    readOwner: async () => (await readCaptureOwner(sql, domain.name)) ?? 'relay',
+    logger: connections.logger,
+    clock: systemClock,
+  });
+}
+
+function streamingRelay(domain: DomainDefinition, { pipeline, connections, metrics, payloads }: Shared): Part {
   const { config, logger } = connections;
   const repair = repairOf(domain, { pipeline, connections, metrics, encoder: payloads.encoder });
   return createRelay({

@@ -120,6 +120,19 @@ export class SourceIdentity {
     return true;
   }
 
+  /**
+   * After a handover from another capture of the same slot: where the slot stands was told by that one, and is remembered as
+   * told. To be called while nobody reads from the slot. Rejects with the gravest other difference, and changes nothing then.
+   */
+  async adopt(): Promise<void> {
+    const { remembered, facts, cluster, findings } = await this.assess();
+    const gravest = findings.find(({ code }) => code !== 'SLOT_AHEAD');
+    if (gravest !== undefined) throw findingError(gravest);
+    const known = remembered ?? firstRecord(this.options.source, facts, cluster);
+    const flushLsn = maxLsn(known.flushLsn, facts.slot?.confirmedFlushLsn ?? known.flushLsn);
+    await this.remember({ ...known, flushLsn, timeline: facts.timeline }, facts);
+  }
+
   /** The epoch that is remembered now: another one after a repair. */
   async rememberedEpoch(): Promise<number> {
     return (await this.options.memory.read(this.options.source.slot))?.epoch ?? 0;

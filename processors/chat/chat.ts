@@ -9,4 +9,8 @@ export const chat = defineDomain({
   aggregates: [conversationAggregate],
   processor: defineProcessor({ domain: 'chat', reactions: [answerMessage] }),
   captured: true,
+  tables: [
+    { table: 'conversations', topic: 'conversations', keyField: 'session_id' },
+    { table: 'messages', topic: 'messages', keyField: 'session_id' },
+  ],
 });

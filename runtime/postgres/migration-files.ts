@@ -15,7 +15,7 @@ export interface MigrationFile {
 const SHIPPED = fileURLToPath(new URL('./migrations/', import.meta.url));
 
 /** The folders that every database of a kind has, in the order in which they are applied, before the domain's own. */
-const COMMON = { domain: ['inbox', 'parking', 'event-store'], platform: ['parking'] } as const;
+const COMMON = { domain: ['inbox', 'parking', 'event-store', 'capture'], platform: ['parking'] } as const;
 
 export type DatabaseKind = keyof typeof COMMON;
 

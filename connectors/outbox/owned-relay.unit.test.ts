@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import { ClassifiedError } from '../../core/errors.ts';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
+import type { CaptureOwner } from '../replication/capture-owner.ts';
+import { createOwnedRelay, OWNER_LOOK_MS } from './owned-relay.ts';
+
+const soft = () => new AbortController().signal;
+
+function owned(first: CaptureOwner | Error) {
+  const clock = new ManualClock();
+  const history: string[] = [];
+  const database = { owner: first };
+  const slot = { error: undefined as ClassifiedError | undefined };
+  const relay = createOwnedRelay({
+    domain: 'image',
+    clock,
+    logger: SILENT_LOGGER,
+    readOwner: async () => {
+      if (database.owner instanceof Error) throw database.owner;
+      return database.owner;
+    },
+    createRelay: () => ({
+      name: 'inner',
+      start: async () => {
+        if (slot.error !== undefined) throw slot.error;
+        history.push('started');
+      },
+      stop: async () => void history.push('stopped'),
+      health: () => [{ name: 'relay.image', status: 'ok', facts: { state: 'streaming' } }],
+    }),
+  });
+  return { clock, history, database, slot, relay, state: () => relay.health()[0]?.facts?.['state'] };
+}
+
+it('reads from the slot while it is the relay’s, lets go when it is not, and begins again when it comes back', async () => {
+  const { clock, history, database, relay, state } = owned('relay');
+  await relay.start(soft());
+  expect(history).toEqual(['started']);
+  database.owner = 'debezium';
+  await clock.advance(OWNER_LOOK_MS);
+  expect(history).toEqual(['started', 'stopped']);
+  expect(state()).toBe('handed over to Debezium');
+  await clock.advance(10 * OWNER_LOOK_MS);
+  expect(history).toHaveLength(2);
+  database.owner = 'relay';
+  await clock.advance(OWNER_LOOK_MS);
+  expect(history).toEqual(['started', 'stopped', 'started']);
+  await relay.stop(soft());
+  await relay.stop(soft());
+  expect(state()).toBe('streaming');
+});
+
+it('never begins before it knows whose the slot is', async () => {
+  const { clock, history, database, relay } = owned(new Error('the database is away'));
+  await relay.start(soft());
+  await clock.advance(3 * OWNER_LOOK_MS);
+  expect(history).toEqual([]);
+  expect(relay.health()[0]).toMatchObject({ status: 'degraded' });
+  database.owner = 'debezium';
+  await clock.advance(OWNER_LOOK_MS);
+  expect(history).toEqual([]);
+  await relay.stop(soft());
+});
+
+it('goes on as it was while the owner cannot be told', async () => {
+  const { clock, history, database, relay } = owned('relay');
+  await relay.start(soft());
+  database.owner = new Error('the database is away');
+  await clock.advance(5 * OWNER_LOOK_MS);
+  expect(history).toEqual(['started']);
+  await relay.stop(soft());
+});
+
+it('refuses to start as the relay does, and says in health why it could not begin later', async () => {
+  const { clock, history, database, slot, relay } = owned('relay');
+  slot.error = new ClassifiedError('SLOT_MISSING', 'there is no slot');
+  await expect(relay.start(soft())).rejects.toMatchObject({ code: 'SLOT_MISSING' });
+  const late = owned('debezium');
+  await late.relay.start(soft());
+  late.slot.error = slot.error;
+  late.database.owner = 'relay';
+  await late.clock.advance(OWNER_LOOK_MS);
+  expect(late.relay.health()[0]).toMatchObject({ status: 'down', detail: expect.stringMatching(/SLOT_MISSING/) as string });
+  late.slot.error = undefined;
+  await late.clock.advance(OWNER_LOOK_MS);
+  expect(late.history).toEqual(['started']);
+  await late.relay.stop(soft());
+  await relay.stop(soft());
+  expect([history, database.owner, clock.monotonicMs()]).toEqual([[], 'relay', 0]);
+});

@@ -1,0 +1,24 @@
+import type { Sql } from './sql-session.ts';
+import { quoteIdentifier } from './sql-session.ts';
+
+/** Who may read from a domain's slot, by the word of the domain's own database. */
+export type CaptureOwner = 'relay' | 'debezium';
+
+/** Undefined when nobody has said: no row, or a database from before there was one. */
+export async function readCaptureOwner(sql: Sql, domain: string): Promise<CaptureOwner | undefined> {
+  const table = `${quoteIdentifier(domain)}.capture_owner`;
+  const { rows: tables } = await sql.query('SELECT to_regclass($1) IS NOT NULL AS there', [table]);
+  if (!(tables[0] as { there: boolean }).there) return undefined;
+  const { rows } = await sql.query(`SELECT owner FROM ${table}`);
+  return (rows[0] as { owner: CaptureOwner } | undefined)?.owner;
+}
+
+/** Relays that run obey within their next look (half a second). The table comes with the migrations. */
+export async function writeCaptureOwner(sql: Sql, domain: string, owner: CaptureOwner): Promise<void> {
+  await sql.query(
+    `INSERT INTO ${quoteIdentifier(domain)}.capture_owner (owner) VALUES ($1)
+     ON CONFLICT (only_row) DO UPDATE SET owner = excluded.owner, changed_at = now()
+      WHERE capture_owner.owner <> excluded.owner`,
+    [owner],
+  );
+}

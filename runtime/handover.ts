@@ -1,0 +1,233 @@
+import type { BrokerDriver } from '../core/broker.ts';
+import type { DomainDefinition } from '../core/define.ts';
+import { ClassifiedError } from '../core/errors.ts';
+import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
+import type { Connector } from '../connectors/debezium/connector.ts';
+import { stopConnector } from '../connectors/debezium/life.ts';
+import { registerConnector } from '../connectors/debezium/register.ts';
+import type { UnconfirmedRows } from '../connectors/debezium/unconfirmed.ts';
+import { countPublished, unconfirmedRows } from '../connectors/debezium/unconfirmed.ts';
+import type { SourceIdentity } from '../connectors/replication/source-identity.ts';
+import { findingError } from '../connectors/replication/source-findings.ts';
+import type { CaptureOwner } from '../connectors/replication/capture-owner.ts';
+import { readCaptureOwner, writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
+import { OWNER_LOOK_MS } from '../connectors/outbox/owned-relay.ts';
+import { readSlot } from '../connectors/replication/slot.ts';
+import type { Sql } from '../connectors/replication/sql-session.ts';
+import { withSqlSession } from '../connectors/replication/sql-session.ts';
+import { capturerOf, outboxConnectorOf } from './capture.ts';
+import type { Config } from './config.ts';
+import { captureUrl, databaseUrl } from './database-url.ts';
+import { systemClock } from './telemetry/system-clock.ts';
+
+export interface HandoverOptions {
+  readonly domain: DomainDefinition;
+  readonly to: CaptureOwner;
+  readonly config: Config;
+  readonly rest: ConnectRest;
+  readonly driver: BrokerDriver;
+  /** What the relay remembers of its source. */
+  readonly identity: Pick<SourceIdentity, 'assess' | 'adopt'>;
+  /** Each step when it begins, for a person who watches. */
+  readonly report: (step: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface HandoverOutcome {
+  readonly from: CaptureOwner;
+  readonly to: CaptureOwner;
+  /** Rows that waited in the slot when it changed hands. */
+  readonly waiting: number;
+  /** Of these, the ones that the topics held already: they are there twice now. Effects are not. */
+  readonly duplicates: number;
+  /** What is left for a person to do, in sentences. */
+  readonly remarks: readonly string[];
+}
+
+/** Every relay has looked at its owner by then, and a standby has not taken the slot meanwhile. */
+const QUIET_MS = 3 * OWNER_LOOK_MS;
+const FREE_TIMEOUT_MS = 90_000;
+const TAKEN_TIMEOUT_MS = 30_000;
+const LOOK_MS = 100;
+
+/** What a handover would do, without doing it. Rejects like the handover for what it could never do. */
+export async function planHandover(options: Omit<HandoverOptions, 'driver' | 'identity' | 'report'>): Promise<readonly string[]> {
+  const { domain, to, config, rest } = options;
+  const slot = config.names.slot(domain.name);
+  const connector = config.names.connector(domain.name);
+  const from = await ownerOf(domain.name, config);
+  const held = await assertSlot(domain.name, config);
+  const there = (await rest.config(connector)) !== undefined;
+  const first = from === to ? [`${domain.name} is ${to}'s already; the steps are repeated, which changes nothing that is done`] : [];
+  if (to === 'relay') {
+    return [
+      ...first,
+      there ? `stop the connector ${connector}, and wait until its task has ended` : `there is no connector ${connector} to stop`,
+      `wait until the slot ${slot} is free, count what is in the topics and not confirmed, and forget the connector's offsets`,
+      `give the slot to the relay: one that runs takes it within a second`,
+    ];
+  }
+  return [
+    ...first,
+    `${there ? 'update' : 'register'} the connector ${connector}, stopped and without offsets`,
+    `give the slot ${slot} to Debezium: the relay drains, confirms and lets go${held ? '' : ' (nobody holds it now)'}`,
+    'wait until the slot is free, and count what is in the topics and not confirmed',
+    'start the connector and wait until it streams from the slot',
+  ];
+}
+
+/**
+ * Moves the capture of a live domain. Nothing is lost, because the slot keeps every row that was not confirmed and both sides read from
+ * the same one; what was published and not yet confirmed comes twice, and is counted. The word of who owns the slot is in
+ * the domain's database, where relays look while they run. May be repeated and interrupted at any point: running it again,
+ * in either direction, goes on from there.
+ *
+ * Rejects with the gap's own code when events may be missing already (SLOT_RECREATED, DATABASE_RESTORED …): that is repaired
+ * first. Rejects with SLOT_MISSING, SLOT_IN_USE when the old side does not let go, CONNECT_UNAVAILABLE, CONNECTOR_REFUSED and the
+ * errors of the servers.
+ */
+export async function handOver(options: HandoverOptions): Promise<HandoverOutcome> {
+  const { domain, to, config } = options;
+  const from = await ownerOf(domain.name, config);
+  await assertSlot(domain.name, config);
+  const outcome = to === 'debezium' ? await toDebezium(options, from) : await toRelay(options, from);
+  const configured = capturerOf(config, domain.name);
+  const setting = `CAPTURE_${domain.name.toUpperCase()}=${to}`;
+  const remarks = configured === to ? [] : [`set ${setting} in the configuration: it still says ${configured}`];
+  return { from, to, ...outcome, remarks: [...outcome.remarks, ...remarks] };
+}
+
+type Outcome = Omit<HandoverOutcome, 'from' | 'to'>;
+
+async function toDebezium(options: HandoverOptions, from: CaptureOwner): Promise<Outcome> {
+  const { domain, config, rest, report } = options;
+  const connector = await outboxConnectorOf(domain, config);
+  report(`connector ${connector.name}: registering it stopped, without offsets`);
+  await registerStopped(rest, connector);
+  report('asking the relay to drain and let go of the slot');
+  await giveTo(domain.name, config, 'debezium');
+  const counted = await whenFree(options);
+  await refuseGap(options, from);
+  report(`connector ${connector.name}: starting`);
+  await rest.resume(connector.name);
+  await untilTaken(options, `the connector ${connector.name} does not take the slot: look at \`millrace connect status\``);
+  return { ...counted, remarks: [] };
+}
+
+/** Debezium would stream over a gap without a word. The relay gets its slot back, and says the same in its health. */
+async function refuseGap({ domain, config, identity }: HandoverOptions, from: CaptureOwner): Promise<void> {
+  const { findings } = await identity.assess();
+  // What Debezium told the slot in an earlier turn is beyond what the relay remembers.
+  const gravest = findings.find(({ code }) => from === 'relay' || code !== 'SLOT_AHEAD');
+  if (gravest === undefined) return;
+  await giveTo(domain.name, config, from);
+  throw findingError(gravest);
+}
+
+async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Outcome> {
+  const { domain, config, rest, report } = options;
+  const name = config.names.connector(domain.name);
+  if ((await rest.config(name)) !== undefined) {
+    report(`connector ${name}: stopping`);
+    await stopConnector(rest, name, systemClock);
+  }
+  // A relay that has the slot already, from a handover that was cut off, is where it should be.
+  const counted = from === 'relay' && (await isHeld(domain.name, config)) ? { waiting: 0, duplicates: 0 } : await whenFree(options);
+  if (from === 'debezium') await options.identity.adopt();
+  if ((await rest.config(name)) !== undefined) await rest.forgetOffsets(name);
+  report('giving the slot to the relay');
+  await giveTo(domain.name, config, 'relay');
+  const remark = `no relay took the slot within ${TAKEN_TIMEOUT_MS / 1_000} s: start one with \`millrace run relay:${domain.name}\`; events wait in the slot`;
+  try {
+    await untilTaken(options, remark);
+  } catch (error) {
+    if (error instanceof ClassifiedError && error.message === remark) return { ...counted, remarks: [remark] };
+    throw error;
+  }
+  return { ...counted, remarks: [] };
+}
+
+async function registerStopped(rest: ConnectRest, connector: Connector): Promise<void> {
+  await rest.createStopped(connector.name, connector.config);
+  await stopConnector(rest, connector.name, systemClock);
+  await registerConnector(rest, connector);
+  // Where the slot stands is where Debezium begins.
+  await rest.forgetOffsets(connector.name);
+}
+
+/** Waits until nobody has held the slot for a while, and counts what the next reader will publish a second time. */
+async function whenFree(options: HandoverOptions): Promise<Pick<HandoverOutcome, 'waiting' | 'duplicates'>> {
+  const { domain, config, driver, report, signal } = options;
+  const deadline = systemClock.monotonicMs() + FREE_TIMEOUT_MS;
+  let freeSince: number | undefined;
+  for (;;) {
+    signal?.throwIfAborted();
+    const now = systemClock.monotonicMs();
+    if (await isHeld(domain.name, config)) freeSince = undefined;
+    else freeSince ??= now;
+    if (freeSince !== undefined && now - freeSince >= QUIET_MS) break;
+    if (now > deadline) throw new ClassifiedError('SLOT_IN_USE', `the slot is not let go: ${await holderOf(domain.name, config)}`);
+    await systemClock.sleep(LOOK_MS, signal);
+  }
+  report('the slot is free: counting what is in the topics and not confirmed');
+  const rows = await onLog(domain.name, config, async (sql) =>
+    unconfirmedRows(sql, config.names.slot(domain.name), config.names.publication(domain.name)),
+  );
+  if (!rows.all) report(`more rows wait than are counted: duplicates are those of the first ${rows.ids.length}`);
+  return { waiting: rows.ids.length, duplicates: await duplicatesAmong(rows, domain, config, driver) };
+}
+
+async function duplicatesAmong({ ids }: UnconfirmedRows, domain: DomainDefinition, config: Config, driver: BrokerDriver): Promise<number> {
+  const { names } = config;
+  const topics = [...domain.events.map(({ route }) => names.eventTopic(route)), names.captureDeadLetterTopic(domain.name)];
+  const reader = driver.logReader();
+  try {
+    return await countPublished(reader, topics, new Set(ids));
+  } finally {
+    await reader.stop();
+  }
+}
+
+async function untilTaken({ domain, config, signal }: HandoverOptions, otherwise: string): Promise<void> {
+  const deadline = systemClock.monotonicMs() + TAKEN_TIMEOUT_MS;
+  while (!(await isHeld(domain.name, config))) {
+    if (systemClock.monotonicMs() > deadline) throw new ClassifiedError('CONNECT_UNAVAILABLE', otherwise);
+    await systemClock.sleep(LOOK_MS, signal);
+  }
+}
+
+async function ownerOf(domain: string, config: Config): Promise<CaptureOwner> {
+  return (await withSqlSession(databaseUrl(config, domain), async (sql) => readCaptureOwner(sql, domain))) ?? 'relay';
+}
+
+async function giveTo(domain: string, config: Config, owner: CaptureOwner): Promise<void> {
+  await withSqlSession(databaseUrl(config, domain), async (sql) => writeCaptureOwner(sql, domain, owner));
+}
+
+async function onLog<T>(domain: string, config: Config, work: (sql: Sql) => Promise<T>): Promise<T> {
+  return withSqlSession(captureUrl(config, domain), work);
+}
+
+async function isHeld(domain: string, config: Config): Promise<boolean> {
+  return onLog(domain, config, async (sql) => (await readSlot(sql, config.names.slot(domain)))?.active === true);
+}
+
+/** True when somebody reads from it. */
+async function assertSlot(domain: string, config: Config): Promise<boolean> {
+  const slot = await onLog(domain, config, async (sql) => readSlot(sql, config.names.slot(domain)));
+  if (slot === undefined) throw new ClassifiedError('SLOT_MISSING', `there is no slot ${config.names.slot(domain)}`);
+  return slot.active;
+}
+
+async function holderOf(domain: string, config: Config): Promise<string> {
+  const { rows } = await onLog(domain, config, async (sql) =>
+    sql.query(
+      `SELECT a.application_name AS name, host(a.client_addr) AS address, a.pid FROM pg_replication_slots s
+         JOIN pg_stat_activity a ON a.pid = s.active_pid WHERE s.slot_name = $1`,
+      [config.names.slot(domain)],
+    ),
+  );
+  const holder = rows[0] as { name: string; address: string | null; pid: number } | undefined;
+  if (holder === undefined) return 'it comes and goes';
+  return `${holder.name} at ${holder.address ?? 'the socket'} (server process ${holder.pid}) holds it. Stop that process, then run this again`;
+}

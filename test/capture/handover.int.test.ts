@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeConnector } from '../../connectors/debezium/life.ts';
+import { captureSource } from '../../connectors/outbox/relay.ts';
+import { dropCaptureSource, ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
+import type { SourceIdentity } from '../../connectors/replication/source-identity.ts';
+import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
+import type { DomainDefinition } from '../../core/define.ts';
+import type { HealthSource, Service } from '../../core/lifecycle.ts';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
+import { headerText } from '../../core/record.ts';
+import { image } from '../../processors/image/image.ts';
+import { composeRoles } from '../../runtime/compose.ts';
+import type { Config } from '../../runtime/config.ts';
+import { loadConfig } from '../../runtime/config.ts';
+import { Connections } from '../../runtime/connections.ts';
+import type { HandoverOutcome } from '../../runtime/handover.ts';
+import { handOver, planHandover } from '../../runtime/handover.ts';
+import { createSourceIdentity } from '../../runtime/source-identity.ts';
+import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
+import { Lifecycle } from '../../runtime/lifecycle.ts';
+import { migrateDomain } from '../../runtime/postgres/migrate.ts';
+import { topicsOf } from '../../schemas/topics.ts';
+import { eventually } from '../support/eventually.ts';
+import type { KafkaConnect } from '../support/kafka-connect.ts';
+import { kafkaConnect } from '../support/kafka-connect.ts';
+import { services } from '../support/services.ts';
+import { systemClock } from '../support/system-clock.ts';
+import type { TemporaryDatabases } from '../support/temporary-databases.ts';
+import { temporaryDatabases } from '../support/temporary-databases.ts';
+import type { TopicRecords } from '../support/topic-records.ts';
+import { readTopics } from '../support/topic-records.ts';
+
+const { name, events, aggregates, captured } = image;
+const domain: DomainDefinition = { name, events, aggregates, captured };
+const pipeline = { domains: [domain], projections: [] };
+
+/** One domain, its relay in this process, Debezium beside it, and a writer that never stops. */
+describe('a handover of a live domain', () => {
+  let databases: TemporaryDatabases;
+  let connect: KafkaConnect;
+  let config: Config;
+  let driver: BrokerDriver;
+  let admin: BrokerAdmin;
+  let lifecycle: Lifecycle;
+  let tools: Lifecycle;
+  let identity: SourceIdentity;
+  let relay: HealthSource;
+  let records: TopicRecords;
+  let client: pg.Client;
+  let writing: Promise<void>;
+  const stopped = new AbortController();
+  const committed = new Map<string, string[]>();
+  const outcomes: HandoverOutcome[] = [];
+
+  const written = (): number => [...committed.values()].reduce((sum, ids) => sum + ids.length, 0);
+  const idOf = (record: TopicRecords['records'][number]): string => headerText(record.headers, 'id') ?? '';
+  const seen = (): Set<string> => new Set(records.records.map(idOf));
+  const arrived = async (ids: readonly string[]): Promise<void> => {
+    const all = (): boolean => {
+      const there = seen();
+      return ids.every((id) => there.has(id));
+    };
+    await eventually(all, { timeoutMs: 60_000, everyMs: 100 });
+  };
+  const handingOver = async (to: 'relay' | 'debezium', report: (step: string) => void = () => undefined, signal?: AbortSignal) => {
+    const outcome = await handOver({
+      domain,
+      to,
+      config,
+      rest: connect.rest,
+      driver,
+      identity,
+      report,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    outcomes.push(outcome);
+    return outcome;
+  };
+  /** Rows that are written from now on arrive. */
+  const flows = async (): Promise<void> => {
+    const all = [...committed.values()].flat();
+    await eventually(() => written() > all.length + 20, { timeoutMs: 30_000 });
+    const upToNow = [...committed.values()].flat();
+    await arrived(upToNow);
+  };
+
+  beforeAll(async () => {
+    connect = await kafkaConnect();
+    databases = temporaryDatabases('hand');
+    config = loadConfig({
+      MILLRACE_NAMESPACE: databases.namespace,
+      POSTGRES_URL: services().postgresUrl,
+      KAFKA_BROKERS: services().kafkaBrokers,
+      SCHEMA_REGISTRY_URL: services().registryUrl,
+      REDIS_URL: services().redisUrl,
+      ELASTICSEARCH_URL: services().elasticsearchUrl,
+      WIRE_FORMAT: 'json',
+      KAFKA_CONNECT_URL: connect.url,
+      KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE: connect.passwordReference,
+    });
+    driver = createKafkaJsDriver({ brokers: config.kafka.brokers, clientId: 'test-handover', logger: SILENT_LOGGER });
+    admin = driver.admin();
+    await migrateDomain({ databaseUrl: databases.url(name), domain: name, logger: SILENT_LOGGER });
+    await ensureCaptureSource(captureSource(name, databases.url(name), config.names));
+    await admin.ensureTopics(topicsOf(pipeline, config.names, 1));
+    const connections = new Connections(pipeline, config, SILENT_LOGGER, 'test-handover');
+    const roles = { api: false, relays: [name], processors: [], projectors: [] };
+    const parts = composeRoles(roles, { pipeline, connections, metrics: NO_METRICS, onFatal: () => undefined });
+    relay = parts.find((part): part is Service & HealthSource => part.name === `relay.${name}`)!;
+    lifecycle = new Lifecycle([...connections.services(), ...parts], SILENT_LOGGER);
+    await lifecycle.start(new AbortController().signal);
+    // The handover is another process.
+    const others = new Connections(pipeline, config, SILENT_LOGGER, 'test-handover-command');
+    identity = createSourceIdentity(domain, others);
+    tools = new Lifecycle(others.services(), SILENT_LOGGER);
+    await tools.start(new AbortController().signal);
+    records = await readTopics(driver, config.names.processorGroup('test'), [config.names.eventTopic('image.registered')]);
+    client = new pg.Client({ connectionString: databases.url(name) });
+    await client.connect();
+    writing = write();
+  }, 240_000);
+
+  afterAll(async () => {
+    stopped.abort();
+    await writing;
+    await lifecycle.stop(10_000);
+    await tools.stop(10_000);
+    await removeConnector(connect.rest, config.names.connector(name), systemClock);
+    await records.stop();
+    await client.end();
+    await dropCaptureSource(captureSource(name, databases.url(name), config.names), systemClock);
+    await admin.deleteTopics((await admin.listTopics()).filter((topic) => topic.startsWith(databases.namespace)));
+    await admin.stop();
+    await databases.dropAll();
+  }, 120_000);
+
+  async function write(): Promise<void> {
+    for (let round = 0; !stopped.signal.aborted; round += 1) {
+      await client.query('BEGIN');
+      const ids: [string, string][] = [];
+      for (let row = 0; row <= round % 3; row += 1) {
+        const key = `user-${(round + row) % 5}`;
+        const id = randomUUID();
+        ids.push([key, id]);
+        await client.query(
+          `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id) VALUES ($1, 'image', $2, 'ImageRegistered', '{}', 't')`,
+          [id, key],
+        );
+      }
+      await client.query('COMMIT');
+      for (const [key, id] of ids) committed.set(key, [...(committed.get(key) ?? []), id]);
+      await after(5);
+    }
+  }
+
+  it('is only told, not done, by a dry run', async () => {
+    const steps = await planHandover({ domain, to: 'debezium', config, rest: connect.rest });
+    expect(steps.join('\n')).toContain(config.names.connector(name));
+    expect(await connect.rest.config(config.names.connector(name))).toBeUndefined();
+    expect(relay.health()[0]).toMatchObject({ status: 'ok', facts: { state: 'streaming' } });
+    await flows();
+  });
+
+  it('that is cut off leaves the events in the slot, and goes on when it is run again', async () => {
+    const cut = new AbortController();
+    const cutOff = (step: string): void => {
+      if (step.startsWith('asking the relay')) cut.abort(new Error('cut off'));
+    };
+    await expect(handingOver('debezium', cutOff, cut.signal)).rejects.toThrow('cut off');
+    await eventually(() => relay.health()[0]?.facts?.['state'] === 'handed over to Debezium');
+    await handingOver('debezium');
+    expect((await connect.rest.status(config.names.connector(name)))?.tasks).toMatchObject([{ state: 'RUNNING' }]);
+    await flows();
+    expect(relay.health()[0]?.facts?.['state']).toBe('handed over to Debezium');
+  });
+
+  it('back to the relay goes on without a restart of its process, and says what is to be set', async () => {
+    const { from, waiting, duplicates, remarks } = await handingOver('relay');
+    expect(from).toBe('debezium');
+    expect(duplicates).toBeLessThanOrEqual(waiting);
+    expect(remarks).toEqual([]);
+    await eventually(() => relay.health()[0]?.facts?.['state'] === 'streaming');
+    await flows();
+    const { remarks: again } = await handingOver('debezium');
+    expect(again).toEqual(['set CAPTURE_IMAGE=debezium in the configuration: it still says relay']);
+    await flows();
+    await handingOver('relay');
+    await flows();
+  });
+
+  it('loses nothing, keeps the order per key, and counts every duplicate', async () => {
+    stopped.abort();
+    await writing;
+    const all = [...committed.values()].flat();
+    await arrived(all);
+    expect(seen()).toEqual(new Set(all));
+    const first = new Map<string, string[]>();
+    const known = new Set<string>();
+    for (const record of records.records) {
+      const id = idOf(record);
+      if (known.has(id)) continue;
+      known.add(id);
+      const key = Buffer.from(record.key!).toString('utf8');
+      first.set(key, [...(first.get(key) ?? []), id]);
+    }
+    for (const [key, ids] of committed) expect(first.get(key)).toEqual(ids);
+    expect(outcomes.map(({ to }) => to)).toEqual(['debezium', 'relay', 'debezium', 'relay']);
+    // What Debezium had published and not confirmed when it was stopped.
+    expect(records.records.length).toBeGreaterThan(known.size);
+    expect(records.records.length - known.size).toBe(outcomes.reduce((sum, { duplicates }) => sum + duplicates, 0));
+  });
+});
