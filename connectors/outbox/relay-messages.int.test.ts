@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ClassifiedError } from '../../core/errors.ts';
 import { parseLsn } from '../../core/lsn.ts';
 import { headerText, utf8Text } from '../../core/record.ts';
 import type { CaptureDatabase } from '../../test/support/capture-database.ts';
@@ -107,6 +108,33 @@ describe('logical messages as an outbox without a table', () => {
     expect([headerText(first!.headers, 'stream_id'), headerText(first!.headers, 'version')]).toEqual([ids[0], '1']);
     expect([headerText(second!.headers, 'stream_id'), headerText(second!.headers, 'version')]).toEqual(['stream-}', '7']);
     expect(Math.abs(Date.parse(headerText(first!.headers, 'occurred_at')!) - Date.now())).toBeLessThan(3_600_000);
+  });
+
+  it('that stand alone are flushed up to their end, where the next commit may begin: it comes again after a crash', async () => {
+    const other = await database.connect();
+    const id = randomUUID();
+    await other.query('BEGIN');
+    await database.insert({ id }, other);
+    relay.producer.hang();
+    const { rows } = await database.sql.query<{ lsn: string }>(
+      `SELECT pg_logical_emit_message(false, 'millrace.outbox', $1::text)::text AS lsn`,
+      [content(randomUUID())],
+    );
+    await other.query('COMMIT');
+    await eventually(() => relay.producer.sends >= 2);
+    relay.producer.failWith(([record]) =>
+      record?.topic.endsWith('.dlt') === true ? undefined : new ClassifiedError('KAFKA_UNAVAILABLE', 'test'),
+    );
+    relay.producer.release();
+    const end = parseLsn(rows[0]!.lsn);
+    await eventually(async () => parseLsn(await database.confirmedFlushLsn()) >= end);
+    await relay.stop(AbortSignal.abort());
+    expect(relay.statuses.at(-1)!.flushLsn).toBe(end);
+    expect(relay.producer.acknowledged).toHaveLength(1);
+    relay = relayUnderTest(database);
+    await relay.start(never);
+    await eventually(() => relay.producer.acknowledged.length > 0);
+    expect(relay.producer.acknowledgedIds()).toEqual([id]);
   });
 
   it('that cannot be published are kept as dead letters, and none of them holds the slot', async () => {

@@ -76,13 +76,13 @@ class Model {
         this.ledger.received();
         return;
       case 'message': {
-        // Non-transactional: alone between transactions, sent again unless the confirmed position is behind its start.
+        // Non-transactional: alone between transactions, named by its end, sent again by its start. A commit may start at its end.
         if (this.open !== undefined) return;
         const start = lsn(this.wal + BigInt(step.gap));
         this.wal = lsn(start + 64n);
         const handle = fresh();
-        this.transactions.push({ commitStart: start, end: lsn(start + 1n), events: [{ durable: false }], handle });
-        this.ledger.receivedAlone(handle, start);
+        this.transactions.push({ commitStart: start, end: this.wal, events: [{ durable: false }], handle });
+        this.ledger.receivedAlone(handle, this.wal);
         return;
       }
       case 'commit': {

@@ -1,5 +1,5 @@
 import type { Lsn } from '../../core/lsn.ts';
-import { LSN_ZERO, lsn } from '../../core/lsn.ts';
+import { LSN_ZERO } from '../../core/lsn.ts';
 
 /** One source transaction as the ledger keeps it: given by `begin`'s caller, and given back with each acknowledgement. Only the ledger writes it. */
 export interface LedgerTransaction {
@@ -19,9 +19,9 @@ export interface LedgerTransaction {
  *   keepalive inside a transaction can already name that transaction's own commit.
  * - A transaction without events takes its place in the order like any other. It is never acknowledged ahead of an
  *   earlier one that is still in flight.
- * - A non-transactional message stands alone in the log, between transactions; the server names the start of its record, and
- *   sends it again unless the confirmed position lies behind that start. So its end is one more than its start: no commit
- *   record can start there.
+ * - A non-transactional message stands alone in the log, between transactions. The server names the **end** of its record
+ *   (what `pg_logical_emit_message` returns), and sends it again if the record's start lies at or behind the confirmed position:
+ *   so that end is what may be flushed, and not one byte more, as with a commit.
  *
  * Source of the restart rule: `SnapBuildXactNeedsSkip` in PostgreSQL's snapbuild.c.
  *
@@ -52,13 +52,13 @@ export class AckLedger {
 
   /**
    * A non-transactional message was received: an event for itself.
-   * @param messageLsn the start of its record.
+   * @param messageLsn the end of its record, as the server names it.
    * @throws RangeError when a transaction is open, or when positions do not ascend.
    */
   receivedAlone(message: LedgerTransaction, messageLsn: Lsn): void {
     this.begin(message);
     this.received();
-    this.commit(lsn(messageLsn + 1n));
+    this.commit(messageLsn);
   }
 
   /**

@@ -91,13 +91,13 @@ describe('the ack ledger', () => {
     expect(ledger.flushLsn).toBe(100_000n);
   });
 
-  it('flushes one byte behind the start of a message that stands alone, so that it does not come again', () => {
+  it('flushes the end of a message that stands alone, which is its position, and not one byte more', () => {
     const ledger = new AckLedger();
     const message = fresh();
     ledger.receivedAlone(message, lsn(100n));
     expect(ledger.keepalive(lsn(500n))).toBe(false);
     expect(ledger.acknowledge(message)).toBe(true);
-    expect(ledger.flushLsn).toBe(101n);
+    expect(ledger.flushLsn).toBe(100n);
   });
 
   it('makes a message that stands alone wait for the transaction before it, and that one not for the message', () => {
@@ -106,10 +106,10 @@ describe('the ack ledger', () => {
     ledger.received();
     ledger.commit(lsn(100n));
     const message = fresh();
-    ledger.receivedAlone(message, lsn(100n));
+    ledger.receivedAlone(message, lsn(164n));
     expect(ledger.acknowledge(message)).toBe(false);
     expect(ledger.acknowledge(first)).toBe(true);
-    expect(ledger.flushLsn).toBe(101n);
+    expect(ledger.flushLsn).toBe(164n);
     begun(ledger);
     expect(() => ledger.receivedAlone(fresh(), lsn(200n))).toThrow(RangeError);
   });
