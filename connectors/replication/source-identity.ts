@@ -47,7 +47,7 @@ export interface Assessment {
 }
 
 /**
- * Knows whether the source is still the one that was captured, and remembers how far it was (ADR 0009).
+ * Knows whether the source is still the one that was captured, and remembers how far it was (ADR 0010).
  *
  * The order of writes is its whole point: a position is written to the memory before it is told to the slot. So the slot
  * stands at or below what is remembered, whenever the process dies; and whatever stands beyond was not moved by us.

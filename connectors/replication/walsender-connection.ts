@@ -53,7 +53,7 @@ export type OpenWalSender = (target: WalSenderTarget, handlers: WalSenderHandler
 /**
  * The one place that knows `pg-logical-replication`. It serves as connection (authentication, TLS), START_REPLICATION and
  * life. The data of the stream goes past it and past the driver: the socket reads into one large buffer, and messages are cut
- * from it where they lie (docs/adr/0010). Its own acknowledging is off in every form, because each of them loses
+ * from it where they lie (docs/adr/0011). Its own acknowledging is off in every form, because each of them loses
  * events: `acknowledge()` and the automatic mode report one byte too much, and its timer reports what was received as if it were
  * durable. Status messages are written here.
  */

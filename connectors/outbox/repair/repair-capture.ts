@@ -65,7 +65,7 @@ const PUBLISHER_SETTINGS: PublisherSettings = {
 };
 
 /**
- * Closes the gap of one domain (ADR 0010): publication, then slot, then what the outbox holds and the topics lack, published
+ * Closes the gap of one domain (ADR 0012): publication, then slot, then what the outbox holds and the topics lack, published
  * in order under the same event ids; then, as the last step, the memory of a new epoch, by which a relay that stands in the gap
  * goes on. Until that step every start finds the gap again, so that it may be cut off anywhere and run once more.
  *
