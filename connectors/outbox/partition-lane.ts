@@ -1,10 +1,11 @@
 import { setImmediate as yieldToInput } from 'node:timers/promises';
 import type { Clock } from '../../core/clock.ts';
-import { ClassifiedError } from '../../core/errors.ts';
+import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { BatchProducer, RecordBatch } from '../../core/record-batch.ts';
+import { aborted } from '../replication/aborted.ts';
 import type { SourceTransaction } from '../replication/stream-session.ts';
-import type { LaidOutRecord, RecordTail } from './batch-records.ts';
+import type { RecordTail } from './batch-records.ts';
 import { readTail } from './batch-records.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { withoutPayload } from './dead-letter.ts';
@@ -40,8 +41,11 @@ export interface Road {
     heldBytes: number,
     error: ClassifiedError,
   ): Promise<void>;
-  /** The topic has no such partition any more: brings each record to where its key belongs now. */
-  onAstray(lane: PartitionLane, batch: LaneBatch): Promise<void>;
+  /**
+   * The topic lost partitions: rows of one key would go to two of them, the later one first. Everything that is not
+   * acknowledged has to come again, in a new turn.
+   */
+  onAstray(error: ClassifiedError): void;
 }
 
 /** A little more than a record takes beside its tail. */
@@ -62,6 +66,7 @@ export class PartitionLane {
   private running = false;
   private announced = false;
   private since: number | undefined;
+  private failed: ClassifiedError | undefined;
 
   constructor(road: Road, topic: string, partition: number, isForLetters: boolean) {
     this.road = road;
@@ -73,6 +78,11 @@ export class PartitionLane {
   /** Monotonic milliseconds since when Kafka owes an acknowledgement; undefined when it owes none. */
   get sendingSinceMs(): number | undefined {
     return this.since;
+  }
+
+  /** Why nothing more is sent until the next turn; undefined while all is well. */
+  get haltedBy(): ClassifiedError | undefined {
+    return this.failed;
   }
 
   /** Begins a record for an event; returns where in `buffer` its tail of exactly so many bytes is to be written at once. */
@@ -94,11 +104,6 @@ export class PartitionLane {
     return this.open.builder.buffer;
   }
 
-  /** Takes over a record as it lies in another batch. */
-  move(bytes: Buffer, record: LaidOutRecord, transaction: SourceTransaction, heldBytes: number): void {
-    this.batchFor(record.tailEnd - record.tailStart).move(bytes, record, transaction, heldBytes);
-  }
-
   addLetter(letter: RecordTail, transaction: SourceTransaction, heldBytes: number, note: LetterNote): void {
     const at = this.begin(this.road.clock.nowMs(), tailBytes(letter), transaction, heldBytes);
     writeTail(this.buffer, at, letter);
@@ -117,6 +122,7 @@ export class PartitionLane {
     if (this.open !== undefined) this.drop(this.open);
     this.full = [];
     this.open = undefined;
+    this.announced = false;
   }
 
   private batchFor(bytes: number): LaneBatch {
@@ -139,14 +145,32 @@ export class PartitionLane {
 
   private async run(): Promise<void> {
     this.running = true;
-    try {
-      for (let batch = this.next(); batch !== undefined; batch = this.next()) await this.deliver(batch);
-    } catch (thrown) {
-      // Nothing that is expected ends here. Standing still and saying so loses nothing; going on would.
-      this.road.logger.error({ topic: this.topic, partition: this.partition }, 'a batch could not be published', thrown);
-      return;
+    for (let batch = this.next(); batch !== undefined; batch = this.next()) {
+      try {
+        await this.deliver(batch);
+      } catch (thrown) {
+        // What follows must not overtake it: nothing more is sent until its rows come again, in a new turn.
+        if (!this.isOver(batch)) await this.halt(thrown);
+        for (const note of batch.notes) note.onSettled();
+      }
     }
     this.running = false;
+  }
+
+  /** Resolves when the turn ends. */
+  private async halt(thrown: unknown): Promise<void> {
+    const { road, topic, partition } = this;
+    const turn = road.turnSignal();
+    if (thrown instanceof Astray) {
+      const message = `the topic ${topic} has no partition ${partition} any more; what is not acknowledged is placed anew`;
+      road.onAstray(new ClassifiedError('CONFIGURATION_INVALID', message));
+    } else {
+      // Nothing that is expected ends here. Standing still and saying so loses nothing; going on would.
+      this.failed = classified(thrown, 'UNCLASSIFIED', `a batch for partition ${partition} of ${topic} could not be published`);
+      road.logger.error({ topic, partition }, 'a batch could not be published; its partition stands still', thrown);
+    }
+    await aborted(turn);
+    this.failed = undefined;
   }
 
   private next(): LaneBatch | undefined {
@@ -163,15 +187,8 @@ export class PartitionLane {
     try {
       await this.append(batch);
     } catch (thrown) {
-      if (this.isOver(batch)) {
-        // Its memory is not used again: nobody knows what an attempt that failed still holds.
-        for (const note of batch.notes) note.onSettled();
-        return;
-      }
-      if (thrown instanceof Astray) {
-        await road.onAstray(this, batch);
-        return;
-      }
+      // Its memory is not used again: nobody knows what an attempt that failed still holds.
+      if (this.isOver(batch) || thrown instanceof Astray) throw thrown;
       if (!(thrown instanceof ClassifiedError) || thrown.disposition !== 'dead-letter') throw thrown;
       await this.isolate(batch, thrown);
       return;
@@ -186,10 +203,11 @@ export class PartitionLane {
   private async append(batch: LaneBatch): Promise<void> {
     const { road } = this;
     const sealed = batch.seal();
+    const turn = road.turnSignal();
     if (road.failpoint !== undefined) await this.stopAtSeal(batch, road.failpoint);
     this.since = road.clock.monotonicMs();
     try {
-      await road.patience.until(() => this.appendOnce(sealed, this.isLastResort(batch)), road.turnSignal());
+      await road.patience.until(() => this.appendOnce(sealed, this.isLastResort(batch)), turn);
     } finally {
       this.since = undefined;
     }

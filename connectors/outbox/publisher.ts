@@ -41,6 +41,8 @@ export interface PublisherOptions {
   readonly settings: PublisherSettings;
   /** Ends when nothing is to be sent any more. */
   readonly lifetime: AbortSignal;
+  /** A topic lost partitions: `reset`, and let everything that is not acknowledged come again. */
+  readonly onAstray: (error: ClassifiedError) => void;
   /** One row of each acknowledged batch of rows, the last one. */
   readonly onPublished?: (row: PublishedRow) => void;
 }
@@ -110,7 +112,7 @@ export class Publisher {
       onFilled: (lane) => this.filled.push(lane),
       onAcknowledged: (lane, batch) => this.acknowledged(lane, batch),
       onRefused: (lane, record, transaction, heldBytes, error) => this.refused(lane, record, transaction, heldBytes, error),
-      onAstray: (lane, batch) => this.bringBack(lane, batch),
+      onAstray: options.onAstray,
     };
     const lanesOf = (topic: string, isForLetters = false): TopicLanes => {
       const lanes = new TopicLanes(this.road, topic, isForLetters);
@@ -146,7 +148,10 @@ export class Publisher {
     this.turnSignal = AbortSignal.any([this.turnEnd.signal, this.options.lifetime]);
     this.waiting.clear();
     this.pending = 0;
-    for (const topic of this.allTopics) for (const lane of topic.all) lane.forget();
+    clearTimeout(this.lingering);
+    this.lingering = undefined;
+    this.filled = [];
+    for (const topic of this.allTopics) topic.forget();
     this.settleEmpty();
   }
 
@@ -159,6 +164,12 @@ export class Publisher {
   /** What is being waited for; undefined while all is well. */
   get waitingFor(): ClassifiedError | undefined {
     return this.patience.waitingFor;
+  }
+
+  /** Why a partition stands still until the next `reset`; undefined while none does. */
+  get haltedBy(): ClassifiedError | undefined {
+    for (const topic of this.allTopics) for (const { haltedBy } of topic.all) if (haltedBy !== undefined) return haltedBy;
+    return undefined;
   }
 
   /** Monotonic milliseconds since when Kafka owes an acknowledgement; undefined when it owes none. */
@@ -371,22 +382,6 @@ export class Publisher {
       };
       post();
     });
-  }
-
-  private async bringBack(lane: PartitionLane, batch: LaneBatch): Promise<void> {
-    const lanes = this.allTopics.find(({ topic }) => topic === lane.topic);
-    if (lanes === undefined) return;
-    await this.patience.until(() => lanes.learn(), this.turnSignal);
-    if (batch.generation !== this.turn) return;
-    const { buffer } = batch.builder;
-    for (const { record, transaction, heldBytes } of batch.events()) {
-      const key = readTail(buffer, record.tailStart).key ?? new Uint8Array();
-      const home = lanes.laneOf(key, 0, key.length);
-      home?.move(buffer, record, transaction, heldBytes);
-      if (batch.hasMessages) home?.noteMessage();
-    }
-    batch.builder.release();
-    this.flush();
   }
 
   private acknowledged(lane: PartitionLane, batch: LaneBatch): void {

@@ -8,6 +8,7 @@ import { captureDatabase } from '../../test/support/capture-database.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import type { RelayUnderTest } from '../../test/support/relay-under-test.ts';
 import { findEarlyAcknowledgement, relayUnderTest } from '../../test/support/relay-under-test.ts';
+import { createRecordingProducer } from '../../test/support/recording-producer.ts';
 import { tcpProxy } from '../../test/support/tcp-proxy.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
 
@@ -77,6 +78,26 @@ describe('the relay when something goes away', () => {
     await eventually(() => relay.producer.acknowledged.length >= 3);
     await relay.stop(soon());
     expect(relay.producer.acknowledgedIds()).toEqual(ids);
+  });
+
+  it('connects again when a topic lost partitions, and places what was not acknowledged anew, in order', async () => {
+    let partitions = 2;
+    const count = { partitionCount: async () => partitions, knownPartitionCount: () => partitions };
+    const producer = Object.assign(createRecordingProducer(), count);
+    producer.failWith((records) =>
+      records[0]!.partition! < partitions ? undefined : new ClassifiedError('CONFIGURATION_INVALID', 'no such partition'),
+    );
+    const relay = await started({ producer });
+    const insert = () => database.insert({ aggregateid: 'user-6' }); // at home in the second of two partitions
+    const before = await insert();
+    await eventually(() => producer.acknowledgedIds().includes(before));
+    expect(producer.acknowledged.map(({ partition }) => partition)).toEqual([1]);
+    partitions = 1;
+    const after = [await insert(), await insert(), await insert()];
+    await eventually(() => producer.acknowledgedIds().includes(after[2]!));
+    await relay.stop(soon());
+    expect([...new Set(producer.acknowledgedIds())]).toEqual([before, ...after]);
+    expect(producer.acknowledged.slice(-3).map(({ partition }) => partition)).toEqual([0, 0, 0]);
   });
 
   it('waits as a standby while another one holds the slot, and takes over when that one is gone', async () => {

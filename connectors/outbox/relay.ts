@@ -113,6 +113,7 @@ class Relay implements Service, HealthSource {
     const lifetime = this.lifetime.signal;
     this.publisher = new Publisher({
       ...{ domain, service: this.name, names, routes, producer, encoder, metrics, logger, clock, failpoint, settings, lifetime },
+      onAstray: (error) => this.stream.startOver(error),
       ...(options.identity === undefined ? {} : { onPublished: (row: PublishedRow) => this.notePublished(row) }),
     });
     this.stream = new ReplicationStream({
@@ -181,6 +182,8 @@ class Relay implements Service, HealthSource {
       return { status: 'degraded', detail: error === undefined ? `The relay is ${this.stream.state}.` : sentence(error) };
     }
     if (error !== undefined) return { status: 'degraded', detail: sentence(error) };
+    const { haltedBy } = this.publisher;
+    if (haltedBy !== undefined) return { status: 'down', detail: sentence(haltedBy) };
     if (this.publisher.waitingFor !== undefined) return { status: 'degraded', detail: sentence(this.publisher.waitingFor) };
     const since = this.publisher.sendingSinceMs;
     if (since !== undefined && this.options.clock.monotonicMs() - since > SLOW_SEND_MS) {
@@ -278,7 +281,6 @@ class Relay implements Service, HealthSource {
   }
 }
 
-/** As the outbox table finds it again; undefined for a row that cannot be read. */
 function lagFacts(slot: SlotFacts | undefined): Record<string, number> {
   if (slot === undefined) return {};
   const [confirmed, retained] = [confirmedLagBytes(slot), retainedBytes(slot)];

@@ -1,3 +1,4 @@
+import { ClassifiedError } from '../../core/errors.ts';
 import { partitionOfKey } from '../../core/partition-of-key.ts';
 import type { Road } from './partition-lane.ts';
 import { PartitionLane } from './partition-lane.ts';
@@ -35,8 +36,21 @@ export class TopicLanes {
 
   /** Asks for the number of partitions. Rejects as `BatchProducer.partitionCount` does. */
   async learn(): Promise<void> {
-    this.count = await this.road.producer.partitionCount(this.topic);
+    const count = await this.road.producer.partitionCount(this.topic);
+    if (this.count !== undefined && count < this.count) {
+      // A new number for what comes next only would let it overtake what was placed by the old one.
+      const message = `the topic ${this.topic} has ${count} partitions instead of ${this.count}; what is not acknowledged is placed anew`;
+      this.road.onAstray(new ClassifiedError('CONFIGURATION_INVALID', message));
+      return;
+    }
+    this.count = count;
     this.countedMs = this.road.clock.monotonicMs();
+  }
+
+  /** A new turn: everything is placed anew, by the number of partitions that there is now. */
+  forget(): void {
+    this.count = undefined;
+    for (const lane of this.all) lane.forget();
   }
 
   /** Asks again, beside the work, when the knowledge is old; what is known holds until then. */

@@ -130,6 +130,11 @@ export class ReplicationStream {
     this.session?.stopReading();
   }
 
+  /** Ends the connection, if there is one, and opens another: what is not acknowledged comes again, after a reset. */
+  startOver(error: ClassifiedError): void {
+    this.session?.giveUp(error);
+  }
+
   /**
    * Tells the server the last position, waits until the slot shows it (not when `hard` is aborted), and closes. Acknowledge
    * what is to count before.

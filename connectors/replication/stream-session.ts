@@ -181,6 +181,11 @@ export class StreamSession {
     this.reportedLsn = flushLsn;
   }
 
+  /** Ends the connection for a reason of the receiver's. */
+  giveUp(error: ClassifiedError): void {
+    this.end(error);
+  }
+
   async close(): Promise<void> {
     this.end(undefined);
     await this.connection.close();

@@ -60,7 +60,8 @@ export function createRecordingProducer(): RecordingProducer {
   };
 }
 
-function recordsOf(topic: string, partition: number, batch: RecordBatch): ProducerRecord[] {
+/** Read as strictly as by a broker. */
+export function recordsOf(topic: string, partition: number, batch: RecordBatch): ProducerRecord[] {
   completeRecordBatch(batch, { producerId: 0n, producerEpoch: 0, baseSequence: 0 });
   const { records } = decodeRecordBatch(Uint8Array.from(batch.bytes));
   return records.map((record) => ({ topic, partition, ...record }));

@@ -12,15 +12,17 @@ export class MissingRowsPublisher {
   private readonly publisher: Publisher;
   private readonly read: ReadEvent;
   private readonly signal: AbortSignal;
+  private readonly astray = new AbortController();
 
-  constructor(options: PublisherOptions, relation: Relation) {
+  /** A topic that loses partitions ends the repair, which is run again from its beginning. */
+  constructor(options: Omit<PublisherOptions, 'onAstray'>, relation: Relation) {
     const layout = outboxLayout(relation);
-    this.publisher = new Publisher(options);
+    this.publisher = new Publisher({ ...options, onAstray: (error) => this.astray.abort(error) });
     this.read = (row, bytes, start, end) => row.readTuple(layout, bytes, start, end);
-    this.signal = options.lifetime;
+    this.signal = AbortSignal.any([options.lifetime, this.astray.signal]);
   }
 
-  /** Resolves when each row is acknowledged by Kafka, in its topic or as its dead letter. Rejects only with the signal's reason. */
+  /** Resolves when each row is acknowledged by Kafka, in its topic or as its dead letter. Rejects with the signal's reason, or with CONFIGURATION_INVALID. */
   async publish(rows: readonly MissingRow[]): Promise<void> {
     for (const { tuple, createdAtUs } of rows) {
       this.publisher.add(this.read, tuple, 0, tuple.length, transactionOf(createdAtUs), tuple.length);

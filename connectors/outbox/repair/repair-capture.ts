@@ -179,7 +179,7 @@ class Repair {
   private async publish(rows: MissingRows, total: number): Promise<void> {
     const { domain, names, routes, producer, encoder, logger, clock, metrics } = this.options;
     const relation = await rows.relation();
-    const options: PublisherOptions = {
+    const options: Omit<PublisherOptions, 'onAstray'> = {
       ...{ domain, names, routes, producer, encoder, logger, clock, lifetime: this.request.signal, settings: PUBLISHER_SETTINGS },
       service: `repair.${domain}`,
       // Rows of a repair are old by nature: they are not the capture's latency.
