@@ -11,7 +11,8 @@ import { aborted } from '../replication/aborted.ts';
 import type { LogicalMessage, Relation } from '../replication/pgoutput.ts';
 import type { CaptureSource } from '../replication/source.ts';
 import type { SourceGuard, StreamSettings } from '../replication/replication-stream.ts';
-import { needsPerson } from '../replication/source-findings.ts';
+import type { GapCode } from '../replication/source-findings.ts';
+import { mayPass, needsPerson } from '../replication/source-findings.ts';
 import type { SourceIdentity } from '../replication/source-identity.ts';
 import type { PublishedRow } from '../replication/source-record.ts';
 import { ReplicationStream, STREAM_DEFAULTS } from '../replication/replication-stream.ts';
@@ -198,20 +199,36 @@ class Relay implements Service, HealthSource {
       check: () => identity.check(),
       remember: (position) => identity.confirm(position, this.lastPublished),
       untilRepaired: async (error, signal) => {
+        await this.untilNoted(identity, error.code, signal);
         if (repair !== undefined && !needsPerson(error.code)) await repair(error, signal);
-        else await this.untilAnotherEpoch(identity, signal);
+        else await this.untilRepaired(identity, error.code, signal);
         metrics.gauge('millrace_capture_gap', { domain, code: error.code }, 0);
       },
     };
   }
 
-  /** Somebody repairs from outside: a new epoch in the memory says when it is done. */
-  private async untilAnotherEpoch(identity: SourceIdentity, signal: AbortSignal): Promise<void> {
+  private async untilNoted(identity: SourceIdentity, code: GapCode, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const noted = await identity.noteGap(code).then(
+        () => true,
+        () => false, // Kafka is away: tried again
+      );
+      if (noted) return;
+      await this.options.clock.sleep(this.settings.gapPollMs, signal).catch(() => undefined);
+    }
+  }
+
+  /**
+   * Somebody repairs from outside: a new epoch in the memory says when it is done. What was missing for a moment only (a topic
+   * that a broker did not know yet) needs no repair: a whole look that finds nothing ends such a gap.
+   */
+  private async untilRepaired(identity: SourceIdentity, code: GapCode, signal: AbortSignal): Promise<void> {
     let known: number | undefined;
     while (!signal.aborted) {
       const epoch = await identity.rememberedEpoch().catch(() => undefined); // Kafka is away: asked again
       known ??= epoch;
       if (epoch !== undefined && epoch !== known) return;
+      if (mayPass(code) && (await identity.isClean().catch(() => false))) return;
       await this.options.clock.sleep(this.settings.gapPollMs, signal).catch(() => undefined);
     }
   }

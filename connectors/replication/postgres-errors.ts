@@ -10,6 +10,8 @@ export function sqlState(thrown: unknown): string | undefined {
 /** SQLSTATE 42704: of slot and publication, the state alone cannot say which one is missing. */
 export const UNDEFINED_OBJECT = '42704';
 export const OBJECT_IN_USE = '55006';
+/** The slot was given up, or the server cannot decode now (its `wal_level`, a recovery): the slot itself says which. */
+export const NOT_READY = '55000';
 
 /** Gives an error of the capture's connections its place in the table. Whatever is not known may pass: it is an outage. */
 export function classifyPostgresError(thrown: unknown, what: string): ClassifiedError {
@@ -23,7 +25,7 @@ export function classifyPostgresError(thrown: unknown, what: string): Classified
 const MEANINGS: Readonly<Record<string, ErrorCode>> = {
   [OBJECT_IN_USE]: 'SLOT_IN_USE',
   [UNDEFINED_OBJECT]: 'SLOT_MISSING',
-  '55000': 'SLOT_LOST', // the slot can no longer be read from
+  [NOT_READY]: 'POSTGRES_UNAVAILABLE', // a slot that was given up, among others: see `checkCaptureSource`
   '3D000': 'CONFIGURATION_INVALID', // no such database
   '42501': 'CONFIGURATION_INVALID', // privilege
   '28': 'CONFIGURATION_INVALID', // authentication: role, password, pg_hba

@@ -8,8 +8,9 @@ import { aborted } from './aborted.ts';
 import type { SourceCheck } from './capture-source.ts';
 import type { CaptureSource } from './source.ts';
 import { checkCaptureSource } from './capture-source.ts';
+import type { GapError } from './source-findings.ts';
 import { isGap } from './source-findings.ts';
-import { UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
+import { NOT_READY, UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
 import { PublicationWatch } from './publication-watch.ts';
 import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
@@ -77,7 +78,7 @@ export interface SourceGuard {
   /** Before a position is told. @throws the same; an outage keeps the position untold. */
   remember(position: Lsn): Promise<boolean>;
   /** Resolves when the gap may be closed; rejects never, and ends with the signal. */
-  untilRepaired(error: ClassifiedError, signal: AbortSignal): Promise<void>;
+  untilRepaired(error: GapError, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -90,6 +91,8 @@ export class ReplicationStream {
   private current: StreamState = 'stopped';
   private session: StreamSession | undefined;
   private failures = 0;
+  /** One after the other, without a connection that worked in between. */
+  private gaps = 0;
   private error: ClassifiedError | undefined;
   private running: Promise<void> | undefined;
   private lastFlush: Lsn = LSN_ZERO;
@@ -197,6 +200,7 @@ export class ReplicationStream {
       this.failures = worked ? 1 : this.failures + 1;
       if (error.code === 'CONFIGURATION_INVALID') settle(error);
       if (isGap(error)) {
+        this.gaps = worked ? 1 : this.gaps + 1;
         this.report(error);
         this.move('gap-found');
         settle(this.options.guard === undefined ? error : undefined);
@@ -204,6 +208,9 @@ export class ReplicationStream {
         await this.watch.close();
         await this.options.guard?.untilRepaired(error, this.stopping.signal);
         if (this.options.guard === undefined || this.isStopping()) return;
+        // A repair that did not help is not tried again at once.
+        if (this.gaps > 1) await this.pauseBeforeRetry(error, this.gaps);
+        if (this.isStopping()) return;
         this.watch = new PublicationWatch(this.options.source, (failure) => this.onLook(failure));
         this.failures = 0;
         this.move('repaired');
@@ -320,6 +327,7 @@ export class ReplicationStream {
   /** SQLSTATE 42704 says that slot or publication is missing; which one, the server has to be asked. */
   private async classify(thrown: unknown): Promise<ClassifiedError> {
     if (thrown instanceof ClassifiedError && thrown.code === 'PUBLICATION_MISSING') return this.nameMissingPublication(thrown);
+    if (sqlState(thrown) === NOT_READY) await checkCaptureSource(this.options.source); // throws when the slot is lost
     if (sqlState(thrown) !== UNDEFINED_OBJECT) return classifyPostgresError(thrown, 'the replication stream');
     await checkCaptureSource(this.options.source);
     // Both are there: the publication is younger than the slot, which will not see it.
@@ -336,14 +344,14 @@ export class ReplicationStream {
     }
   }
 
-  private async pauseBeforeRetry(error: ClassifiedError): Promise<void> {
+  private async pauseBeforeRetry(error: ClassifiedError, failures = this.failures): Promise<void> {
     const { clock, settings } = this.options;
     const random = Math.random();
     if (error.code === 'SLOT_IN_USE') this.options.handlers.failpoint?.('standby-waiting');
     const delayMs =
       error.code === 'SLOT_IN_USE'
         ? settings.standbyPollMs * (0.75 + random / 2)
-        : reconnectDelayMs(this.failures, random, 100, settings.reconnectMaxMs);
+        : reconnectDelayMs(failures, random, 100, settings.reconnectMaxMs);
     await clock.sleep(delayMs, this.stopping.signal).catch(() => undefined); // the loop looks at the signal itself
   }
 

@@ -39,7 +39,7 @@ describe('an error of the capture’s connections', () => {
   it.each([
     ['55006', 'SLOT_IN_USE'],
     ['42704', 'SLOT_MISSING'],
-    ['55000', 'SLOT_LOST'],
+    ['55000', 'POSTGRES_UNAVAILABLE'],
     ['28P01', 'CONFIGURATION_INVALID'],
     ['3D000', 'CONFIGURATION_INVALID'],
     ['28000', 'CONFIGURATION_INVALID'],

@@ -25,17 +25,31 @@ export const GAP_CODES = [
 ] as const satisfies readonly ErrorCode[];
 export type GapCode = (typeof GAP_CODES)[number];
 
+/** What the server says of these while it streams, the catalogue cannot tell afterwards. */
+export const PUBLICATION_GAPS = ['PUBLICATION_MISSING', 'PUBLICATION_YOUNGER', 'PUBLICATION_CHANGED'] as const satisfies readonly GapCode[];
+
 export interface Finding {
   readonly code: GapCode;
   readonly message: string;
 }
 
-export function isGap(error: ClassifiedError): boolean {
+/** An error that names a gap. */
+export type GapError = ClassifiedError & { readonly code: GapCode };
+
+export function isGap(error: ClassifiedError): error is GapError {
   return (GAP_CODES as readonly string[]).includes(error.code);
 }
 
 export function findingError({ code, message }: Finding): ClassifiedError {
   return new ClassifiedError(code, message);
+}
+
+/**
+ * A look that finds nothing any more proves that such a gap is over. A restored database could look right as soon as its log
+ * has grown far enough.
+ */
+export function mayPass(code: ErrorCode): boolean {
+  return !code.startsWith('DATABASE_');
 }
 
 /** The database may not be the one that was meant: nobody but a person can say. */
@@ -121,11 +135,18 @@ function publicationFindings(source: CaptureSource, remembered: SourceRecord | u
     return [{ code: 'PUBLICATION_CHANGED', message: `the publication ${name} does not yield every insert into ${schema}.${table}` }];
   }
   const known = remembered?.publication ?? row?.publication;
-  if (known === undefined || known === publication.version) return [];
+  if (known === undefined || known === publication.version) return metFindings(source, remembered);
   if (known.split('/')[0] === publication.version.split('/')[0]) {
     return [{ code: 'PUBLICATION_CHANGED', message: `the publication ${name} was changed, and rows may be missing` }];
   }
   return [{ code: 'PUBLICATION_YOUNGER', message: `the publication ${name} was made after its slot` }];
+}
+
+/** The publication is the remembered one, and yet the server could not find it at a point of its log, or it was changed before that. */
+function metFindings(source: CaptureSource, remembered: SourceRecord | undefined): Finding[] {
+  const code = PUBLICATION_GAPS.find((each) => each === remembered?.gap);
+  if (code === undefined) return [];
+  return [{ code, message: `the stream met a publication ${source.publication.name} that did not yield every row` }];
 }
 
 function topicFindings(remembered: RememberedTopic, { topics }: ClusterFacts, nowMs: number): Finding[] {

@@ -115,6 +115,13 @@ describe('what differs from the memory of a source', () => {
     expect(codes({ publication: undefined })).toEqual(['PUBLICATION_MISSING']);
   });
 
+  it('is a gap of the publication that the stream met, though the catalogue looks right', () => {
+    const met = { ...remembered, gap: 'PUBLICATION_YOUNGER' as const };
+    expect(codes({}, cluster(), met)).toEqual(['PUBLICATION_YOUNGER']);
+    expect(codes({ publication: undefined }, cluster(), met)).toEqual(['PUBLICATION_MISSING']);
+    expect(codes({ publication: { ...facts.publication!, version: '10/9/11/1' } }, cluster(), met)).toEqual(['PUBLICATION_CHANGED']);
+  });
+
   it('tells records that somebody removed from those whose time was over', () => {
     expect(codes({}, cluster({ earliest: 5n }))).toEqual(['TOPIC_TRUNCATED']);
     expect(codes({}, cluster({ earliest: 5n, retentionMs: HOUR / 2 }))).toEqual([]);
@@ -138,6 +145,14 @@ describe('the memory of a source', () => {
     expect(foldSourceRecords([ahead, remembered])?.flushLsn).toBe(parseLsn('0/300'));
     expect(foldSourceRecords([newer, ahead])).toEqual(newer);
     expect(foldSourceRecords([ahead, newer])).toEqual(newer);
+  });
+
+  it('keeps a gap that was met until the next epoch', () => {
+    const met = { ...remembered, gap: 'PUBLICATION_YOUNGER' as const };
+    const later = { ...remembered, flushLsn: parseLsn('0/300') };
+    expect(foldSourceRecords([met, later])).toEqual({ ...later, gap: 'PUBLICATION_YOUNGER' });
+    expect(foldSourceRecords([met, { ...remembered, epoch: 3 }])?.gap).toBeUndefined();
+    expect(parseSourceRecord(formatSourceRecord(met))).toEqual(met);
   });
 
   it('keeps marks that lie apart, and the youngest one', () => {

@@ -9,7 +9,7 @@ import { hasMoved, rememberTopic } from './remembered-topics.ts';
 import type { SourceFacts } from './source-facts.ts';
 import { readSourceFacts, writeSourceRow } from './source-facts.ts';
 import type { Finding, GapCode } from './source-findings.ts';
-import { findingError, sourceFindings, topicsFindings } from './source-findings.ts';
+import { PUBLICATION_GAPS, findingError, sourceFindings, topicsFindings } from './source-findings.ts';
 import type { SourceMemory } from './source-memory.ts';
 import type { PublishedRow, SourceRecord } from './source-record.ts';
 import { withSqlSession } from './sql-session.ts';
@@ -55,6 +55,8 @@ export interface Assessment {
 export class SourceIdentity {
   private readonly options: SourceIdentityOptions;
   private record: SourceRecord | undefined;
+  /** In a gap that was noted: nothing is confirmed until the next check. */
+  private stands = false;
   private lastTopicLookMs = -Infinity;
   /** By the clock of the day: from when on records of the topics have no mark yet. */
   private markedUntilMs: number | undefined;
@@ -94,6 +96,7 @@ export class SourceIdentity {
     if (gravest !== undefined) throw findingError(gravest);
     const known = remembered ?? firstRecord(this.options.source, facts, cluster);
     this.record = { ...known, timeline: facts.timeline };
+    this.stands = false;
     this.lastTopicLookMs = -Infinity;
     this.markedUntilMs = this.options.clock.nowMs();
     if (remembered?.timeline === facts.timeline && facts.row?.kafkaCluster === cluster.clusterId) return;
@@ -108,6 +111,7 @@ export class SourceIdentity {
   async confirm(position: Lsn, lastPublished: PublishedRow | undefined): Promise<boolean> {
     if (this.record === undefined) return false;
     const looked = await this.lookAtTopics(this.record);
+    if (this.stands) return false; // a write without the gap would hide it
     if (position <= looked.flushLsn && looked === this.record) return true;
     const next = {
       ...looked,
@@ -131,6 +135,24 @@ export class SourceIdentity {
     const known = remembered ?? firstRecord(this.options.source, facts, cluster);
     const flushLsn = maxLsn(known.flushLsn, facts.slot?.confirmedFlushLsn ?? known.flushLsn);
     await this.remember({ ...known, flushLsn, timeline: facts.timeline }, facts);
+  }
+
+  /**
+   * Remembers a gap that the stream met and that a look at the catalogue may not find again, so that a repair in whatever
+   * process knows of it. Nothing is written of other gaps, nor of a source that is not remembered yet.
+   */
+  async noteGap(code: GapCode): Promise<void> {
+    if (!PUBLICATION_GAPS.some((each) => each === code)) return;
+    this.stands = true;
+    const { source, memory, clock } = this.options;
+    const remembered = await memory.read(source.slot);
+    if (remembered === undefined || remembered.gap !== undefined) return;
+    await memory.write({ ...remembered, gap: code, writtenAtMs: clock.nowMs() });
+  }
+
+  /** Whether nothing differs from what is remembered. @throws as `assess` does. */
+  async isClean(): Promise<boolean> {
+    return (await this.assess()).findings.length === 0;
   }
 
   /** The epoch that is remembered now: another one after a repair. */

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../core/errors.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Lsn } from '../../core/lsn.ts';
 import { formatLsn, maxLsn, parseLsn } from '../../core/lsn.ts';
@@ -45,6 +46,8 @@ export interface SourceRecord {
   readonly lastPublished: PublishedRow | undefined;
   readonly kafkaCluster: string;
   readonly topics: readonly RememberedTopic[];
+  /** A gap that the stream met and no later look can see. It stands until a repair begins a new epoch. */
+  readonly gap?: ErrorCode | undefined;
   readonly writtenAtMs: number;
 }
 
@@ -55,7 +58,7 @@ export function sourceRecordKey(record: Pick<SourceRecord, 'slot' | 'epoch'>): s
 
 /**
  * The memory that counts among everything that was found: the newest epoch, its latest record, and the highest position of
- * all of them, because a relay that lost its slot without noticing may have written last.
+ * all of them, because a relay that lost its slot without noticing may have written last. A gap that any of them met counts.
  */
 export function foldSourceRecords(found: readonly SourceRecord[]): SourceRecord | undefined {
   let folded: SourceRecord | undefined;
@@ -63,7 +66,8 @@ export function foldSourceRecords(found: readonly SourceRecord[]): SourceRecord 
     if (folded === undefined || record.epoch > folded.epoch) folded = record;
     else if (record.epoch === folded.epoch) {
       const flushLsn = maxLsn(folded.flushLsn, record.flushLsn);
-      folded = { ...(record.flushLsn >= folded.flushLsn ? record : folded), flushLsn };
+      const gap = folded.gap ?? record.gap;
+      folded = { ...(record.flushLsn >= folded.flushLsn ? record : folded), flushLsn, ...(gap === undefined ? {} : { gap }) };
     }
   }
   return folded;

@@ -10,10 +10,11 @@ describe('the states of a stream', () => {
     expect(way).toEqual(['checking', 'waiting', 'checking', 'streaming', 'disconnected', 'checking', 'streaming', 'draining', 'stopped']);
   });
 
-  it('never leave a gap but to stop', () => {
+  it('leave a gap by a repair or a stop, and by nothing else', () => {
     for (const event of ['start', 'retry', 'streaming', 'connection-lost'] as const) {
       expect(() => nextStreamState('gap', event)).toThrow(RangeError);
     }
+    expect(nextStreamState('gap', 'repaired')).toBe('checking');
     expect(nextStreamState('gap', 'stop')).toBe('stopped');
   });
 

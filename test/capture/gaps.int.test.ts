@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import kafkajs from 'kafkajs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dropSlot } from '../../connectors/replication/slot.ts';
+import type { LogReader } from '../../core/log-reader.ts';
 import type { CaptureDatabase } from '../support/capture-database.ts';
 import { captureDatabase } from '../support/capture-database.ts';
 import { eventually } from '../support/eventually.ts';
@@ -181,14 +182,17 @@ describe('a relay that comes back to', () => {
     );
     const relay = await capture.relay();
     const interrupted = new AbortController();
+    let begun = false;
     const first = capture.repair({
       apply: true,
       signal: interrupted.signal,
       progress: (step) => {
+        begun = true;
         if (step.startsWith('published')) interrupted.abort(new Error('Ctrl-C'));
       },
     });
-    await eventually(() => expect(capture.repair({ apply: false })).rejects.toMatchObject({ code: 'REPAIR_RUNNING' }));
+    await eventually(() => begun);
+    await expect(capture.repair({ apply: false })).rejects.toMatchObject({ code: 'REPAIR_RUNNING' });
     await expect(first).rejects.toThrow('Ctrl-C');
     expect(standing(relay)).toMatch(/^gap /);
     const some = (await capture.published()).ids.length;
@@ -207,6 +211,60 @@ describe('a relay that comes back to', () => {
     const relay = await capture.relay({ repair: capture.automaticRepair() });
     await capture.untilPublished([lost]);
     await eventually(() => standing(relay) === 'streaming');
+  });
+
+  /** Both by hand, in the wrong order, and rows before, between and after. */
+  const publicationAfterSlot = async (): Promise<string[]> => {
+    const [slot, publication] = [database.names.slot('image'), database.names.publication('image')];
+    await dropSlot(database.sql, slot, systemClock);
+    await database.sql.query(`DROP PUBLICATION ${publication}; DELETE FROM image.capture_sources`);
+    await database.sql.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
+    const ids = await insert(3);
+    await database.sql.query(
+      `CREATE PUBLICATION ${publication} FOR TABLE image.outbox WITH (publish = 'insert', publish_via_partition_root)`,
+    );
+    return [...ids, ...(await insert(3))];
+  };
+
+  it('a publication that is younger than its slot on the first start stands in a gap that a repair can see and close', async () => {
+    const ids = await publicationAfterSlot();
+    const relay = await capture.relay();
+    await eventually(() => standing(relay) === 'gap PUBLICATION_YOUNGER');
+    await eventually(async () => (await capture.repair({ apply: false })).findings[0]?.code === 'PUBLICATION_YOUNGER');
+    expect(await capture.repair({ apply: true })).toMatchObject({ applied: true, newSlot: true });
+    await eventually(() => standing(relay) === 'streaming');
+    await capture.untilPublished([...ids, ...(await insert(1))]);
+    expect((await capture.repair({ apply: false })).findings).toEqual([]);
+  });
+
+  it('a publication that is younger than its slot on the first start repairs it by itself when it is told to', async () => {
+    const ids = await publicationAfterSlot();
+    const relay = await capture.relay({ repair: capture.automaticRepair() });
+    await capture.untilPublished(ids);
+    await eventually(() => standing(relay) === 'streaming');
+  });
+
+  it('a topic that a broker does not show for a moment goes on without a repair when the topic is there again', async () => {
+    const relay = await capture.relay();
+    const before = await insert(3);
+    await capture.untilPublished(before);
+    await eventually(async () => (await capture.marked()) > 0);
+    await relay.stop(AbortSignal.timeout(10_000));
+    let hidden = true;
+    const forgetful: LogReader = {
+      describe: async (topics) => {
+        const facts = await capture.reader.describe(topics);
+        return hidden ? { ...facts, topics: facts.topics.filter(({ topic }) => topic !== capture.topic) } : facts;
+      },
+      offsetsSince: (topic, timestampMs) => capture.reader.offsetsSince(topic, timestampMs),
+      read: (partition, from) => capture.reader.read(partition, from),
+      stop: async () => undefined,
+    };
+    const next = await capture.relay({ identity: capture.identity(capture.url, forgetful) });
+    expect(standing(next)).toBe('gap TOPIC_MISSING');
+    hidden = false;
+    await eventually(() => standing(next) === 'streaming');
+    await capture.untilPublished(await insert(1));
   });
 
   /** A capture that has worked, and whose slot is gone now. */

@@ -64,13 +64,13 @@ export class CaptureUnderTest {
     return this;
   }
 
-  identity(url = this.url): SourceIdentity {
+  identity(url = this.url, reader: LogReader = this.reader): SourceIdentity {
     return new SourceIdentity({
       source: captureSource('image', url, this.names),
       replicationUrl: url,
       topics: [this.topic],
       memory: this.memory,
-      reader: this.reader,
+      reader,
       clock: systemClock,
       logger: SILENT_LOGGER,
       topicLookMs: 100,

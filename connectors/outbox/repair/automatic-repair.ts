@@ -7,7 +7,8 @@ import { repairCapture } from './repair-capture.ts';
 const RETRY_MS = 5_000;
 
 /**
- * Repairs a gap as soon as it is found, as often as it takes; resolves when nothing is left to repair. What a person has to
+ * Repairs a gap as soon as it is found, as often as it takes; resolves when nothing is left to repair, which only counts as
+ * a repair when something was done. What a person has to
  * judge is left to one: see `needsPerson`.
  */
 export function automaticRepair(options: RepairOptions): (error: ClassifiedError, signal: AbortSignal) => Promise<void> {
@@ -18,6 +19,10 @@ export function automaticRepair(options: RepairOptions): (error: ClassifiedError
       const beganMs = clock.monotonicMs();
       try {
         const report = await repairCapture(options, { apply: true, confirmed: false, progress: () => undefined, signal });
+        if (!report.applied) {
+          logger.info({ domain, 'error.code': found.code }, 'there is nothing to repair any more');
+          return;
+        }
         metrics.count('millrace_capture_repairs_total', { domain, result: 'repaired' });
         const missing = report.missing.reduce((sum, { rows }) => sum + rows, 0);
         const phantoms = report.phantoms.reduce((sum, { rows }) => sum + rows, 0);
