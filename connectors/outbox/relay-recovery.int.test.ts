@@ -3,6 +3,7 @@ import { ClassifiedError } from '../../core/errors.ts';
 import { parseLsn } from '../../core/lsn.ts';
 import { headerText, utf8Text } from '../../core/record.ts';
 import { dropSlot } from '../replication/slot.ts';
+import { withSqlSession } from '../replication/sql-session.ts';
 import type { CaptureDatabase } from '../../test/support/capture-database.ts';
 import { captureDatabase } from '../../test/support/capture-database.ts';
 import { eventually } from '../../test/support/eventually.ts';
@@ -179,6 +180,25 @@ describe('the relay when something goes away', () => {
       await eventually(() => relay.producer.acknowledgedIds().includes(meanwhile));
       await relay.stop(soon());
       expect([...new Set(relay.producer.acknowledgedIds())]).toEqual([before, meanwhile]);
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it('stops at once when it has to, also on a network that carries nothing any more', async () => {
+    const proxy = await tcpProxy(new URL(database.url));
+    try {
+      const relay = relayUnderTest({ domain: 'image', names: database.names, url: proxy.url });
+      await relay.start(never);
+      const id = await database.insert();
+      await eventually(() => relay.producer.acknowledgedIds().includes(id));
+      await eventually(() => relay.statuses.some(({ flushLsn }) => flushLsn > 0n)); // it looked at the publication
+      proxy.blackhole();
+      // Seconds, until a connection is given up. No part of the stop waits for one.
+      const patient = withSqlSession(proxy.url, async () => undefined).catch(() => 'given up');
+      const stopped = relay.stop(AbortSignal.abort()).then(() => relay.state());
+      expect(await Promise.race([stopped, patient])).toBe('stopped');
+      await patient;
     } finally {
       await proxy.close();
     }

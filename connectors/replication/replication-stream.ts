@@ -149,13 +149,13 @@ export class ReplicationStream {
       await Promise.race([session.settle(), aborted(hard)]);
       this.options.handlers.failpoint?.('stop-final-status');
       session.sendStatus();
-      if (this.session === session && session.flushLsn !== LSN_ZERO) await this.confirm(session, hard);
+      if (this.session === session && session.flushLsn !== LSN_ZERO) await Promise.race([this.confirm(session, hard), aborted(hard)]);
       this.options.handlers.failpoint?.('stop-confirmed');
       await session.close();
     }
     // A check that is under way ends by its own timeout; a hard stop does not wait for it.
     if (this.running !== undefined) await Promise.race([this.running, aborted(hard)]);
-    await this.watch.close();
+    await Promise.race([this.watch.close(), aborted(hard)]);
     if (this.current !== 'stopped') this.move('stop');
   }
 

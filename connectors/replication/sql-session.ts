@@ -33,15 +33,16 @@ export class KeptSqlSession {
       return await work(client);
     } catch (thrown) {
       if (this.client === client) this.client = undefined;
-      await client.end().catch(() => undefined);
+      await endClient(client);
       throw classifyPostgresError(thrown, 'a query of the capture');
     }
   }
 
+  /** Takes a second at most, whatever became of the server. */
   async close(): Promise<void> {
     const client = this.client;
     this.client = undefined;
-    await client?.end().catch(() => undefined);
+    if (client !== undefined) await endClient(client);
   }
 }
 
