@@ -34,8 +34,9 @@ export function handoverCommand(): Command {
       'after',
       `
 Writers go on writing. Relays that run look at the owner of the slot twice a second and let go by themselves. What was
-published and not yet confirmed is published a second time: the number is printed. A handover that was cut off is finished,
-or taken back, by running it again.
+published and not yet confirmed is published a second time: the number is printed. When a handover fails, or Ctrl-C ends it, the
+side that had the slot goes on. One that was killed is finished, or taken back, by running it again; until then nobody may
+be reading from the slot.
 
 Examples:
   millrace slot handover --domain scan --to debezium --dry-run
@@ -66,12 +67,16 @@ async function run(options: Options): Promise<void> {
   const connections = new Connections(pipeline, config, logger, 'millrace-handover');
   const [driver, identity] = [connections.broker(), createSourceIdentity(domain, connections)];
   const lifecycle = new Lifecycle(connections.services(), logger);
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new DOMException('interrupted', 'AbortError'));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
     await lifecycle.start(new AbortController().signal);
-    const outcome = await handOver({ domain, to: options.to, config, rest, driver, identity, report: tell });
+    const outcome = await handOver({ domain, to: options.to, config, rest, driver, identity, report: tell, signal: stopping.signal });
     if (options.json === true) console.log(JSON.stringify({ domain: domain.name, ...outcome }));
     else console.log(sentenceOf(domain.name, outcome));
   } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
     await lifecycle.stop(STOP_MS);
   }
 }

@@ -9,6 +9,7 @@ import { createConnectorWatch } from '../connectors/debezium/connector-watch.ts'
 import { createOwnedRelay } from '../connectors/outbox/owned-relay.ts';
 import { createRelay } from '../connectors/outbox/relay.ts';
 import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';
+import { readSlot } from '../connectors/replication/slot.ts';
 import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
 import type { Projector } from '../projectors/projector.ts';
@@ -111,6 +112,7 @@ function relay(domain: DomainDefinition, surroundings: Shared): Part {
     domain: domain.name,
     createRelay: () => streamingRelay(domain, surroundings),
     readOwner: async () => (await readCaptureOwner(sql, domain.name)) ?? 'relay',
+    isSlotHeld: async () => (await readSlot(sql, connections.config.names.slot(domain.name)))?.active === true,
     logger: connections.logger,
     clock: systemClock,
   });

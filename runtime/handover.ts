@@ -1,6 +1,6 @@
 import type { BrokerDriver } from '../core/broker.ts';
 import type { DomainDefinition } from '../core/define.ts';
-import { ClassifiedError } from '../core/errors.ts';
+import { ClassifiedError, classified } from '../core/errors.ts';
 import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import type { Connector } from '../connectors/debezium/connector.ts';
 import { stopConnector } from '../connectors/debezium/life.ts';
@@ -8,7 +8,7 @@ import { registerConnector } from '../connectors/debezium/register.ts';
 import type { UnconfirmedRows } from '../connectors/debezium/unconfirmed.ts';
 import { countPublished, unconfirmedRows } from '../connectors/debezium/unconfirmed.ts';
 import type { SourceIdentity } from '../connectors/replication/source-identity.ts';
-import { findingError } from '../connectors/replication/source-findings.ts';
+import { findingError, isGap } from '../connectors/replication/source-findings.ts';
 import type { CaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readCaptureOwner, writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { OWNER_LOOK_MS } from '../connectors/outbox/owned-relay.ts';
@@ -47,7 +47,7 @@ export interface HandoverOutcome {
 /** Every relay has looked at its owner by then, and a standby has not taken the slot meanwhile. */
 const QUIET_MS = 3 * OWNER_LOOK_MS;
 const FREE_TIMEOUT_MS = 90_000;
-const TAKEN_TIMEOUT_MS = 30_000;
+const TAKEN_TIMEOUT_MS = 60_000;
 const LOOK_MS = 100;
 
 /** What a handover would do, without doing it. Rejects like the handover for what it could never do. */
@@ -79,7 +79,8 @@ export async function planHandover(options: Omit<HandoverOptions, 'driver' | 'id
 /**
  * Moves the capture of a live domain. Nothing is lost, because the slot keeps every row that was not confirmed and both sides read from
  * the same one; what was published and not yet confirmed comes twice, and is counted. The word of who owns the slot is in
- * the domain's database, where relays look while they run. May be repeated and interrupted at any point: running it again,
+ * the domain's database, where relays look while they run. When it fails or is aborted, the side that had the slot goes on.
+ * It may be killed at any point: then nobody may be reading from the slot, relays say so in their health, and running it again,
  * in either direction, goes on from there.
  *
  * Rejects with the gap's own code when events may be missing already (SLOT_RECREATED, DATABASE_RESTORED …): that is repaired
@@ -102,41 +103,51 @@ type Outcome = Omit<HandoverOutcome, 'from' | 'to'>;
 async function toDebezium(options: HandoverOptions, from: CaptureOwner): Promise<Outcome> {
   const { domain, config, rest, report } = options;
   const connector = await outboxConnectorOf(domain, config);
-  report(`connector ${connector.name}: registering it stopped, without offsets`);
-  await registerStopped(rest, connector);
-  report('asking the relay to drain and let go of the slot');
-  await giveTo(domain.name, config, 'debezium');
-  const counted = await whenFree(options);
-  await refuseGap(options, from);
-  report(`connector ${connector.name}: starting`);
-  await rest.resume(connector.name);
-  await untilTaken(options, `the connector ${connector.name} does not take the slot: look at \`millrace connect status\``);
-  return { ...counted, remarks: [] };
+  try {
+    report(`connector ${connector.name}: registering it stopped, without offsets`);
+    await registerStopped(rest, connector);
+    report('asking the relay to drain and let go of the slot');
+    await giveTo(domain.name, config, 'debezium');
+    const counted = await whenFree(options);
+    await refuseGap(options, from);
+    report(`connector ${connector.name}: starting`);
+    await rest.resume(connector.name);
+    await untilTaken(options, `the connector ${connector.name} does not take the slot: look at \`millrace connect status\``);
+    return { ...counted, remarks: [] };
+  } catch (thrown) {
+    throw await takenBack(options, from, connector.name, thrown);
+  }
 }
 
-/** Debezium would stream over a gap without a word. The relay gets its slot back, and says the same in its health. */
-async function refuseGap({ domain, config, identity }: HandoverOptions, from: CaptureOwner): Promise<void> {
+/** Debezium would stream over a gap without a word. The relay says the same in its health. */
+async function refuseGap({ identity }: HandoverOptions, from: CaptureOwner): Promise<void> {
   const { findings } = await identity.assess();
   // What Debezium told the slot in an earlier turn is beyond what the relay remembers.
   const gravest = findings.find(({ code }) => from === 'relay' || code !== 'SLOT_AHEAD');
-  if (gravest === undefined) return;
-  await giveTo(domain.name, config, from);
-  throw findingError(gravest);
+  if (gravest !== undefined) throw findingError(gravest);
 }
 
 async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Outcome> {
   const { domain, config, rest, report } = options;
   const name = config.names.connector(domain.name);
-  if ((await rest.config(name)) !== undefined) {
-    report(`connector ${name}: stopping`);
-    await stopConnector(rest, name, systemClock);
+  const registered = (await rest.config(name)) !== undefined;
+  let counted: Pick<HandoverOutcome, 'waiting' | 'duplicates'>;
+  try {
+    if (registered) {
+      report(`connector ${name}: stopping`);
+      await stopConnector(rest, name, systemClock);
+    }
+    // A relay that has the slot already, from a handover that was cut off, is where it should be.
+    counted = from === 'relay' && (await isHeld(domain.name, config)) ? { waiting: 0, duplicates: 0 } : await whenFree(options);
+    if (from === 'debezium') await options.identity.adopt();
+    if (registered) await rest.forgetOffsets(name);
+    report('giving the slot to the relay');
+    await giveTo(domain.name, config, 'relay');
+  } catch (thrown) {
+    // A gap is the relay's to stand in, and to be repaired from: with the slot, nobody streams over it.
+    const gap = thrown instanceof ClassifiedError && isGap(thrown);
+    throw await takenBack(options, gap || !registered ? 'relay' : from, name, thrown);
   }
-  // A relay that has the slot already, from a handover that was cut off, is where it should be.
-  const counted = from === 'relay' && (await isHeld(domain.name, config)) ? { waiting: 0, duplicates: 0 } : await whenFree(options);
-  if (from === 'debezium') await options.identity.adopt();
-  if ((await rest.config(name)) !== undefined) await rest.forgetOffsets(name);
-  report('giving the slot to the relay');
-  await giveTo(domain.name, config, 'relay');
   const remark = `no relay took the slot within ${TAKEN_TIMEOUT_MS / 1_000} s: start one with \`millrace run relay:${domain.name}\`; events wait in the slot`;
   try {
     await untilTaken(options, remark);
@@ -145,6 +156,26 @@ async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Ou
     throw error;
   }
   return { ...counted, remarks: [] };
+}
+
+/**
+ * A handover that failed must not leave a slot that nobody reads from: the side that had it goes on. Resolves with the error to
+ * throw, which says so when this could not be done.
+ */
+async function takenBack(options: HandoverOptions, owner: CaptureOwner, connector: string, thrown: unknown): Promise<unknown> {
+  const { domain, config, rest, report } = options;
+  report(`the handover failed: ${owner === 'relay' ? 'the relay' : 'Debezium'} goes on`);
+  try {
+    // First the word, which needs only the database; a relay waits until the slot is free.
+    await giveTo(domain.name, config, owner);
+    if (owner === 'debezium') await rest.resume(connector);
+    else if ((await rest.config(connector)) !== undefined) await stopConnector(rest, connector, systemClock);
+    return thrown;
+  } catch (second) {
+    const error = classified(thrown, 'UNCLASSIFIED', 'the handover failed');
+    const message = `${error.message}. ${owner} could not be told to go on (${classified(second, 'UNCLASSIFIED', 'unknown').message}): run the handover again`;
+    return new ClassifiedError(error.code, message, { cause: thrown });
+  }
 }
 
 async function registerStopped(rest: ConnectRest, connector: Connector): Promise<void> {

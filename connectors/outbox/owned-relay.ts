@@ -11,6 +11,8 @@ export interface OwnedRelayOptions {
   readonly createRelay: () => Service & HealthSource;
   /** Who owns the slot now. Rejects while that cannot be told. */
   readonly readOwner: () => Promise<CaptureOwner>;
+  /** Whether anybody reads from the slot; asked while it is Debezium's. */
+  readonly isSlotHeld: () => Promise<boolean>;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -34,6 +36,8 @@ class OwnedRelay implements Service, HealthSource {
   private readonly lifetime = new AbortController();
   private relay: (Service & HealthSource) | undefined;
   private owner: CaptureOwner | undefined;
+  /** Undefined when it was not or could not be asked. */
+  private held: boolean | undefined;
   private error: ClassifiedError | undefined;
   private watching: Promise<void> | undefined;
 
@@ -58,12 +62,22 @@ class OwnedRelay implements Service, HealthSource {
 
   health(): HealthReport[] {
     if (this.relay !== undefined) return this.relay.health();
-    if (this.owner === 'debezium') return [{ name: this.name, status: 'ok', facts: { state: 'handed over to Debezium' } }];
+    if (this.owner === 'debezium') return [{ name: this.name, ...this.standby() }];
     if (this.error !== undefined) {
       const detail = `${this.error.code}: ${this.error.message}. ${this.error.remedy}`;
       return [{ name: this.name, status: 'down', detail, facts: { state: 'waiting' } }];
     }
     return [{ name: this.name, status: 'degraded', detail: 'Who owns the slot is not known yet.', facts: { state: 'waiting' } }];
+  }
+
+  private standby(): Pick<HealthReport, 'status' | 'detail' | 'facts'> {
+    const facts = { state: 'handed over to Debezium' };
+    if (this.held !== false) return { status: 'ok', facts };
+    const { domain } = this.options;
+    const detail =
+      `Nobody reads from the slot: events wait in it. See \`millrace connect status\`; ` +
+      `\`millrace slot handover --domain ${domain}\` finishes a handover that was cut off, or takes it back.`;
+    return { status: 'degraded', detail, facts };
   }
 
   private async watch(): Promise<void> {
@@ -88,8 +102,10 @@ class OwnedRelay implements Service, HealthSource {
   private async look(signal: AbortSignal): Promise<void> {
     const owner = await this.options.readOwner().catch(() => undefined); // the relay itself waits for a database that is away
     if (owner !== undefined) this.owner = owner;
-    if (this.owner === 'debezium') await this.giveUp();
-    else if (this.owner === 'relay') await this.begin(signal);
+    if (this.owner === 'debezium') {
+      await this.giveUp();
+      this.held = await this.options.isSlotHeld().catch(() => undefined); // that the database is away, others say
+    } else if (this.owner === 'relay') await this.begin(signal);
   }
 
   private async begin(signal: AbortSignal): Promise<void> {

@@ -11,7 +11,7 @@ function owned(first: CaptureOwner | Error) {
   const clock = new ManualClock();
   const history: string[] = [];
   const database = { owner: first };
-  const slot = { error: undefined as ClassifiedError | undefined };
+  const slot = { error: undefined as ClassifiedError | undefined, held: true as boolean | Error };
   const relay = createOwnedRelay({
     domain: 'image',
     clock,
@@ -19,6 +19,10 @@ function owned(first: CaptureOwner | Error) {
     readOwner: async () => {
       if (database.owner instanceof Error) throw database.owner;
       return database.owner;
+    },
+    isSlotHeld: async () => {
+      if (slot.held instanceof Error) throw slot.held;
+      return slot.held;
     },
     createRelay: () => ({
       name: 'inner',
@@ -60,6 +64,24 @@ it('never begins before it knows whose the slot is', async () => {
   database.owner = 'debezium';
   await clock.advance(OWNER_LOOK_MS);
   expect(history).toEqual([]);
+  await relay.stop(soft());
+});
+
+it('says that nobody captures while Debezium is to and does not', async () => {
+  const { clock, slot, relay, state } = owned('debezium');
+  const status = () => relay.health()[0]?.status;
+  await relay.start(soft());
+  expect(status()).toBe('ok');
+  slot.held = false;
+  await clock.advance(OWNER_LOOK_MS);
+  expect(relay.health()[0]).toMatchObject({ status: 'degraded', detail: expect.stringContaining('slot handover --domain image') as string });
+  expect(state()).toBe('handed over to Debezium');
+  slot.held = new Error('the database is away');
+  await clock.advance(OWNER_LOOK_MS);
+  expect(status()).toBe('ok');
+  slot.held = true;
+  await clock.advance(OWNER_LOOK_MS);
+  expect(status()).toBe('ok');
   await relay.stop(soft());
 });
 

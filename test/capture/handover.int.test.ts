@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeConnector } from '../../connectors/debezium/life.ts';
 import { captureSource } from '../../connectors/outbox/relay.ts';
 import { dropCaptureSource, ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
+import { readCaptureOwner, writeCaptureOwner } from '../../connectors/replication/capture-owner.ts';
 import type { SourceIdentity } from '../../connectors/replication/source-identity.ts';
+import { withSqlSession } from '../../connectors/replication/sql-session.ts';
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
 import type { DomainDefinition } from '../../core/define.ts';
 import type { HealthSource, Service } from '../../core/lifecycle.ts';
@@ -80,6 +82,7 @@ describe('a handover of a live domain', () => {
     outcomes.push(outcome);
     return outcome;
   };
+  const owner = async () => withSqlSession(databases.url(name), async (sql) => readCaptureOwner(sql, name));
   /** Rows that are written from now on arrive. */
   const flows = async (): Promise<void> => {
     const all = [...committed.values()].flat();
@@ -165,17 +168,37 @@ describe('a handover of a live domain', () => {
     await flows();
   });
 
-  it('that is cut off leaves the events in the slot, and goes on when it is run again', async () => {
+  it('that is stopped half way is taken back: the relay goes on', async () => {
     const cut = new AbortController();
     const cutOff = (step: string): void => {
       if (step.startsWith('asking the relay')) cut.abort(new Error('cut off'));
     };
     await expect(handingOver('debezium', cutOff, cut.signal)).rejects.toThrow('cut off');
-    await eventually(() => relay.health()[0]?.facts?.['state'] === 'handed over to Debezium');
+    expect(await owner()).toBe('relay');
+    await eventually(() => relay.health()[0]?.facts?.['state'] === 'streaming', { timeoutMs: 60_000 });
+    expect((await connect.rest.status(config.names.connector(name)))?.state).toBe('STOPPED');
+    await flows();
+  });
+
+  it('that was killed half way leaves the events in the slot, health says so, and the next one goes on', async () => {
+    await writeCaptureOwner(client, name, 'debezium');
+    await eventually(() => relay.health()[0]?.status === 'degraded' && relay.health()[0]?.detail?.includes('Nobody reads') === true, {
+      timeoutMs: 60_000,
+    });
     await handingOver('debezium');
     expect((await connect.rest.status(config.names.connector(name)))?.tasks).toMatchObject([{ state: 'RUNNING' }]);
     await flows();
-    expect(relay.health()[0]?.facts?.['state']).toBe('handed over to Debezium');
+    expect(relay.health()[0]).toMatchObject({ status: 'ok', facts: { state: 'handed over to Debezium' } });
+  });
+
+  it('back that is stopped half way is taken back: Debezium goes on', async () => {
+    const cut = new AbortController();
+    const cutOff = (step: string): void => {
+      if (step.startsWith('the slot is free')) cut.abort(new Error('cut off'));
+    };
+    await expect(handingOver('relay', cutOff, cut.signal)).rejects.toThrow('cut off');
+    expect(await owner()).toBe('debezium');
+    await flows();
   });
 
   it('back to the relay goes on without a restart of its process, and says what is to be set', async () => {
