@@ -82,7 +82,10 @@ async function run(options: Options): Promise<void> {
 }
 
 function sentenceOf(domain: string, { to, waiting, duplicates, remarks }: HandoverOutcome): string {
-  const rows = `${waiting} rows waited in the slot, ${duplicates} of them in the topics already (published twice, handled once)`;
+  const rows =
+    waiting === undefined || duplicates === undefined
+      ? 'Too much waited in the slot to be counted; what was published of it comes twice, and is handled once'
+      : `${waiting} rows waited in the slot, ${duplicates} of them in the topics already (published twice, handled once)`;
   return [`${domain} is captured by ${to === 'relay' ? 'the relay' : 'Debezium'}. ${rows}`, ...remarks].join('\n');
 }
 

@@ -5,13 +5,15 @@ import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import type { Connector } from '../connectors/debezium/connector.ts';
 import { stopConnector } from '../connectors/debezium/life.ts';
 import { registerConnector } from '../connectors/debezium/register.ts';
-import type { UnconfirmedRows } from '../connectors/debezium/unconfirmed.ts';
-import { countPublished, unconfirmedRows } from '../connectors/debezium/unconfirmed.ts';
+import { countPublished, fewUnconfirmed, unconfirmedIds } from '../connectors/debezium/unconfirmed.ts';
 import type { SourceIdentity } from '../connectors/replication/source-identity.ts';
 import { findingError, isGap } from '../connectors/replication/source-findings.ts';
 import type { CaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readCaptureOwner, writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { OWNER_LOOK_MS } from '../connectors/outbox/owned-relay.ts';
+import { captureSource } from '../connectors/outbox/relay.ts';
+import { countLostRows } from '../connectors/outbox/repair/lost-rows.ts';
+import { withLongSqlSession } from '../connectors/replication/long-sql-session.ts';
 import { readSlot } from '../connectors/replication/slot.ts';
 import type { Sql } from '../connectors/replication/sql-session.ts';
 import { withSqlSession } from '../connectors/replication/sql-session.ts';
@@ -36,10 +38,10 @@ export interface HandoverOptions {
 export interface HandoverOutcome {
   readonly from: CaptureOwner;
   readonly to: CaptureOwner;
-  /** Rows that waited in the slot when it changed hands. */
-  readonly waiting: number;
+  /** Rows that waited in the slot when it changed hands; undefined when they were too many to be looked at. */
+  readonly waiting: number | undefined;
   /** Of these, the ones that the topics held already: they are there twice now. Effects are not. */
-  readonly duplicates: number;
+  readonly duplicates: number | undefined;
   /** What is left for a person to do, in sentences. */
   readonly remarks: readonly string[];
 }
@@ -49,6 +51,8 @@ const QUIET_MS = 3 * OWNER_LOOK_MS;
 const FREE_TIMEOUT_MS = 90_000;
 const TAKEN_TIMEOUT_MS = 60_000;
 const LOOK_MS = 100;
+/** Ids that are held while duplicates are counted. */
+const IDS_MAX = 200_000;
 
 /** What a handover would do, without doing it. Rejects like the handover for what it could never do. */
 export async function planHandover(options: Omit<HandoverOptions, 'driver' | 'identity' | 'report'>): Promise<readonly string[]> {
@@ -137,9 +141,12 @@ async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Ou
       report(`connector ${name}: stopping`);
       await stopConnector(rest, name, systemClock);
     }
-    // A relay that has the slot already, from a handover that was cut off, is where it should be.
-    counted = from === 'relay' && (await isHeld(domain.name, config)) ? { waiting: 0, duplicates: 0 } : await whenFree(options);
-    if (from === 'debezium') await options.identity.adopt();
+    // A relay whose slot it is already, after a handover that was cut off, takes it as soon as the connector lets go.
+    counted = from === 'relay' ? { waiting: 0, duplicates: 0 } : await whenFree(options);
+    if (from === 'debezium') {
+      await refuseLostRows(options);
+      await options.identity.adopt();
+    }
     if (registered) await rest.forgetOffsets(name);
     report('giving the slot to the relay');
     await giveTo(domain.name, config, 'relay');
@@ -201,19 +208,78 @@ async function whenFree(options: HandoverOptions): Promise<Pick<HandoverOutcome,
     await systemClock.sleep(LOOK_MS, signal);
   }
   report('the slot is free: counting what is in the topics and not confirmed');
-  const rows = await onLog(domain.name, config, async (sql) =>
-    unconfirmedRows(sql, config.names.slot(domain.name), config.names.publication(domain.name)),
-  );
-  if (!rows.all) report(`more rows wait than are counted: duplicates are those of the first ${rows.ids.length}`);
-  return { waiting: rows.ids.length, duplicates: await duplicatesAmong(rows, domain, config, driver) };
+  const ids = await firstUnconfirmed(options);
+  if (ids === undefined) {
+    report('too much waits in the slot to be counted');
+    return { waiting: undefined, duplicates: undefined };
+  }
+  if (ids.size === IDS_MAX) report(`more rows may wait than are counted: duplicates are those of the first ${IDS_MAX}`);
+  return { waiting: ids.size, duplicates: await duplicatesAmong(ids, domain, config, driver) };
 }
 
-async function duplicatesAmong({ ids }: UnconfirmedRows, domain: DomainDefinition, config: Config, driver: BrokerDriver): Promise<number> {
+/** Undefined when too much waits to be looked at. */
+async function firstUnconfirmed(options: HandoverOptions): Promise<Set<string> | undefined> {
+  const { domain, config } = options;
+  if (!(await onLog(domain.name, config, async (sql) => fewUnconfirmed(sql, config.names.slot(domain.name))))) return undefined;
+  const ids = new Set<string>();
+  await eachUnconfirmed(options, async (some) => {
+    for (const id of some) if (ids.size < IDS_MAX) ids.add(id);
+    return ids.size < IDS_MAX;
+  });
+  return ids;
+}
+
+/** In commit order, some ids at a time, until `take` has had enough. */
+async function eachUnconfirmed({ domain, config, signal }: HandoverOptions, take: (ids: string[]) => Promise<boolean>): Promise<void> {
+  const { names } = config;
+  await withLongSqlSession(captureUrl(config, domain.name), signal ?? new AbortController().signal, async (sql) => {
+    for await (const ids of unconfirmedIds(sql, names.slot(domain.name), names.publication(domain.name))) if (!(await take(ids))) return;
+  });
+}
+
+/**
+ * Where Debezium left the slot is beyond what the relay remembers, as a slot is that somebody made anew or moved meanwhile.
+ * The difference is in the rows: those before it are in the topics, or they are lost.
+ */
+async function refuseLostRows(options: HandoverOptions): Promise<void> {
+  const { domain, config, identity, driver, report, signal } = options;
+  const { findings, remembered } = await identity.assess();
+  const ahead = findings.find(({ code }) => code === 'SLOT_AHEAD');
+  if (ahead === undefined) return;
+  if (!(await onLog(domain.name, config, async (sql) => fewUnconfirmed(sql, config.names.slot(domain.name))))) {
+    const remedy = 'let the connector catch up first, or stop it and close the gap with `millrace slot repair`';
+    throw new ClassifiedError('SLOT_IN_USE', `${TOO_MUCH}: ${remedy}`);
+  }
+  report('comparing the outbox with the topics');
+  const reader = driver.logReader();
+  try {
+    const lost = await countLostRows(
+      {
+        ...{ domain: domain.name, names: config.names, reader, clock: systemClock, signal: signal ?? new AbortController().signal },
+        source: captureSource(domain.name, databaseUrl(config, domain.name), config.names),
+        routes: new Set(domain.events.map(({ route }) => route)),
+      },
+      remembered?.lastPublished,
+      async (add) =>
+        eachUnconfirmed(options, async (ids) => {
+          await add(ids);
+          return true;
+        }),
+    );
+    if (lost > 0) throw new ClassifiedError('SLOT_AHEAD', `${lost} rows are neither in the topics nor in the slot: ${ahead.message}`);
+  } finally {
+    await reader.stop();
+  }
+}
+
+const TOO_MUCH = 'too much waits in the slot to tell whether everything before it was published';
+
+async function duplicatesAmong(ids: ReadonlySet<string>, domain: DomainDefinition, config: Config, driver: BrokerDriver): Promise<number> {
   const { names } = config;
   const topics = [...domain.events.map(({ route }) => names.eventTopic(route)), names.captureDeadLetterTopic(domain.name)];
   const reader = driver.logReader();
   try {
-    return await countPublished(reader, topics, new Set(ids));
+    return await countPublished(reader, topics, ids);
   } finally {
     await reader.stop();
   }

@@ -2,38 +2,59 @@ import type { LogReader, PartitionOffsets } from '../../core/log-reader.ts';
 import { offset } from '../../core/offset.ts';
 import { headerText } from '../../core/record.ts';
 import { decodePgoutput, tupleColumns } from '../replication/pgoutput.ts';
+import { confirmedLagBytes, readSlot } from '../replication/slot.ts';
 import type { Sql } from '../replication/sql-session.ts';
 
-export interface UnconfirmedRows {
-  /** Event ids, in commit order. */
-  readonly ids: readonly string[];
-  /** False when the slot holds more than were looked at. */
-  readonly all: boolean;
-}
-
-/** Messages of the log that one look goes through at most. */
-const CHANGES_MAX = 200_000;
+/** Rows are held a fetch at a time: at the outbox's limit of 900,000 bytes a payload, some 45 MB. */
+const FETCH_ROWS = 50;
+/** The server writes what a look goes through to its disk: more log than this is not looked at. */
+const LOG_BYTES_MAX = 1024n * 1024n * 1024n;
 
 /**
- * The outbox rows that the slot would send to whoever reads from it next. Moves nothing. The slot must not be in use.
- * Rejects with the server's error.
+ * Whether what waits in the slot is little enough to be looked at: the log behind it, whosever changes are in it.
  */
-export async function unconfirmedRows(sql: Sql, slot: string, publication: string): Promise<UnconfirmedRows> {
-  const { rows } = await sql.query(
-    `SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, $3, 'proto_version', '1', 'publication_names', $2)`,
-    [slot, `"${publication}"`, CHANGES_MAX],
-  );
-  const ids: string[] = [];
-  const idColumns = new Map<number, number>();
-  for (const { data } of rows as { data: Buffer }[]) {
-    const message = decodePgoutput(data);
-    if (message.kind === 'relation')
-      idColumns.set(message.oid, message.name === 'outbox' ? message.columns.findIndex(({ name }) => name === 'id') : -1);
-    if (message.kind !== 'insert') continue;
-    const id = tupleColumns(message.tuple)[idColumns.get(message.relationOid) ?? -1];
-    if (id !== undefined && id !== null) ids.push(id.toString('utf8'));
+export async function fewUnconfirmed(sql: Sql, slot: string, logBytesMax = LOG_BYTES_MAX): Promise<boolean> {
+  const facts = await readSlot(sql, slot);
+  const lag = facts === undefined ? undefined : confirmedLagBytes(facts);
+  return lag !== undefined && lag <= logBytesMax;
+}
+
+/**
+ * Event ids of the outbox rows that the slot would send to whoever reads from it next, in commit order, some at a time. Moves
+ * nothing. The slot must not be in use, and the session must have no limit for a statement: the server decodes everything
+ * before it answers. To be asked only after `fewUnconfirmed`. Ends the session's transaction, also when it is left early. Rejects with the server's error.
+ */
+export async function* unconfirmedIds(sql: Sql, slot: string, publication: string): AsyncGenerator<string[]> {
+  await sql.query('BEGIN READ ONLY');
+  try {
+    // Only relations (R) and inserts (I) hold what is asked for. One answer would be the whole of a transaction, however huge.
+    await sql.query(
+      `DECLARE unconfirmed NO SCROLL CURSOR FOR
+       SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)
+        WHERE get_byte(data, 0) IN (${MESSAGE_RELATION}, ${MESSAGE_INSERT})`,
+      [slot, `"${publication}"`],
+    );
+    const idColumns = new Map<number, number>();
+    for (;;) {
+      const { rows } = await sql.query(`FETCH ${FETCH_ROWS} FROM unconfirmed`);
+      if (rows.length === 0) return;
+      yield (rows as { data: Buffer }[]).flatMap(({ data }) => idIn(data, idColumns) ?? []);
+    }
+  } finally {
+    await sql.query('ROLLBACK').catch(() => undefined); // of a lost session nothing is left
   }
-  return { ids, all: rows.length < CHANGES_MAX };
+}
+
+const MESSAGE_RELATION = 0x52;
+const MESSAGE_INSERT = 0x49;
+
+/** Remembers which column a relation names `id`. */
+function idIn(data: Buffer, idColumns: Map<number, number>): string | undefined {
+  const message = decodePgoutput(data);
+  if (message.kind === 'relation')
+    idColumns.set(message.oid, message.name === 'outbox' ? message.columns.findIndex(({ name }) => name === 'id') : -1);
+  if (message.kind !== 'insert') return undefined;
+  return tupleColumns(message.tuple)[idColumns.get(message.relationOid) ?? -1]?.toString('utf8');
 }
 
 /**

@@ -74,7 +74,10 @@ it('says that nobody captures while Debezium is to and does not', async () => {
   expect(status()).toBe('ok');
   slot.held = false;
   await clock.advance(OWNER_LOOK_MS);
-  expect(relay.health()[0]).toMatchObject({ status: 'degraded', detail: expect.stringContaining('slot handover --domain image') as string });
+  expect(relay.health()[0]).toMatchObject({
+    status: 'degraded',
+    detail: expect.stringContaining('slot handover --domain image') as string,
+  });
   expect(state()).toBe('handed over to Debezium');
   slot.held = new Error('the database is away');
   await clock.advance(OWNER_LOOK_MS);

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { removeConnector } from '../../connectors/debezium/life.ts';
+import { removeConnector, stopConnector } from '../../connectors/debezium/life.ts';
 import { captureSource } from '../../connectors/outbox/relay.ts';
 import { dropCaptureSource, ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
 import { readCaptureOwner, writeCaptureOwner } from '../../connectors/replication/capture-owner.ts';
 import type { SourceIdentity } from '../../connectors/replication/source-identity.ts';
+import { dropSlot, ensureSlot } from '../../connectors/replication/slot.ts';
 import { withSqlSession } from '../../connectors/replication/sql-session.ts';
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
 import type { DomainDefinition } from '../../core/define.ts';
@@ -15,6 +16,7 @@ import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { headerText } from '../../core/record.ts';
 import { image } from '../../processors/image/image.ts';
+import { repairCaptures } from '../../runtime/capture-repair.ts';
 import { composeRoles } from '../../runtime/compose.ts';
 import type { Config } from '../../runtime/config.ts';
 import { loadConfig } from '../../runtime/config.ts';
@@ -40,8 +42,11 @@ const { name, events, aggregates, captured } = image;
 const domain: DomainDefinition = { name, events, aggregates, captured };
 const pipeline = { domains: [domain], projections: [] };
 
+/** Deadlines, not expectations: a loaded machine takes its time. */
+const WITHIN = { timeoutMs: 120_000, everyMs: 100 };
+
 /** One domain, its relay in this process, Debezium beside it, and a writer that never stops. */
-describe('a handover of a live domain', () => {
+describe('a handover of a live domain', { timeout: 300_000 }, () => {
   let databases: TemporaryDatabases;
   let connect: KafkaConnect;
   let config: Config;
@@ -66,7 +71,7 @@ describe('a handover of a live domain', () => {
       const there = seen();
       return ids.every((id) => there.has(id));
     };
-    await eventually(all, { timeoutMs: 60_000, everyMs: 100 });
+    await eventually(all, WITHIN);
   };
   const handingOver = async (to: 'relay' | 'debezium', report: (step: string) => void = () => undefined, signal?: AbortSignal) => {
     const outcome = await handOver({
@@ -86,7 +91,7 @@ describe('a handover of a live domain', () => {
   /** Rows that are written from now on arrive. */
   const flows = async (): Promise<void> => {
     const all = [...committed.values()].flat();
-    await eventually(() => written() > all.length + 20, { timeoutMs: 30_000 });
+    await eventually(() => written() > all.length + 20, WITHIN);
     const upToNow = [...committed.values()].flat();
     await arrived(upToNow);
   };
@@ -147,17 +152,27 @@ describe('a handover of a live domain', () => {
       const ids: [string, string][] = [];
       for (let row = 0; row <= round % 3; row += 1) {
         const key = `user-${(round + row) % 5}`;
-        const id = randomUUID();
-        ids.push([key, id]);
-        await client.query(
-          `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id) VALUES ($1, 'image', $2, 'ImageRegistered', '{}', 't')`,
-          [id, key],
-        );
+        ids.push([key, await insertOne(key)]);
       }
       await client.query('COMMIT');
       for (const [key, id] of ids) committed.set(key, [...(committed.get(key) ?? []), id]);
       await after(5);
     }
+  }
+
+  async function insertOne(key: string): Promise<string> {
+    const id = randomUUID();
+    await client.query(
+      `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id) VALUES ($1, 'image', $2, 'ImageRegistered', '{}', 't')`,
+      [id, key],
+    );
+    return id;
+  }
+
+  async function insert(rows: number): Promise<string[]> {
+    const ids: string[] = [];
+    for (let row = 0; row < rows; row += 1) ids.push(await insertOne('user-0'));
+    return ids;
   }
 
   it('is only told, not done, by a dry run', async () => {
@@ -175,16 +190,17 @@ describe('a handover of a live domain', () => {
     };
     await expect(handingOver('debezium', cutOff, cut.signal)).rejects.toThrow('cut off');
     expect(await owner()).toBe('relay');
-    await eventually(() => relay.health()[0]?.facts?.['state'] === 'streaming', { timeoutMs: 60_000 });
+    await eventually(() => relay.health()[0]?.facts?.['state'] === 'streaming', WITHIN);
     expect((await connect.rest.status(config.names.connector(name)))?.state).toBe('STOPPED');
     await flows();
   });
 
   it('that was killed half way leaves the events in the slot, health says so, and the next one goes on', async () => {
     await writeCaptureOwner(client, name, 'debezium');
-    await eventually(() => relay.health()[0]?.status === 'degraded' && relay.health()[0]?.detail?.includes('Nobody reads') === true, {
-      timeoutMs: 60_000,
-    });
+    await eventually(
+      () => relay.health()[0]?.status === 'degraded' && relay.health()[0]?.detail?.includes('Nobody reads') === true,
+      WITHIN,
+    );
     await handingOver('debezium');
     expect((await connect.rest.status(config.names.connector(name)))?.tasks).toMatchObject([{ state: 'RUNNING' }]);
     await flows();
@@ -204,9 +220,9 @@ describe('a handover of a live domain', () => {
   it('back to the relay goes on without a restart of its process, and says what is to be set', async () => {
     const { from, waiting, duplicates, remarks } = await handingOver('relay');
     expect(from).toBe('debezium');
-    expect(duplicates).toBeLessThanOrEqual(waiting);
+    expect(duplicates).toBeLessThanOrEqual(waiting ?? 0);
     expect(remarks).toEqual([]);
-    await eventually(() => relay.health()[0]?.facts?.['state'] === 'streaming');
+    await eventually(() => relay.health()[0]?.facts?.['state'] === 'streaming', WITHIN);
     await flows();
     const { remarks: again } = await handingOver('debezium');
     expect(again).toEqual(['set CAPTURE_IMAGE=debezium in the configuration: it still says relay']);
@@ -234,6 +250,38 @@ describe('a handover of a live domain', () => {
     expect(outcomes.map(({ to }) => to)).toEqual(['debezium', 'relay', 'debezium', 'relay']);
     // What Debezium had published and not confirmed when it was stopped.
     expect(records.records.length).toBeGreaterThan(known.size);
-    expect(records.records.length - known.size).toBe(outcomes.reduce((sum, { duplicates }) => sum + duplicates, 0));
+    expect(records.records.length - known.size).toBe(outcomes.reduce((sum, { duplicates }) => sum + (duplicates ?? 0), 0));
+  });
+
+  it('back is refused when the slot was made anew meanwhile, and the relay stands in the gap until it is repaired', async () => {
+    await handingOver('debezium');
+    const connector = config.names.connector(name);
+    await stopConnector(connect.rest, connector, systemClock);
+    await withSqlSession(databases.url(name), async (sql) => dropSlot(sql, config.names.slot(name), systemClock));
+    const lost = await insert(3);
+    await withSqlSession(databases.url(name), async (sql) => ensureSlot(sql, config.names.slot(name)));
+    await connect.rest.forgetOffsets(connector);
+    await connect.rest.resume(connector);
+    // Debezium streams as if nothing had happened, and the server counts that.
+    await arrived(await insert(3));
+    await expect(handingOver('relay')).rejects.toMatchObject({
+      code: 'SLOT_AHEAD',
+      message: expect.stringContaining('3 rows are neither in the topics nor in the slot') as string,
+    });
+    await eventually(
+      () => relay.health()[0]?.facts?.['gap'] === 'SLOT_AHEAD' || /SLOT_AHEAD/.test(relay.health()[0]?.detail ?? ''),
+      WITHIN,
+    );
+    expect(lost.some((id) => seen().has(id))).toBe(false);
+    await repairCaptures(pipeline, config, SILENT_LOGGER, {
+      domain: name,
+      apply: true,
+      confirmed: false,
+      signal: new AbortController().signal,
+      progress: () => undefined,
+      onReport: ({ missing }) => expect(missing).toMatchObject([{ rows: 3 }]),
+      onError: (_domain, error) => expect.fail(error.message),
+    });
+    await arrived([...lost, ...(await insert(1))]);
   });
 });

@@ -63,6 +63,16 @@ export class MissingRows {
     };
   }
 
+  /** Missing rows that are not older than that. */
+  async countSince(createdAtMs: number): Promise<number> {
+    const { rows } = await this.sql.query(
+      `${this.kept()} SELECT count(*)::int AS missing FROM ${this.outbox} o LEFT JOIN kept k ON k.route = o.topic
+        WHERE o.created_at >= to_timestamp($4::float8 / 1000) AND ${FRESH} AND NOT ${PUBLISHED}`,
+      [...this.parameters(), createdAtMs],
+    );
+    return (rows[0] as { missing: number }).missing;
+  }
+
   /** Only of days that the outbox still holds: older rows left it for their age. */
   async phantoms(): Promise<readonly PhantomRows[]> {
     const { rows } = await this.sql.query(
