@@ -3,6 +3,8 @@ export const STREAM_FAILPOINTS = [
   'stream-checking',
   'standby-waiting',
   'keepalive',
+  'memory-writing',
+  'memory-written',
   'status-flushing',
   'status-written',
   'stop-final-status',

@@ -260,7 +260,10 @@ export class ReplicationStream {
   /** An outage of the memory keeps the position where it is, as one of the looks at the publication does. */
   private async remember(guard: SourceGuard, position: Lsn): Promise<boolean> {
     try {
-      return await guard.remember(position);
+      this.options.handlers.failpoint?.('memory-writing');
+      const remembered = await guard.remember(position);
+      this.options.handlers.failpoint?.('memory-written');
+      return remembered;
     } catch (thrown) {
       const error = classifyPostgresError(thrown, 'the memory of the source');
       if (isGap(error)) throw error;

@@ -31,7 +31,10 @@ export interface SourceFacts {
   readonly row: RememberedRow | undefined;
   /** Where the timeline that is remembered was left; undefined when the server is still on it, or nothing is remembered. */
   readonly timelineSwitch: TimelineSwitch | 'unknown' | undefined;
-  /** Whether the last published row is in the outbox; `untold` when nothing is remembered, or its day may have been dropped. */
+  /**
+   * `missing` when the outbox lacks both rows that were published last (a single one may have been deleted on purpose);
+   * `untold` when nothing is remembered, or their days may have been dropped.
+   */
   readonly lastPublished: 'there' | 'missing' | 'untold';
 }
 
@@ -51,7 +54,7 @@ export async function readSourceFacts(
     publication: await sightPublication(sql, source.publication),
     row: await readSourceRow(sql, source),
     timelineSwitch: moved ? await readTimelineSwitch(replicationUrl, server.timeline, remembered.timeline) : undefined,
-    lastPublished: remembered?.lastPublished === undefined ? 'untold' : await findPublishedRow(sql, source, remembered.lastPublished),
+    lastPublished: await findPublishedRows(sql, source, [remembered?.lastPublished, remembered?.publishedBefore]),
   };
 }
 
@@ -105,6 +108,20 @@ export async function writeSourceRow(
 
 export async function deleteSourceRow(sql: Sql, source: CaptureSource): Promise<void> {
   if (await hasSourceTable(sql, source)) await sql.query(`DELETE FROM ${tableOf(source)} WHERE slot = $1`, [source.slot]);
+}
+
+async function findPublishedRows(
+  sql: Sql,
+  source: CaptureSource,
+  rows: readonly (PublishedRow | undefined)[],
+): Promise<SourceFacts['lastPublished']> {
+  let verdict: SourceFacts['lastPublished'] = 'untold';
+  for (const row of rows) {
+    const found = row === undefined ? 'untold' : await findPublishedRow(sql, source, row);
+    if (found === 'there') return 'there';
+    if (found === 'missing') verdict = 'missing';
+  }
+  return verdict;
 }
 
 /**

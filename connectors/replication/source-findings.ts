@@ -111,7 +111,7 @@ function databaseFindings(remembered: SourceRecord, facts: SourceFacts): Finding
     const message = `the server's log ends at ${formatLsn(facts.currentLsn)}, and was published up to ${formatLsn(remembered.flushLsn)}`;
     return [{ code: 'DATABASE_RESTORED', message }];
   }
-  if (missing) return [{ code: 'DATABASE_RESTORED', message: 'the outbox lacks the row that was published last' }];
+  if (missing) return [{ code: 'DATABASE_RESTORED', message: 'the outbox lacks the rows that were published last' }];
   return [];
 }
 

@@ -135,6 +135,8 @@ describe('what differs from the memory of a source', () => {
 describe('the memory of a source', () => {
   it('comes back as it was written', () => {
     expect(parseSourceRecord(formatSourceRecord(remembered))).toEqual(remembered);
+    const both = { ...remembered, publishedBefore: { ...remembered.lastPublished!, id: 'd', commitLsn: parseLsn('0/1E0') } };
+    expect(parseSourceRecord(formatSourceRecord(both))).toEqual(both);
     expect(() => parseSourceRecord('{"slot":"s"}')).toThrow('not readable');
   });
 

@@ -55,6 +55,8 @@ export interface Assessment {
 export class SourceIdentity {
   private readonly options: SourceIdentityOptions;
   private record: SourceRecord | undefined;
+  /** Looked at once more since the stream began: from then on nobody else can make the slot anew. */
+  private proven = false;
   /** In a gap that was noted: nothing is confirmed until the next check. */
   private stands = false;
   private lastTopicLookMs = -Infinity;
@@ -97,6 +99,7 @@ export class SourceIdentity {
     const known = remembered ?? firstRecord(this.options.source, facts, cluster);
     this.record = { ...known, timeline: facts.timeline };
     this.stands = false;
+    this.proven = false;
     this.lastTopicLookMs = -Infinity;
     this.markedUntilMs = this.options.clock.nowMs();
     if (remembered?.timeline === facts.timeline && facts.row?.kafkaCluster === cluster.clusterId) return;
@@ -105,18 +108,21 @@ export class SourceIdentity {
 
   /**
    * Resolves when the position may be told to the slot: it is in the memory, and the topics are what they were. False when
-   * that cannot be said now.
-   * @throws ClassifiedError TOPIC_MISSING, TOPIC_RECREATED, TOPIC_TRUNCATED
+   * that cannot be said now. To be called while the stream holds the slot.
+   * @throws ClassifiedError TOPIC_MISSING, TOPIC_RECREATED, TOPIC_TRUNCATED; any gap the first time after a check.
    */
   async confirm(position: Lsn, lastPublished: PublishedRow | undefined): Promise<boolean> {
     if (this.record === undefined) return false;
+    await this.prove();
     const looked = await this.lookAtTopics(this.record);
     if (this.stands) return false; // a write without the gap would hide it
     if (position <= looked.flushLsn && looked === this.record) return true;
+    const { lastPublished: last } = looked;
+    const isNew = lastPublished !== undefined && lastPublished.commitLsn !== last?.commitLsn;
     const next = {
       ...looked,
       flushLsn: maxLsn(looked.flushLsn, position),
-      lastPublished: lastPublished ?? looked.lastPublished,
+      ...(isNew ? { lastPublished, publishedBefore: last } : {}),
       writtenAtMs: this.options.clock.nowMs(),
     };
     await this.options.memory.write(next);
@@ -158,6 +164,14 @@ export class SourceIdentity {
   /** The epoch that is remembered now: another one after a repair. */
   async rememberedEpoch(): Promise<number> {
     return (await this.options.memory.read(this.options.source.slot))?.epoch ?? 0;
+  }
+
+  /** Between the check and the begin of the stream the slot could still be dropped and made again; it stands where it was as long as nothing is told. */
+  private async prove(): Promise<void> {
+    if (this.proven) return;
+    const [gravest] = (await this.assess()).findings;
+    if (gravest !== undefined) throw findingError(gravest);
+    this.proven = true;
   }
 
   private async lookAtTopics(record: SourceRecord): Promise<SourceRecord> {

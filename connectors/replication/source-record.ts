@@ -44,6 +44,8 @@ export interface SourceRecord {
   /** The publication's version (see `sightPublication`). */
   readonly publication: string;
   readonly lastPublished: PublishedRow | undefined;
+  /** One of an earlier transaction. */
+  readonly publishedBefore?: PublishedRow | undefined;
   readonly kafkaCluster: string;
   readonly topics: readonly RememberedTopic[];
   /** A gap that the stream met and no later look can see. It stands until a repair begins a new epoch. */
@@ -74,11 +76,12 @@ export function foldSourceRecords(found: readonly SourceRecord[]): SourceRecord 
 }
 
 export function formatSourceRecord(record: SourceRecord): string {
-  const { lastPublished: last } = record;
+  const { lastPublished: last, publishedBefore: before } = record;
   return JSON.stringify({
     ...record,
     flushLsn: formatLsn(record.flushLsn),
-    ...(last === undefined ? {} : { lastPublished: { ...last, commitLsn: formatLsn(last.commitLsn) } }),
+    ...(last === undefined ? {} : { lastPublished: writtenRow(last) }),
+    ...(before === undefined ? {} : { publishedBefore: writtenRow(before) }),
     topics: record.topics.map((topic) => ({
       ...topic,
       ends: topic.ends.map(String),
@@ -90,12 +93,12 @@ export function formatSourceRecord(record: SourceRecord): string {
 /** @throws ClassifiedError CONFIGURATION_INVALID when it is not what `formatSourceRecord` writes. */
 export function parseSourceRecord(text: string): SourceRecord {
   try {
-    const json = JSON.parse(text) as Written;
-    const { lastPublished: last } = json;
+    const { lastPublished: last, publishedBefore: before, ...json } = JSON.parse(text) as Written;
     return {
       ...json,
       flushLsn: parseLsn(json.flushLsn),
-      lastPublished: last === undefined ? undefined : { ...last, commitLsn: parseLsn(last.commitLsn) },
+      lastPublished: last === undefined ? undefined : readRow(last),
+      ...(before === undefined ? {} : { publishedBefore: readRow(before) }),
       topics: json.topics.map((topic) => ({
         ...topic,
         ends: topic.ends.map(offset),
@@ -107,9 +110,20 @@ export function parseSourceRecord(text: string): SourceRecord {
   }
 }
 
-interface Written extends Omit<SourceRecord, 'flushLsn' | 'lastPublished' | 'topics'> {
+function writtenRow(row: PublishedRow): WrittenRow {
+  return { ...row, commitLsn: formatLsn(row.commitLsn) };
+}
+
+function readRow(row: WrittenRow): PublishedRow {
+  return { ...row, commitLsn: parseLsn(row.commitLsn) };
+}
+
+type WrittenRow = Omit<PublishedRow, 'commitLsn'> & { readonly commitLsn: string };
+
+interface Written extends Omit<SourceRecord, 'flushLsn' | 'lastPublished' | 'publishedBefore' | 'topics'> {
   readonly flushLsn: string;
-  readonly lastPublished?: Omit<PublishedRow, 'commitLsn'> & { readonly commitLsn: string };
+  readonly lastPublished?: WrittenRow;
+  readonly publishedBefore?: WrittenRow;
   readonly topics: readonly {
     readonly topic: string;
     readonly id: string;

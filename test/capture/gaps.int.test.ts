@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import kafkajs from 'kafkajs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dropSlot } from '../../connectors/replication/slot.ts';
+import type { Lsn } from '../../core/lsn.ts';
+import { LSN_ZERO } from '../../core/lsn.ts';
 import type { LogReader } from '../../core/log-reader.ts';
 import type { CaptureDatabase } from '../support/capture-database.ts';
 import { captureDatabase } from '../support/capture-database.ts';
@@ -265,6 +267,53 @@ describe('a relay that comes back to', () => {
     hidden = false;
     await eventually(() => standing(next) === 'streaming');
     await capture.untilPublished(await insert(1));
+  });
+
+  it('a database without its last published row goes on, and stands still when it lacks the one before as well', async () => {
+    const relay = await capture.relay();
+    const ids: string[] = [];
+    for (let index = 0; index < 3; index += 1) {
+      ids.push(...(await insert(1)));
+      await eventually(async () => (await capture.remembered())?.lastPublished?.id === ids.at(-1));
+    }
+    await relay.stop(AbortSignal.timeout(10_000));
+    await erase(ids[2]!);
+    const next = await capture.relay();
+    expect(standing(next)).toBe('streaming');
+    await next.stop(AbortSignal.timeout(10_000));
+    await erase(ids[1]!);
+    expect(standing(await capture.relay())).toBe('gap DATABASE_RESTORED');
+  });
+
+  /** As an administrator may, past the trigger that refuses it. */
+  const erase = async (id: string): Promise<void> => {
+    await database.sql.query('SET session_replication_role = replica');
+    await database.sql.query('DELETE FROM image.outbox WHERE id = $1', [id]);
+    await database.sql.query('RESET session_replication_role');
+  };
+
+  it('a slot that is made anew between the check and the stream stands still before it tells that slot anything', async () => {
+    const slot = database.names.slot('image');
+    const first = await capture.relay();
+    await capture.untilPublished(await insert(1));
+    await first.stop(AbortSignal.timeout(10_000));
+    const identity = capture.identity();
+    const check = identity.check.bind(identity);
+    let lost: string[] = [];
+    identity.check = async () => {
+      await check();
+      if (lost.length > 0) return;
+      await dropSlot(database.sql, slot, systemClock);
+      lost = await insert(2);
+      await database.sql.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
+    };
+    const told: Lsn[] = [];
+    const relay = await capture.relay({ identity, onStatus: ({ flushLsn }) => told.push(flushLsn) });
+    await insert(1);
+    await eventually(() => /^gap SLOT_(RECREATED|AHEAD)$/.test(standing(relay)));
+    expect(told.filter((flushLsn) => flushLsn !== LSN_ZERO)).toEqual([]);
+    await capture.repair({ apply: true });
+    await capture.untilPublished(lost);
   });
 
   /** A capture that has worked, and whose slot is gone now. */

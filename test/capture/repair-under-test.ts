@@ -1,5 +1,6 @@
 import type { BatchProducer } from '../../core/record-batch.ts';
 import { SourceIdentity } from '../../connectors/replication/source-identity.ts';
+import type { SourceRecord } from '../../connectors/replication/source-record.ts';
 import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
 import type { RelayOptions } from '../../connectors/outbox/relay.ts';
@@ -133,9 +134,13 @@ export class CaptureUnderTest {
     for (const relay of this.relays.splice(0)) await relay.stop(AbortSignal.timeout(10_000));
   }
 
+  remembered(): Promise<SourceRecord | undefined> {
+    return this.memory.read(this.names.slot('image'));
+  }
+
   /** How many records of the topic are known to be too young to be removed by time. */
   async marked(): Promise<number> {
-    const record = await this.memory.read(this.names.slot('image'));
+    const record = await this.remembered();
     return record?.topics.flatMap(({ marks }) => marks).length ?? 0;
   }
 

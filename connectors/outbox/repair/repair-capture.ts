@@ -17,6 +17,7 @@ import { writeSourceRow } from '../../replication/source-facts.ts';
 import { findingError, needsPerson } from '../../replication/source-findings.ts';
 import type { Assessment, SourceIdentity } from '../../replication/source-identity.ts';
 import type { SourceMemory } from '../../replication/source-memory.ts';
+import type { SourceRecord } from '../../replication/source-record.ts';
 import type { Sql } from '../../replication/sql-session.ts';
 import { withSqlSession } from '../../replication/sql-session.ts';
 import type { PublisherOptions, PublisherSettings } from '../publisher.ts';
@@ -220,7 +221,7 @@ class Repair {
       timeline: facts.timeline,
       flushLsn: told,
       publication: publication.version,
-      lastPublished: facts.lastPublished === 'there' ? remembered?.lastPublished : undefined,
+      ...(facts.lastPublished === 'there' ? pickPublished(remembered) : { lastPublished: undefined }),
       kafkaCluster: cluster.clusterId,
       topics,
       writtenAtMs: clock.nowMs(),
@@ -236,4 +237,8 @@ class Repair {
     await memory.forget(source.slot, epoch);
     return epoch;
   }
+}
+
+function pickPublished(remembered: SourceRecord | undefined): Pick<SourceRecord, 'lastPublished' | 'publishedBefore'> {
+  return { lastPublished: remembered?.lastPublished, publishedBefore: remembered?.publishedBefore };
 }
