@@ -1,6 +1,7 @@
 import type { LogReader, PartitionOffsets } from '../../core/log-reader.ts';
 import { offset } from '../../core/offset.ts';
 import { headerText } from '../../core/record.ts';
+import { slicesUpTo } from '../../core/whole-log.ts';
 import { decodePgoutput, tupleColumns } from '../replication/pgoutput.ts';
 import { confirmedLagBytes, readSlot } from '../replication/slot.ts';
 import type { Sql } from '../replication/sql-session.ts';
@@ -73,13 +74,11 @@ export async function countPublished(reader: LogReader, topics: readonly string[
 
 async function* tailOf(reader: LogReader, partition: PartitionOffsets, depth: bigint): AsyncGenerator<string> {
   const { earliest, end } = partition;
-  let next = end - depth > earliest ? offset(end - depth) : earliest;
-  while (next < end) {
-    const slice = await reader.read(partition, next);
-    for (const { headers } of slice.records) {
+  const from = end - depth > earliest ? offset(end - depth) : earliest;
+  for await (const { records } of slicesUpTo(reader, partition, from, end)) {
+    for (const { headers } of records) {
       const id = headerText(headers, 'id');
       if (id !== undefined) yield id;
     }
-    next = slice.next;
   }
 }

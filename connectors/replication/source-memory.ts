@@ -1,8 +1,10 @@
 import type { Producer } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { LogReader } from '../../core/log-reader.ts';
+import type { Offset } from '../../core/offset.ts';
 import { maxOffset, offset } from '../../core/offset.ts';
 import { utf8, utf8Text } from '../../core/record.ts';
+import { slicesUpTo } from '../../core/whole-log.ts';
 import type { SourceRecord } from './source-record.ts';
 import { foldSourceRecords, formatSourceRecord, parseSourceRecord, sourceRecordKey } from './source-record.ts';
 
@@ -52,16 +54,13 @@ export class KafkaSourceMemory implements SourceMemory {
     for (let epoch = Math.max(1, beforeEpoch - 8); epoch < beforeEpoch; epoch += 1) await this.send(sourceRecordKey({ slot, epoch }), null);
   }
 
-  private async readFrom(slot: string, start: bigint, end: bigint): Promise<SourceRecord[]> {
+  private async readFrom(slot: string, start: Offset, end: Offset): Promise<SourceRecord[]> {
     const found: SourceRecord[] = [];
-    for (let from = offset(start); from < end;) {
-      const slice = await this.reader.read({ topic: this.topic, partition: 0 }, from);
-      for (const { key, value } of slice.records) {
+    for await (const { records } of slicesUpTo(this.reader, { topic: this.topic, partition: 0 }, start, end)) {
+      for (const { key, value } of records) {
         if (key === null || value === null || !utf8Text(key).startsWith(`${slot}#`)) continue;
         found.push(parseSourceRecord(utf8Text(value)));
       }
-      if (slice.next === from) break;
-      from = slice.next;
     }
     return found;
   }

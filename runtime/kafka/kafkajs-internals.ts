@@ -177,9 +177,13 @@ export interface KafkaJsClusterBroker {
       readonly partitions: readonly { readonly partition: number; readonly fetchOffset: string; readonly maxBytes: number }[];
     }[];
   }): Promise<{
+    /** Milliseconds for which the broker answers nothing more, for a quota. */
+    readonly clientSideThrottleTime?: number;
     readonly responses: readonly {
       readonly partitions: readonly {
         readonly highWatermark: string;
+        /** Where a transaction is open; readers of committed records get nothing from there on. */
+        readonly lastStableOffset?: string;
         readonly messages: readonly (KafkaMessage & { readonly isControlRecord?: boolean })[];
       }[];
     }[];

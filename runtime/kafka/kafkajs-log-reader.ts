@@ -3,16 +3,15 @@ import type { ClusterFacts, LogReader, LogSlice, TopicFacts } from '../../core/l
 import { offset, type Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import { createKafkaJsClient, DEFAULT_METADATA_MAX_AGE_MS, type KafkaJsSettings } from './kafkajs-client.ts';
-import { classifyKafkaError, isUnknownTopic, kafkaErrorName } from './kafkajs-errors.ts';
+import { classifyKafkaError, isUnknownTopic } from './kafkajs-errors.ts';
 import { kafkaJsCluster, type KafkaJsClusterAccess } from './kafkajs-internals.ts';
-import { consumedRecord } from './kafkajs-records.ts';
+import { fetchSlice } from './kafkajs-log-slice.ts';
 import { fetchTopicIds } from './kafkajs-topic-ids.ts';
 import { settledWithin, within } from './within.ts';
 
 const CALL_TIMEOUT_MS = 30_000;
 const ATTEMPTS = 5;
 const ATTEMPT_PAUSE_MS = 200;
-const FETCH_BYTES = 4 * 1_048_576;
 
 const { TOPIC } = kafkajs.ConfigResourceTypes;
 
@@ -59,28 +58,10 @@ export class KafkaJsLogReader implements LogReader {
     });
   }
 
-  read({ topic, partition }: TopicPartition, from: Offset): Promise<LogSlice> {
+  read(where: TopicPartition, from: Offset): Promise<LogSlice> {
     return this.call('the records could not be read', async (cluster) => {
-      await cluster.addMultipleTargetTopics([topic]);
-      const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
-      const broker = await cluster.findBroker({ nodeId: nodeId ?? '' });
-      const request = { maxWaitTime: 10, minBytes: 1, maxBytes: FETCH_BYTES, isolationLevel: 1 };
-      const where = { topic, partitions: [{ partition, fetchOffset: from.toString(), maxBytes: FETCH_BYTES }] };
-      const answer = await broker.fetch({ ...request, topics: [where] }).catch((thrown: unknown) => {
-        if (kafkaErrorName(thrown) === 'OFFSET_OUT_OF_RANGE') return undefined;
-        throw thrown;
-      });
-      if (answer === undefined) return this.skip(cluster, { topic, partition }, from);
-      const found = answer.responses[0]?.partitions[0];
-      const end = offset(found?.highWatermark ?? from.toString());
-      const messages = (found?.messages ?? []).filter((message) => BigInt(message.offset) >= from);
-      const last = messages.at(-1);
-      // A batch of which compaction left nothing brings no message; the next offset is tried.
-      const next = last === undefined ? (from < end ? from + 1n : from) : BigInt(last.offset) + 1n;
-      const records = messages
-        .filter((message) => message.isControlRecord !== true)
-        .map((message) => consumedRecord({ topic, partition }, message));
-      return { records, next: offset(next), end };
+      await cluster.addMultipleTargetTopics([where.topic]);
+      return (await fetchSlice(cluster, where, from)) ?? this.skip(cluster, where, from);
     });
   }
 

@@ -1,6 +1,6 @@
 import type { LogReader, TopicFacts } from '../../../core/log-reader.ts';
-import type { Offset } from '../../../core/offset.ts';
 import { headerText } from '../../../core/record.ts';
+import { slicesUpTo } from '../../../core/whole-log.ts';
 import type { Sql } from '../../replication/sql-session.ts';
 
 /** Ids that are held before they go to the database: the bound of the process's memory beside one fetch. */
@@ -22,17 +22,14 @@ export async function loadPublishedIds(
   const batch = new IdBatch(sql);
   let read = 0;
   for (const { topic, partition, earliest, end } of topics.flatMap(({ partitions }) => partitions)) {
-    for (let from: Offset = earliest; from < end;) {
+    for await (const slice of slicesUpTo(reader, { topic, partition }, earliest, end)) {
       signal.throwIfAborted();
-      const slice = await reader.read({ topic, partition }, from);
       for (const { headers } of slice.records) {
         const id = headerText(headers, 'id');
         if (id !== undefined && UUID.test(id)) await batch.add(id, topic, headerText(headers, 'occurred_at'));
       }
       read += slice.records.length;
       if (slice.records.length > 0) onRead(read);
-      if (slice.next === from) break;
-      from = slice.next;
     }
   }
   await batch.flush();
