@@ -43,7 +43,8 @@ export interface BatchProducer {
    * - KAFKA_UNAVAILABLE: not known whether it was appended; give the same batch again.
    * - RECORD_TOO_LARGE: the batch is above what topic or broker allow, nothing of it was appended; split it.
    * - RECORD_REJECTED: the broker refuses a record of it, nothing was appended; split it.
-   * - CONFIGURATION_INVALID: no such topic or partition any more, or no right to write.
+   * - CONFIGURATION_INVALID: no such topic or partition any more, no right to write, or timestamps outside of the topic's limits
+   *   (`message.timestamp.after.max.ms`: the clock is wrong).
    */
   append(topic: string, partition: number, batch: RecordBatch): Promise<void>;
   /** Waits for what is in flight, at most for the request timeout. */

@@ -113,6 +113,19 @@ describe('the batch producer on a real broker', () => {
     expect(await values(topic)).toEqual(['with a key']);
   });
 
+  it('blames the configuration when a clock is ahead of what the topic takes: the record itself may pass later', async () => {
+    const taking = (ms: number) => ({ config: { 'message.timestamp.after.max.ms': String(ms) } });
+    const topic = await broker.topic(1, taking(3_600_000));
+    const ahead = recordBatchOf([{ key: utf8('k'), value: utf8('ahead') }], Date.now() + 2 * 3_600_000);
+    await expect(producer.append(topic, 0, ahead)).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringContaining('INVALID_TIMESTAMP') as unknown,
+    });
+    await broker.admin.ensureTopics([{ ...broker.declaration(1), topic, ...taking(86_400_000) }]);
+    await eventually(() => producer.append(topic, 0, ahead).then(() => true));
+    expect(await values(topic)).toEqual(['ahead']);
+  });
+
   it.skipIf(!existsSync(JARS))("writes batches that Kafka's own console consumer reads", async () => {
     const topic = await broker.topic();
     const headers = [['event-type', utf8('image.uploaded.v1')] as const, ['none', null] as const];
