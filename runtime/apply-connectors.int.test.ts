@@ -33,7 +33,7 @@ const withoutProcessor = ({ name, events, aggregates, captured, tables }: Domain
 });
 const pipeline = { domains: [auth, scan].map(withoutProcessor), projections: [] };
 
-describe('what apply makes on Kafka Connect', () => {
+describe('what apply makes on Kafka Connect', { timeout: 300_000 }, () => {
   let databases: TemporaryDatabases;
   let connect: KafkaConnect;
   let config: Config;
@@ -101,7 +101,7 @@ describe('what apply makes on Kafka Connect', () => {
         const shown = await showConnectors(connect.rest, declaredConnectors(pipeline, config));
         return shown.length === 3 && shown.every(({ verdict }) => verdict === 'ok');
       },
-      { timeoutMs: 30_000, everyMs: 200 },
+      { timeoutMs: 120_000, everyMs: 200 },
     );
   });
 
@@ -129,7 +129,7 @@ describe('what apply makes on Kafka Connect', () => {
         const found = topics.of(config.names.tableTopic('auth', 'social_accounts'));
         return found.length >= 3 && found;
       },
-      { timeoutMs: 30_000 },
+      { timeoutMs: 120_000 },
     );
     expect(accounts.map(({ key }) => utf8Text(key!))).toEqual(['user-ü', 'user-ü', 'user-ü']);
     expect(accounts.map(({ value }) => (JSON.parse(utf8Text(value!)) as { op: string }).op)).toEqual(['c', 'u', 'd']);
@@ -145,7 +145,7 @@ describe('what apply makes on Kafka Connect', () => {
     expect(slots.rows).toEqual([]);
     const again = await applyConnectors(pipeline, config, admin);
     expect(again.changes).toEqual([`connector ${connector.name}: registered`]);
-    await eventually(() => topics.of(config.names.tableTopic('auth', 'users')).length >= 2, { timeoutMs: 30_000 });
+    await eventually(() => topics.of(config.names.tableTopic('auth', 'users')).length >= 2, { timeoutMs: 120_000 });
   });
 
   it('no outbox connector while the slot is the relay’s, and says what moves it', async () => {

@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import { progressOn } from '../../stack/progress.ts';
 import { startTestStack, type TestStack } from '../../stack/test-stack.ts';
+import { connectStateOf, removeConnectState } from './connect-leftovers.ts';
 
 /** One stack for all projects of a run: vitest loads this file once for each of them. */
 interface Shared {
@@ -26,7 +27,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     if (--shared.users > 0) return;
     here.millraceTestStack = undefined;
+    const connect = await connectStateOf(dataFolder);
     await (await shared.stack).stop();
+    // A Kafka that was given stays, and with it what a Connect of this run left there.
+    if (connect !== undefined && process.env['MILLRACE_TEST_KAFKA_BROKERS'] !== undefined) {
+      await removeConnectState(endpoints.kafkaBrokers, connect);
+    }
   };
 }
 
