@@ -88,6 +88,10 @@ export const ERRORS = {
     disposition: 'fatal',
     remedy: 'Something else than the relay moved the slot forward; find it, then run `millrace slot repair --dry-run` and `--apply`.',
   },
+  SLOT_BEHIND: {
+    disposition: 'outage',
+    remedy: 'Let the reader of the slot catch up and try again; or stop it, and close the gap with `millrace slot repair`.',
+  },
   DATABASE_FAILED_OVER: {
     disposition: 'fatal',
     remedy: 'The promoted standby lacks rows that are published; run `millrace slot repair --dry-run` to see them, then `--apply`.',

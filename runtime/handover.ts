@@ -88,7 +88,7 @@ export async function planHandover(options: Omit<HandoverOptions, 'driver' | 'id
  * in either direction, goes on from there.
  *
  * Rejects with the gap's own code when events may be missing already (SLOT_RECREATED, DATABASE_RESTORED …): that is repaired
- * first. Rejects with SLOT_MISSING, SLOT_IN_USE when the old side does not let go, CONNECT_UNAVAILABLE, CONNECTOR_REFUSED and the
+ * first. Rejects with SLOT_MISSING, SLOT_IN_USE when the old side does not let go, SLOT_BEHIND when too much waits for the way back, CONNECT_UNAVAILABLE, CONNECTOR_REFUSED and the
  * errors of the servers.
  */
 export async function handOver(options: HandoverOptions): Promise<HandoverOutcome> {
@@ -247,8 +247,7 @@ async function refuseLostRows(options: HandoverOptions): Promise<void> {
   const ahead = findings.find(({ code }) => code === 'SLOT_AHEAD');
   if (ahead === undefined) return;
   if (!(await onLog(domain.name, config, async (sql) => fewUnconfirmed(sql, config.names.slot(domain.name))))) {
-    const remedy = 'let the connector catch up first, or stop it and close the gap with `millrace slot repair`';
-    throw new ClassifiedError('SLOT_IN_USE', `${TOO_MUCH}: ${remedy}`);
+    throw new ClassifiedError('SLOT_BEHIND', 'too much waits in the slot to tell whether everything before it was published');
   }
   report('comparing the outbox with the topics');
   const reader = driver.logReader();
@@ -271,8 +270,6 @@ async function refuseLostRows(options: HandoverOptions): Promise<void> {
     await reader.stop();
   }
 }
-
-const TOO_MUCH = 'too much waits in the slot to tell whether everything before it was published';
 
 async function duplicatesAmong(ids: ReadonlySet<string>, domain: DomainDefinition, config: Config, driver: BrokerDriver): Promise<number> {
   const { names } = config;
