@@ -1,7 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { DataFolder } from '../../stack/data-folder.ts';
-import { postgresOwner } from '../../stack/native/account.ts';
-import { launch } from '../../stack/native/daemon.ts';
 import type { Part, StackEndpoints } from '../../stack/stack.ts';
 import { stackDown, stackStatus, stackUp } from '../../stack/stack.ts';
 import { removeTestStack, testDataFolder } from '../../stack/test-stack.ts';
@@ -43,19 +39,6 @@ export class OwnServers {
       timeoutMs: 90_000,
       everyMs: 200,
     });
-  }
-
-  /** PostgreSQL once more, with a setting that its command line fixes. */
-  async restartPostgres(setting: string, value: string): Promise<void> {
-    const pid = await this.pid('postgres');
-    const [command = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
-    const cwd = args[args.indexOf('-D') + 1]!;
-    const changed = args.map((arg) => (arg.startsWith(`${setting}=`) ? `${setting}=${value}` : arg));
-    await this.stop('postgres');
-    const folder = new DataFolder(this.dataFolder);
-    const files = { log: folder.log('postgres'), identity: folder.processFile('postgres') };
-    await launch({ command, args: changed, cwd, owner: postgresOwner() }, files);
-    await this.up('postgres');
   }
 
   async isRunning(part: Part): Promise<boolean> {
