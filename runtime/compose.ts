@@ -10,6 +10,7 @@ import { createOwnedRelay } from '../connectors/outbox/owned-relay.ts';
 import { createRelay } from '../connectors/outbox/relay.ts';
 import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readSlot } from '../connectors/replication/slot.ts';
+import { createSourceWatch } from '../connectors/replication/source-watch.ts';
 import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
 import type { Projector } from '../projectors/projector.ts';
@@ -87,11 +88,19 @@ function capture(domain: DomainDefinition, surroundings: Shared): { readonly out
   const connector = config.names.connector(domain.name);
   logger.info({ 'log.logger': 'relay', domain: domain.name, connector }, 'no relay here: Debezium captures the domain');
   const part = watch(connector, rest);
+  // Debezium trusts whatever slot it finds: a healthy connector does not say that the rows of the outbox were captured.
+  const source = createSourceWatch({
+    domain: domain.name,
+    identity: createSourceIdentity(domain, surroundings.connections),
+    logger,
+    clock: systemClock,
+  });
   const keptBecause = (): string | undefined => {
     const [health] = part.health();
-    return health?.status === 'ok' ? undefined : `the connector ${connector} does not work: ${health?.detail ?? 'unknown'}`;
+    if (health?.status === 'ok') return source.keptBecause();
+    return `the connector ${connector} does not work: ${health?.detail ?? 'unknown'}`;
   };
-  return { outbox: { part, keptBecause }, tables };
+  return { outbox: { part, keptBecause }, tables: [source, ...tables] };
 }
 
 function relayCapture(domain: DomainDefinition, surroundings: Shared): OutboxCapture {

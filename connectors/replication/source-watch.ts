@@ -1,0 +1,69 @@
+import type { Clock } from '../../core/clock.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
+import { classified } from '../../core/errors.ts';
+import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import { aborted } from './aborted.ts';
+import { findingError } from './source-findings.ts';
+import type { SourceIdentity } from './source-identity.ts';
+
+export interface SourceWatchOptions {
+  readonly domain: string;
+  readonly identity: Pick<SourceIdentity, 'assess'>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Between two looks. */
+  readonly intervalMs?: number;
+}
+
+const INTERVAL_MS = 60_000;
+
+/** A source that another capture reads, which does not know whether it is still the same one. */
+export interface SourceWatch extends Service, HealthSource {
+  /** Why what the outbox holds may be needed for a repair; undefined right after a look that found nothing. */
+  keptBecause(): string | undefined;
+}
+
+/** Looks at the source as long as it runs. That the slot moved is no difference here: the other capture moves it. */
+export function createSourceWatch(options: SourceWatchOptions): SourceWatch {
+  const { domain, identity, logger, clock, intervalMs = INTERVAL_MS } = options;
+  const lifetime = new AbortController();
+  const name = `source.${domain}`;
+  let watching: Promise<void> | undefined;
+  let looked = false;
+  let error: ClassifiedError | undefined;
+
+  const look = async (): Promise<ClassifiedError | undefined> => {
+    const finding = (await identity.assess()).findings.find(({ code }) => code !== 'SLOT_AHEAD');
+    return finding === undefined ? undefined : findingError(finding);
+  };
+  const watch = async (): Promise<void> => {
+    while (!lifetime.signal.aborted) {
+      const found = await look().catch((thrown: unknown) => classified(thrown, 'UNCLASSIFIED', 'the look at the source failed'));
+      if (found !== undefined && found.code !== error?.code) {
+        logger.error({ domain, 'error.code': found.code }, `${found.message}. ${found.remedy}`, found);
+      }
+      [looked, error] = [true, found];
+      await clock.sleep(intervalMs, lifetime.signal).catch(() => undefined); // the loop looks at the signal itself
+    }
+  };
+  const keptBecause = (): string | undefined => {
+    if (!looked) return 'the source was not looked at yet';
+    return error === undefined ? undefined : `${error.code}: ${error.message}. ${error.remedy}`;
+  };
+  return {
+    name,
+    start: async () => {
+      if (!lifetime.signal.aborted) watching ??= watch();
+    },
+    stop: async (hard) => {
+      lifetime.abort();
+      await Promise.race([watching, aborted(hard)]);
+    },
+    health: (): HealthReport[] => {
+      const detail = keptBecause();
+      return [detail === undefined ? { name, status: 'ok' } : { name, status: 'degraded', detail }];
+    },
+    keptBecause,
+  };
+}
