@@ -1,6 +1,6 @@
 import type { OnReadOpts, SocketConstructorOpts } from 'node:net';
 import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { Client, Connection } from 'pg';
 import { LogicalReplicationService } from 'pg-logical-replication';
 import { AbstractPlugin } from 'pg-logical-replication/dist/output-plugins/abstract.plugin.js';
@@ -180,7 +180,7 @@ class LibraryConnection implements WalSenderConnection {
     const onread: OnReadOpts = {
       buffer: () => this.frames.free(),
       callback: (count, buffer) => {
-        if (this.driver !== undefined) this.onBytes(count);
+        if (this.driver !== undefined) this.onBytes(count, true);
         // Until the stream begins the driver reads, and keeps what it reads.
         else socket.emit('data', Buffer.from(buffer.subarray(0, count)));
         return true;
@@ -197,24 +197,36 @@ class LibraryConnection implements WalSenderConnection {
     this.driver = driver as DataListener;
     stream.removeAllListeners('data');
     // Behind TLS the bytes come as chunks of the stream; a plain socket no longer emits any.
-    stream.on('data', (chunk: Buffer) => {
-      for (let at = 0; at < chunk.length;) {
-        const free = this.frames.free();
-        const count = chunk.copy(free, 0, at, at + free.length);
-        at += count;
-        this.onBytes(count);
-      }
-    });
+    passOnChunks(
+      stream,
+      () => this.frames.free(),
+      (count, endsRead) => this.onBytes(count, endsRead),
+    );
   }
 
-  private onBytes(count: number): void {
+  private onBytes(count: number, endsRead: boolean): void {
     try {
       this.frames.taken(count);
-      if (!this.closed) this.handlers.onReadEnd(this.frames.sentAtPostgresUs + Number(POSTGRES_EPOCH_US));
+      if (endsRead && !this.closed) this.handlers.onReadEnd(this.frames.sentAtPostgresUs + Number(POSTGRES_EPOCH_US));
     } catch (thrown) {
       this.end(new ClassifiedError('POSTGRES_UNAVAILABLE', 'the bytes of the server could not be read', { cause: thrown }));
     }
   }
+}
+
+/**
+ * Copies the chunks of a stream to where there is room for them. Behind TLS one read of the socket brings many records, each a
+ * chunk; the read ends where nothing is left of it, and who looks away after each chunk would get one at a time.
+ */
+export function passOnChunks(stream: Readable, free: () => Buffer, taken: (count: number, endsRead: boolean) => void): void {
+  stream.on('data', (chunk: Buffer) => {
+    for (let at = 0; at < chunk.length;) {
+      const room = free();
+      const count = chunk.copy(room, 0, at, at + room.length);
+      at += count;
+      taken(count, at === chunk.length && stream.readableLength === 0);
+    }
+  });
 }
 
 /** Starts the stream in our words. The library parses nothing: no CopyData reaches it. */

@@ -1,5 +1,6 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { tellsOfSkippedPublication } from './walsender-connection.ts';
+import { passOnChunks, tellsOfSkippedPublication } from './walsender-connection.ts';
 
 describe('a notice of the server', () => {
   it.each([
@@ -13,5 +14,31 @@ describe('a notice of the server', () => {
   it('tells nothing of a publication otherwise', () => {
     expect(tellsOfSkippedPublication({ code: '01000', routine: 'CheckMyDatabase' })).toBe(false);
     expect(tellsOfSkippedPublication({})).toBe(false);
+  });
+});
+
+describe('the chunks of a stream', () => {
+  it('are copied in pieces that fit, and end a read only when no other one waits', async () => {
+    const stream = new PassThrough();
+    const room = Buffer.alloc(4);
+    const taken: [string, boolean][] = [];
+    passOnChunks(
+      stream,
+      () => room,
+      (count, endsRead) => {
+        taken.push([room.toString('latin1', 0, count), endsRead]);
+        if (endsRead) stream.pause();
+      },
+    );
+    stream.pause();
+    for (const chunk of ['abcdef', 'gh', 'ijkl']) stream.write(chunk);
+    stream.resume();
+    await new Promise((resolve) => stream.once('pause', resolve));
+    expect(taken).toEqual([
+      ['abcd', false],
+      ['ef', false],
+      ['gh', false],
+      ['ijkl', true],
+    ]);
   });
 });

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import pg from 'pg';
 import { stackUp } from '../../stack/stack.ts';
 import { removeTestStack, testDataFolder } from '../../stack/test-stack.ts';
+import { TEST_CERTIFICATE, TEST_KEY } from './tls-for-tests.ts';
 
 /** A PostgreSQL of one test file, for what would disturb the others: limits of the log, access rules. */
 export interface OwnPostgres {
@@ -9,6 +10,8 @@ export interface OwnPostgres {
   readonly url: string;
   /** Sets server settings that a reload takes up. */
   configure(settings: Readonly<Record<string, string>>): Promise<void>;
+  /** From now on it also speaks TLS, with a certificate that nobody vouches for. */
+  speakTls(): Promise<void>;
   /** Replaces pg_hba.conf. */
   allow(rules: string): Promise<void>;
   /** Runs SQL as the superuser. */
@@ -37,6 +40,15 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
       admin,
       configure: async (settings) => {
         for (const [name, value] of Object.entries(settings)) await admin(`ALTER SYSTEM SET ${name} = '${value}'`);
+        await admin('SELECT pg_reload_conf()');
+      },
+      speakTls: async () => {
+        // The server writes the files itself: they are its own then, and the key is for its eyes only.
+        for (const [file, text] of Object.entries({ 'server.crt': TEST_CERTIFICATE, 'server.key': TEST_KEY })) {
+          const lines = `SELECT unnest(string_to_array('${text.trim()}', E'\\n'))`;
+          await admin(`COPY (${lines}) TO PROGRAM 'umask 077 && cat > ${file}'`);
+        }
+        await admin(`ALTER SYSTEM SET ssl = 'on'`);
         await admin('SELECT pg_reload_conf()');
       },
       allow: async (rules) => {
