@@ -316,6 +316,16 @@ describe('a relay that comes back to', () => {
     await capture.untilPublished(lost);
   });
 
+  it('a gap makes no letter again of a row without a topic that is older than letters are kept', async () => {
+    await breakSlot();
+    const twoHoursAgo = new Date(Date.now() - 7_200_000).toISOString();
+    await database.insert({ topic: 'image.nowhere', createdAt: twoHoursAgo });
+    await database.insert({ topic: 'image.nowhere' });
+    const { missing, beyondRetentionRows } = await capture.repair({ apply: true });
+    expect(missing).toEqual([{ topic: database.names.captureDeadLetterTopic('image'), rows: 1 }]);
+    expect(beyondRetentionRows).toBe(1);
+  });
+
   /** A capture that has worked, and whose slot is gone now. */
   const breakSlot = async (): Promise<void> => {
     const relay = await capture.relay();

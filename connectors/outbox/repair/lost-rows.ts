@@ -50,7 +50,7 @@ export async function countLostRows(
     await waiting(async (ids) => {
       await sql.query(`INSERT INTO repair_published SELECT unnest($1::uuid[]), '', NULL`, [ids]);
     });
-    return new MissingRows(sql, source, keptRoutes(names, routes, topics)).countSince(sinceMs);
+    return new MissingRows(sql, source, keptRoutes(names, domain, routes, topics)).countSince(sinceMs);
   });
 }
 

@@ -20,11 +20,13 @@ export interface KeptRoute {
   readonly retentionMs: number | undefined;
 }
 
-export function keptRoutes(names: Names, routes: ReadonlySet<string>, topics: readonly TopicFacts[]): KeptRoute[] {
-  return [...routes].map((route) => {
-    const topic = names.eventTopic(route);
-    return { route, topic, retentionMs: topics.find((facts) => facts.topic === topic)?.retentionMs };
+/** The last one, of no name, is for rows that have no topic: they are kept as long as the letters that were made of them. */
+export function keptRoutes(names: Names, domain: string, routes: ReadonlySet<string>, topics: readonly TopicFacts[]): KeptRoute[] {
+  const kept = (route: string, topic: string): KeptRoute => ({
+    ...{ route, topic },
+    retentionMs: topics.find((facts) => facts.topic === topic)?.retentionMs,
   });
+  return [...[...routes].map((route) => kept(route, names.eventTopic(route))), kept('', names.captureDeadLetterTopic(domain))];
 }
 
 /** The outbox of one snapshot against the ids of `repair_published`. */
@@ -50,7 +52,7 @@ export class MissingRows {
               count(*) FILTER (WHERE NOT ${FRESH})::int AS beyond,
               count(*) FILTER (WHERE ${FRESH} AND NOT ${PUBLISHED})::int AS missing,
               to_char(min(o.created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS oldest
-         FROM ${this.outbox} o LEFT JOIN kept k ON k.route = o.topic GROUP BY 1 ORDER BY 1`,
+         FROM ${this.outbox} o LEFT JOIN kept k ON ${OF_ROW} GROUP BY 1 ORDER BY 1`,
       [...this.parameters(), deadLetterTopic],
     );
     const found = rows as { topic: string; checked: number; beyond: number; missing: number; oldest: string }[];
@@ -66,7 +68,7 @@ export class MissingRows {
   /** Missing rows that are not older than that. */
   async countSince(createdAtMs: number): Promise<number> {
     const { rows } = await this.sql.query(
-      `${this.kept()} SELECT count(*)::int AS missing FROM ${this.outbox} o LEFT JOIN kept k ON k.route = o.topic
+      `${this.kept()} SELECT count(*)::int AS missing FROM ${this.outbox} o LEFT JOIN kept k ON ${OF_ROW}
         WHERE o.created_at >= to_timestamp($4::float8 / 1000) AND ${FRESH} AND NOT ${PUBLISHED}`,
       [...this.parameters(), createdAtMs],
     );
@@ -95,7 +97,7 @@ export class MissingRows {
       `DECLARE repair_missing NO SCROLL CURSOR FOR ${this.kept()}
        SELECT ARRAY[${columns.join(', ')}] AS texts, (extract(epoch FROM o.created_at) * 1000000)::bigint::text AS us,
               max(o.created_at) OVER (PARTITION BY o.aggregatetype, o.stream_id ORDER BY o.version ROWS UNBOUNDED PRECEDING) AS place
-         FROM ${this.outbox} o LEFT JOIN kept k ON k.route = o.topic
+         FROM ${this.outbox} o LEFT JOIN kept k ON ${OF_ROW}
         WHERE ${FRESH} AND NOT ${PUBLISHED}
         ORDER BY place, o.version, o.id`,
       this.parameters(),
@@ -143,6 +145,7 @@ export class MissingRows {
   }
 }
 
+const OF_ROW = `k.route = CASE WHEN o.topic = ANY ($1::text[]) THEN o.topic ELSE '' END`;
 const PUBLISHED = 'EXISTS (SELECT 1 FROM repair_published p WHERE p.id = o.id)';
 /** A record that is older than its topic keeps would be removed again at once, and its readers have long forgotten it. */
 const FRESH = '(k.kept_s IS NULL OR o.created_at > now() - make_interval(secs => k.kept_s))';

@@ -148,7 +148,7 @@ class Repair {
     await loadPublishedIds(this.sql, reader, topics, signal, (records) => progress(`read ${records} records`));
     await this.sql.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await this.sql.query(`SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'`);
-    const rows = new MissingRows(this.sql, source, keptRoutes(names, routes, topics));
+    const rows = new MissingRows(this.sql, source, keptRoutes(names, domain, routes, topics));
     const counted = await rows.count(deadLetters);
     const phantoms = await rows.phantoms();
     if (apply)
