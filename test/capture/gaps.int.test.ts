@@ -184,17 +184,22 @@ describe('a relay that comes back to', () => {
     );
     const relay = await capture.relay();
     const interrupted = new AbortController();
-    let begun = false;
+    const steps: string[] = [];
+    // A new slot waits for transactions that are open: so the first repair is at work for as long as this one is.
+    const open = await database.connect();
+    await open.query('BEGIN');
+    await open.query('SELECT pg_current_xact_id()');
     const first = capture.repair({
       apply: true,
       signal: interrupted.signal,
       progress: (step) => {
-        begun = true;
+        steps.push(step);
         if (step.startsWith('published')) interrupted.abort(new Error('Ctrl-C'));
       },
     });
-    await eventually(() => begun);
+    await eventually(() => steps.some((step) => step.startsWith('making the slot')));
     await expect(capture.repair({ apply: false })).rejects.toMatchObject({ code: 'REPAIR_RUNNING' });
+    await open.query('COMMIT');
     await expect(first).rejects.toThrow('Ctrl-C');
     expect(standing(relay)).toMatch(/^gap /);
     const some = (await capture.published()).ids.length;
