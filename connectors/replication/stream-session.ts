@@ -90,7 +90,7 @@ export class StreamSession {
   private readonly vouch: PublicationVouch;
   private readonly relations = new Map<number, Relation>();
   private readonly connection: WalSenderConnection;
-  private readonly statusTimer: NodeJS.Timeout;
+  private readonly statusTimer: NodeJS.Timeout | undefined;
   private promptTimer: NodeJS.Timeout | undefined;
   private readonly tap: Tap<'back-pressure' | 'coalescing' | 'draining'>;
   private readonly rate: RowRate;
@@ -125,7 +125,6 @@ export class StreamSession {
       onVouched: () => this.promptStatus(),
       onChanged: (error) => this.end(error),
     });
-    this.statusTimer = setInterval(() => this.beat(), settings.statusIntervalMs);
     this.connection = dependencies.open(target, {
       onStarted: () => {
         this.lastHeardMs = this.clock.monotonicMs();
@@ -143,6 +142,8 @@ export class StreamSession {
         ),
       onClosed: (error) => this.end(error),
     });
+    // Behind everything that may throw: nobody could clear it.
+    if (!this.over) this.statusTimer = setInterval(() => this.beat(), settings.statusIntervalMs);
   }
 
   /** The events are durable in Kafka. Those of another connection are none of this one's business and change nothing. */

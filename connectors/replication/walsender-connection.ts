@@ -269,8 +269,10 @@ interface CopyConnection {
 /**
  * The plugin prints values by the settings of its session, so these are fixed: the text of a timestamp or of bytes must
  * not depend on how a database or a role is configured. Nor may a configuration keep the server's warnings from us.
+ * @throws ClassifiedError CONFIGURATION_INVALID; never with the URL in it.
  */
 export function withSessionOptions(url: string): string {
+  if (!URL.canParse(url)) throw new ClassifiedError('CONFIGURATION_INVALID', 'the database URL of the capture is no URL with a host');
   const parsed = new URL(url);
   const fixed =
     '-c DateStyle=ISO -c TimeZone=UTC -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex -c client_min_messages=warning';

@@ -1,6 +1,8 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
-import { passOnChunks, tellsOfSkippedPublication } from './walsender-connection.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../test/support/system-clock.ts';
+import { StreamSession } from './stream-session.ts';
+import { openWalSender, passOnChunks, tellsOfSkippedPublication } from './walsender-connection.ts';
 
 describe('a notice of the server', () => {
   it.each([
@@ -41,4 +43,33 @@ describe('the chunks of a stream', () => {
       ['ijkl', true],
     ]);
   });
+});
+
+it('a database URL that cannot be read is refused by name, without its text, and leaves no timer behind', () => {
+  vi.useFakeTimers();
+  try {
+    const target = {
+      url: 'postgres://user:secret@/db?host=/run/pg',
+      slot: 's',
+      publication: 'p',
+      connectTimeoutMs: 1,
+      readBufferBytes: 1024,
+    };
+    const times = { statusIntervalMs: 1000, statusDelayMs: 100, silenceLimitMs: 3000, publicationLookMs: 500 };
+    const nothing = (): void => undefined;
+    const handlers = { onStreaming: nothing, onRow: nothing, onLogicalMessage: nothing, onReadEnd: nothing };
+    const begin = (): StreamSession =>
+      new StreamSession(
+        target,
+        { ...times, inFlightBytesMax: 1, messagePrefix: 'm' },
+        { ...handlers, onSkipped: nothing, onStatus: nothing, onEnded: nothing },
+        { clock: systemClock, open: openWalSender, look: async () => true },
+      );
+    expect(begin).toThrow(
+      expect.objectContaining({ code: 'CONFIGURATION_INVALID', message: expect.not.stringContaining('secret') as unknown }),
+    );
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
