@@ -59,7 +59,8 @@ function reasons(error: ClassifiedError, topic: string | null, { service, failed
 
 /**
  * The same letter when the dead-letter topic, too, refuses it for its size: without the payload and without oversize
- * headers. The row itself is still in the outbox table, under the event's id.
+ * headers. A row is still in the outbox table, under the event's id, until its day is dropped; a table-less event is nowhere
+ * else, and its payload is lost.
  */
 export function withoutPayload(letter: RecordTail): RecordTail {
   const headers = letter.headers.filter(([, value]) => value === null || value.length <= HEADER_BYTES_MAX);

@@ -12,7 +12,7 @@ export class Fifo<T> {
     return this.items[this.head];
   }
 
-  /** Lets go of the first. What was let go of is not kept in memory, however long the rest is. */
+  /** Lets go of the first. Of what was let go of, memory keeps at most as many as wait, or 1,023, until the next compaction. */
   shift(): void {
     if (this.head === this.items.length) return;
     this.head += 1;
