@@ -7,7 +7,8 @@ import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import { ensureTablePublication } from '../connectors/replication/table-publication.ts';
 import { tableTopicsOf } from '../schemas/topics.ts';
 import { capturerOf, capturesTables, connectRest, outboxConnectorOf, tableConnectorOf } from './capture.ts';
-import type { Capturer, Config } from './config.ts';
+import type { Config } from './config.ts';
+import type { Capturer } from './config-settings.ts';
 import { databaseUrl } from './database-url.ts';
 
 export interface ConnectorOutcome {

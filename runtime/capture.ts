@@ -4,7 +4,8 @@ import type { Connector, ConnectorDatabase } from '../connectors/debezium/connec
 import { outboxConnector } from '../connectors/debezium/outbox-connector.ts';
 import { hasFailoverSlots, payloadType } from '../connectors/debezium/source-facts.ts';
 import { tableConnector } from '../connectors/debezium/table-connector.ts';
-import type { Capturer, Config } from './config.ts';
+import type { Config } from './config.ts';
+import type { Capturer } from './config-settings.ts';
 import { captureUrl } from './database-url.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { SETTINGS } from './config.ts';
+import { SETTINGS } from './config-settings.ts';
 
 /** Makes docs/configuration.md from the settings; with `--check` it only says whether the page is up to date. */
 const PAGE = new URL('../docs/configuration.md', import.meta.url);
@@ -14,7 +14,7 @@ function render(): string {
   });
   return `# Configuration
 
-Made by \`npm run generate\` from \`runtime/config.ts\`. Do not edit.
+Made by \`npm run generate\` from \`runtime/config-settings.ts\`. Do not edit.
 
 Settings are read once, from the environment and from the JSON file that \`MILLRACE_CONFIG_FILE\` names (the same names, the
 environment wins). Without that variable the command line reads \`.millrace/config.json\` where \`millrace start\` left one. \`<NAME>_FILE\` names a file that holds the value, for secrets. All faults are reported together, by name
