@@ -7,7 +7,7 @@ import type { Logger } from '../../core/log.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
 import type { RandomBytes, TraceContext } from '../../core/trace.ts';
 import { continueTrace } from '../../core/trace.ts';
-import type { Cause, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
+import type { Cause, FlowStep, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
 import type { CallRunner } from '../calls/call-runner.ts';
 import type { EventHandler, HandlerContext } from './event-handler.ts';
 
@@ -52,7 +52,10 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
       const result = await callResult(options.calls, reaction, event, trace, context);
       context.signal.throwIfAborted();
       const cause: Cause = { trace, correlationId: event.correlationId ?? event.id, causationId: event.id };
-      const appended = await options.unitOfWork.run(cause, (tx) => react(tx, reaction, event, result));
+      const appended = await options.unitOfWork.run(cause, (tx) => {
+        const step = { name: `${options.processor.domain}:${event.type}`, elapsedMs: options.clock.monotonicMs() - startedMs };
+        return react(tx, reaction, event, result, step);
+      });
       return report(logger, event, trace, context, appended, options.clock.monotonicMs() - startedMs);
     } catch (error) {
       return { kind: 'failed', error: classified(error, 'HANDLER_FAILED', 'the reaction failed') };
@@ -61,16 +64,22 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
 }
 
 /** The number of events that were appended, or undefined for an event that was reacted to before. */
-async function react(tx: UnitOfWorkTransaction, reaction: Reaction, event: EventRecord, result: unknown): Promise<number | undefined> {
+async function react(
+  tx: UnitOfWorkTransaction,
+  reaction: Reaction,
+  event: EventRecord,
+  result: unknown,
+  step: FlowStep,
+): Promise<number | undefined> {
   const idempotencyKey = pure(() => reaction.idempotencyKey(event));
-  const isNew = await tx.markProcessed(idempotencyKey);
+  const isNew = await tx.markProcessed(idempotencyKey, step);
   if (!isNew) return undefined;
   const id = pure(() => reaction.aggregateId(event));
   const { state, version } = await tx.load(reaction.aggregate, id);
   const decision: Decision = pure(() => reaction.decide({ state, event, result }));
   if (decision.events.length > 0) await tx.append(reaction.aggregate, id, version, decision.events);
   if (decision.changes !== undefined && decision.changes.length > 0) await tx.change(decision.changes);
-  if (decision.result !== undefined) await tx.markProcessed(idempotencyKey, decision.result);
+  if (decision.result !== undefined || decision.step !== undefined) await tx.keepOutcome(idempotencyKey, decision);
   return decision.events.length;
 }
 
