@@ -10,6 +10,7 @@ import { imageRegistered } from '../../schemas/catalogue.ts';
 import { arrived } from '../../test/support/arrived.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import type { CallOptions } from '../calls/call-runner.ts';
+import { commitStep } from '../postgres/steps/commit-step.ts';
 import type { HandlerContext } from './event-handler.ts';
 import { createReactionHandler, reactionTimeoutMs } from './reaction-handler.ts';
 
@@ -85,13 +86,14 @@ function handlerOf(
       },
     ],
   };
+  const clock = new ManualClock();
   const handle = createReactionHandler({
     processor,
-    unitOfWork,
+    steps: { commit: (step) => commitStep(unitOfWork, step, clock) },
     calls: { run: async (_name: string, request: unknown, options: CallOptions) => call(request, options) },
     random: (length) => new Uint8Array(length).fill(0xab),
     logger: SILENT_LOGGER,
-    clock: new ManualClock(),
+    clock,
   });
   return { handle, unitOfWork, processor };
 }
