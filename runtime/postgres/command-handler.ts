@@ -76,7 +76,8 @@ async function attemptOnce<C, S, E extends StoredEvent>(
   try {
     return await unitOfWork.run(cause, async (tx) => {
       const key = idempotency === undefined ? undefined : { ...idempotency, key: `command:${idempotency.key}` };
-      const earlier = key === undefined ? undefined : await claim(tx, key, { name: command.name, elapsedMs: performance.now() - startedMs });
+      const earlier =
+        key === undefined ? undefined : await claim(tx, key, { name: command.name, elapsedMs: performance.now() - startedMs });
       if (earlier !== undefined) return earlier;
       const id = decided(() => command.aggregateId(input));
       const { state, version } = await tx.load(command.aggregate, id);

@@ -15,7 +15,13 @@ FROM (SELECT clock_timestamp() AS at) AS moment
 ON CONFLICT DO NOTHING RETURNING true AS marked`;
 }
 
-export function markValues(key: string, domain: string, retentionDays: number, cause: Cause, step: FlowStep | undefined): readonly unknown[] {
+export function markValues(
+  key: string,
+  domain: string,
+  retentionDays: number,
+  cause: Cause,
+  step: FlowStep | undefined,
+): readonly unknown[] {
   const { flowId, eventId, traceId } = flowColumns(cause);
   return [key, domain, flowId, step?.name ?? null, eventId, traceId, step?.elapsedMs ?? null, retentionDays];
 }
@@ -36,7 +42,11 @@ SET result = $2::jsonb, status = $3::text, compensation = $4::jsonb, flow_id = c
 WHERE idempotency_key = $1`;
 }
 
-export function keepOutcomeValues(key: string, flowId: string | undefined, decision: Pick<Decision, 'result' | 'step'>): readonly unknown[] {
+export function keepOutcomeValues(
+  key: string,
+  flowId: string | undefined,
+  decision: Pick<Decision, 'result' | 'step'>,
+): readonly unknown[] {
   const { result, step } = decision;
   return [key, jsonText(result), step?.status ?? 'done', jsonText(step?.compensation), flowId?.slice(0, ID_LENGTH) ?? null];
 }
