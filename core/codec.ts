@@ -28,4 +28,6 @@ export interface PayloadEncoder {
 export interface PayloadDecoder {
   /** @throws ClassifiedError PAYLOAD_UNREADABLE, PAYLOAD_INVALID, SCHEMA_UNKNOWN, REGISTRY_UNAVAILABLE, EVENT_UNKNOWN. */
   decode(type: string, record: ConsumedRecord): Promise<unknown>;
+  /** The same at once; undefined when something has to be asked first, which `decode` does. */
+  decodeNow?(type: string, record: ConsumedRecord): unknown;
 }

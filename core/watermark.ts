@@ -9,7 +9,8 @@
  */
 export class Watermark<P extends bigint> {
   private readonly begun: P[] = [];
-  private readonly finished = new Set<P>();
+  /** Beside each of them, whether it is finished. */
+  private readonly finished: boolean[] = [];
   private head = 0;
   private last: P | undefined;
   private lastBegun: P | undefined;
@@ -21,20 +22,19 @@ export class Watermark<P extends bigint> {
     }
     this.lastBegun = position;
     this.begun.push(position);
+    this.finished.push(false);
   }
 
   /** Returns true when the watermark moved. Finishing a position that never began, or twice, is an error of the caller. */
   finish(position: P): boolean {
-    if (!this.isInFlight(position)) throw new RangeError(`position ${position} is not in flight`);
-    this.finished.add(position);
-    let moved = false;
-    for (let next = this.begun[this.head]; next !== undefined && this.finished.delete(next); next = this.begun[this.head]) {
-      this.last = next;
-      this.head += 1;
-      moved = true;
-    }
+    const index = this.indexOf(position);
+    if (this.finished[index] !== false) throw new RangeError(`position ${position} is not in flight`);
+    this.finished[index] = true;
+    if (index !== this.head) return false;
+    while (this.finished[this.head] === true) this.head += 1;
+    this.last = this.begun[this.head - 1];
     this.compact();
-    return moved;
+    return true;
   }
 
   /** The last position of the finished prefix, or undefined when not even the first one is finished. */
@@ -51,23 +51,24 @@ export class Watermark<P extends bigint> {
     return this.begun.length - this.head;
   }
 
-  private isInFlight(position: P): boolean {
-    if (this.finished.has(position)) return false;
+  /** Among those that are not below the watermark; -1 for none. */
+  private indexOf(position: P): number {
     let low = this.head;
     let high = this.begun.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
       const candidate = this.begun[middle] as P;
-      if (candidate === position) return true;
+      if (candidate === position) return middle;
       if (candidate < position) low = middle + 1;
       else high = middle - 1;
     }
-    return false;
+    return -1;
   }
 
   private compact(): void {
     if (this.head < 1024 || this.head * 2 < this.begun.length) return;
     this.begun.splice(0, this.head);
+    this.finished.splice(0, this.head);
     this.head = 0;
   }
 }

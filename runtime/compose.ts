@@ -25,7 +25,6 @@ import type { Payloads } from './payloads.ts';
 import { createPayloads } from './payloads.ts';
 import type { OutboxCare } from './postgres/maintenance.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
-import { commitStep } from './postgres/steps/commit-step.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
@@ -198,7 +197,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
   const processor = domain.processor ?? { domain: domain.name, reactions: [] };
   const handler = createReactionHandler({
     processor,
-    steps: { commit: (step) => commitStep(connections.unitOfWork(domain.name), step, systemClock) },
+    unitOfWork: connections.unitOfWork(domain.name),
     calls: createCalls(connections.config, metrics, connections.logger),
     random: (length) => randomBytes(length),
     logger: connections.logger,

@@ -1,6 +1,7 @@
 import type { PayloadDecoder, PayloadEncoder } from '../core/codec.ts';
 import type { PipelineDefinition } from '../core/define.ts';
 import { ClassifiedError } from '../core/errors.ts';
+import type { ConsumedRecord } from '../core/record.ts';
 import { utf8Text } from '../core/record.ts';
 import { createAvroEncoder, createJsonEncoder, createPayloadDecoder } from '../schemas/codec.ts';
 import { schemaOf, subjectsByType } from '../schemas/event-schema.ts';
@@ -23,17 +24,21 @@ export function createPayloads(pipeline: PipelineDefinition, connections: Connec
 }
 
 /** A record whose key is not its payload's own would run beside its user's other events, in another lane: it is refused. */
-function keyedDecoder(pipeline: PipelineDefinition, decoder: PayloadDecoder): PayloadDecoder {
+export function keyedDecoder(pipeline: PipelineDefinition, decoder: PayloadDecoder): PayloadDecoder {
   const keyFields = new Map(pipeline.domains.flatMap(({ events }) => events).map(({ type, keyField }) => [type, keyField]));
+  const keyed = (payload: unknown, type: string, record: ConsumedRecord): unknown => {
+    const field = keyFields.get(type);
+    const key = record.key === null ? undefined : utf8Text(record.key);
+    if (field !== undefined && (payload as Readonly<Record<string, unknown>>)[field] !== key) {
+      throw new ClassifiedError('PAYLOAD_INVALID', `the record key is not the payload's ${field}`);
+    }
+    return payload;
+  };
   return {
-    async decode(type, record) {
-      const payload = await decoder.decode(type, record);
-      const field = keyFields.get(type);
-      const key = record.key === null ? undefined : utf8Text(record.key);
-      if (field !== undefined && (payload as Readonly<Record<string, unknown>>)[field] !== key) {
-        throw new ClassifiedError('PAYLOAD_INVALID', `the record key is not the payload's ${field}`);
-      }
-      return payload;
+    decode: async (type, record) => keyed(await decoder.decode(type, record), type, record),
+    decodeNow: (type, record) => {
+      const payload = decoder.decodeNow?.(type, record);
+      return payload === undefined ? undefined : keyed(payload, type, record);
     },
   };
 }

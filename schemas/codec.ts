@@ -71,7 +71,7 @@ export function createPayloadDecoder(options: {
   readonly readerSchemaOf: (type: string) => AvroRecord | undefined;
 }): PayloadDecoder {
   const readers = new Map<string, avsc.Type>();
-  const writers = new LookupCache<number, (body: Uint8Array) => Json>({ maxEntries: 500, failureTtlMs: () => 0 });
+  const writers = new LookupCache<number, Writer>({ maxEntries: 500, failureTtlMs: () => 0 });
 
   function readerOf(type: string): avsc.Type {
     const known = readers.get(type);
@@ -83,8 +83,11 @@ export function createPayloadDecoder(options: {
     return compiled;
   }
 
-  async function readFrame({ schemaId, body }: Frame): Promise<Json> {
-    const read = await writers.get(schemaId, async () => compileWriter(schemaId, await options.registry.schemaById(schemaId)));
+  async function writerOf(schemaId: number): Promise<Writer> {
+    return writers.get(schemaId, async () => compileWriter(schemaId, await options.registry.schemaById(schemaId)));
+  }
+
+  function readFrame(read: Writer, { schemaId, body }: Frame): Json {
     try {
       return read(body);
     } catch (thrown) {
@@ -94,33 +97,59 @@ export function createPayloadDecoder(options: {
     }
   }
 
-  async function read(type: string, record: ConsumedRecord): Promise<Json> {
+  /** Undefined when the writer of the frame is not there. */
+  function read(type: string, { value }: ConsumedRecord, writer: (schemaId: number) => Writer | undefined): Json | undefined {
     const reader = readerOf(type);
-    if (record.value === null) throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the record has no value');
-    const wire = readWireValue(record.value);
+    if (value === null) throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the record has no value');
+    const wire = readWireValue(value);
     if (wire.kind === 'unknown') throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value is neither an Avro frame nor JSON');
-    const written = wire.kind === 'frame' ? await readFrame(wire.frame) : readJson(record.value);
-    return conform(reader, written, { event: type, unknownFields: 'drop' });
+    if (wire.kind === 'json') return conform(reader, readJson(value), { event: type, unknownFields: 'drop' });
+    const known = writer(wire.frame.schemaId);
+    return known === undefined ? undefined : conform(reader, readFrame(known, wire.frame), { event: type, unknownFields: 'drop' });
+  }
+
+  function decodeNow(type: string, record: ConsumedRecord): Json | undefined {
+    return classifying(() => read(type, record, (schemaId) => writers.now(schemaId)));
   }
 
   return {
+    decodeNow,
     async decode(type, record) {
-      try {
-        return await read(type, record);
-      } catch (thrown) {
-        if (thrown instanceof ClassifiedError) throw thrown;
-        // Without the cause: the messages of parsers quote what they parse.
-        throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value could not be read');
-      }
+      const now = decodeNow(type, record);
+      if (now !== undefined) return now;
+      const schemaId = schemaIdOf(record);
+      const writer = await writerOf(schemaId).catch(unreadable);
+      return classifying(() => read(type, record, () => writer));
     },
   };
+}
+
+type Writer = (body: Uint8Array) => Json;
+
+function schemaIdOf({ value }: ConsumedRecord): number {
+  const wire = value === null ? undefined : readWireValue(value);
+  return wire?.kind === 'frame' ? wire.frame.schemaId : 0;
+}
+
+function classifying<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    return unreadable(thrown);
+  }
+}
+
+function unreadable(thrown: unknown): never {
+  if (thrown instanceof ClassifiedError) throw thrown;
+  // Without the cause: the messages of parsers quote what they parse.
+  throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value could not be read');
 }
 
 function compile(schema: AvroRecord): avsc.Type {
   return avsc.Type.forSchema(schema as unknown as avsc.Schema);
 }
 
-function compileWriter(id: number, schema: Json): (body: Uint8Array) => Json {
+function compileWriter(id: number, schema: Json): Writer {
   try {
     return compileAvroReader(avsc.Type.forSchema(schema as avsc.Schema));
   } catch (thrown) {

@@ -9,6 +9,8 @@ export interface LookupCacheOptions {
 
 interface Entry<V> {
   readonly answer: Promise<V>;
+  /** Set when it has come. */
+  value?: V;
   /** Undefined while the answer is on its way. */
   goodUntilMs: number | undefined;
 }
@@ -36,13 +38,22 @@ export class LookupCache<K, V> {
     return entry.answer;
   }
 
+  /** The answer that is here and good; undefined when it has to be waited or asked for. */
+  now(key: K): V | undefined {
+    const known = this.entries.get(key);
+    if (known?.value === undefined || known.goodUntilMs === undefined || this.nowMs() >= known.goodUntilMs) return undefined;
+    this.remember(key, known);
+    return known.value;
+  }
+
   forget(key: K): void {
     this.entries.delete(key);
   }
 
   private settle(key: K, entry: Entry<V>): void {
     entry.answer.then(
-      () => {
+      (value) => {
+        entry.value = value;
         entry.goodUntilMs = this.options.ttlMs === undefined ? Number.POSITIVE_INFINITY : this.nowMs() + this.options.ttlMs;
       },
       (failure: unknown) => {

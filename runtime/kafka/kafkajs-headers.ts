@@ -43,7 +43,14 @@ export function plainHeaders(headers: readonly Header[]): Record<string, Buffer[
 }
 
 export function headersOf(message: unknown): Header[] {
-  if (message instanceof IncomingPairs) return Array.from(message, ({ key, value }) => [key, value] as const);
+  if (message instanceof IncomingPairs) {
+    const headers: Header[] = [];
+    for (let index = 0; index < message.length; index += 1) {
+      const pair = message[index];
+      if (pair !== undefined) headers.push([pair.key, pair.value]);
+    }
+    return headers;
+  }
   return Object.entries((message ?? {}) as Record<string, unknown>).flatMap(([name, values]) =>
     (Array.isArray(values) ? values : [values])
       .filter((value): value is Buffer | null => value === null || Buffer.isBuffer(value))

@@ -2,8 +2,10 @@ import type { Clock } from '../../core/clock.ts';
 import { pause } from './pause.ts';
 
 export interface Watched {
+  /** By `deadlineMs()` of the moment in which it was given to `watch`. */
   readonly deadlineMs: number;
-  readonly expire: () => void;
+  /** Called once, unless it is released before that. */
+  expire(): void;
 }
 
 /**
@@ -22,12 +24,14 @@ export class AttemptDeadlines {
     this.timeoutMs = timeoutMs;
   }
 
-  /** `expire` is called once, unless `release` is called with what this returns before that. */
-  watch(expire: () => void): Watched {
-    const watched = { deadlineMs: this.clock.monotonicMs() + this.timeoutMs, expire };
+  /** Of an attempt that begins now, on the clock's monotonic scale. */
+  deadlineMs(): number {
+    return this.clock.monotonicMs() + this.timeoutMs;
+  }
+
+  watch(watched: Watched): void {
     this.watched.add(watched);
     if (!this.sweeping) void this.sweep();
-    return watched;
   }
 
   release(watched: Watched): void {

@@ -1,14 +1,15 @@
 import type { PayloadDecoder } from '../../core/codec.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
+import type { Offset } from '../../core/offset.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
 import type { RetryPolicy } from '../../core/retry-policy.ts';
 import { delayAfterAttemptMs } from '../../core/retry-policy.ts';
-import type { AttemptDeadlines } from './attempt-deadlines.ts';
-import type { EventHandler } from './event-handler.ts';
+import type { AttemptDeadlines, Watched } from './attempt-deadlines.ts';
+import type { EventHandler, HandlerContext } from './event-handler.ts';
 import type { RecordInHand } from './record-in-hand.ts';
 
-interface AttemptDeps {
+export interface AttemptDeps {
   readonly group: string;
   readonly decoder: PayloadDecoder;
   readonly handler: EventHandler;
@@ -21,65 +22,108 @@ interface AttemptDeps {
 }
 
 /** One attempt at a record: decode, handle, within the deadline. Never rejects and never outlasts the deadline. */
-export async function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerResult> {
+export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerResult> | HandlerResult {
   const { envelope } = item;
   if (envelope instanceof ClassifiedError) return failed(envelope);
   if (!deps.known.has(envelope.type)) return failed(new ClassifiedError('EVENT_UNKNOWN', 'no event of this type is declared'));
   if (!deps.wanted.has(envelope.type)) return { kind: 'skipped', reason: 'not-wanted' };
-  return withDeadline(item, envelope, deps);
+  const running = new RunningAttempt(item, deps);
+  item.running = running;
+  return running.run(item, envelope);
 }
 
-/** An attempt that outlasts its deadline goes on unheard: its effect, if it still comes, is absorbed as a duplicate. */
-async function withDeadline(item: RecordInHand, envelope: Envelope, deps: AttemptDeps): Promise<HandlerResult> {
-  const controller = new AbortController();
-  return new Promise((resolve) => {
-    const cutOff = (error: ClassifiedError): void => {
-      deps.deadlines.release(watched);
-      controller.abort(error);
-      resolve(failed(error));
-    };
-    const watched = deps.deadlines.watch(() => {
-      cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the handler did not end within its deadline'));
+/**
+ * What the handler sees of its attempt, and what ends it early. It is one object per record and makes its AbortSignal only
+ * for a handler that asks for it: most of what a record costs in the loop is what is made for it.
+ */
+class RunningAttempt implements HandlerContext, Watched {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: Offset;
+  readonly deadlineMs: number;
+  readonly attempt: number;
+  private readonly deps: AttemptDeps;
+  private controller: AbortController | undefined;
+  private cutOffFor: ClassifiedError | undefined;
+  private settle: ((result: HandlerResult) => void) | undefined;
+
+  constructor({ record, attempt }: RecordInHand, deps: AttemptDeps) {
+    this.topic = record.topic;
+    this.partition = record.partition;
+    this.offset = record.offset;
+    this.attempt = attempt;
+    this.deps = deps;
+    this.deadlineMs = deps.deadlines.deadlineMs();
+  }
+
+  get group(): string {
+    return this.deps.group;
+  }
+
+  get lastAttempt(): boolean {
+    return delayAfterAttemptMs(this.deps.retryPolicy, this.attempt, 0) === undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.cutOffFor !== undefined) this.controller.abort(this.cutOffFor);
+    return this.controller.signal;
+  }
+
+  run(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
+    this.deps.deadlines.watch(this);
+    return new Promise((resolve) => {
+      this.settle = resolve;
+      const threw = (error: unknown): void => this.end(failed(classified(error, 'HANDLER_FAILED', 'the handler threw')));
+      try {
+        this.decodeAndHandle(item, envelope).then((result) => this.end(result), threw);
+      } catch (error) {
+        threw(error);
+      }
     });
-    item.cutOff = cutOff;
-    void decodeAndHandle(item, envelope, deps, controller.signal, watched.deadlineMs).then((result) => {
-      deps.deadlines.release(watched);
-      resolve(result);
-    });
-  });
+  }
+
+  expire(): void {
+    this.cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the handler did not end within its deadline'));
+  }
+
+  /** It goes on unheard: its effect, if it still comes, is absorbed as a duplicate. */
+  cutOff(error: ClassifiedError): void {
+    if (this.settle === undefined) return;
+    this.cutOffFor = error;
+    this.controller?.abort(error);
+    this.end(failed(error));
+  }
+
+  private end(result: HandlerResult): void {
+    this.deps.deadlines.release(this);
+    this.settle?.(result);
+    this.settle = undefined;
+  }
+
+  private decodeAndHandle(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
+    let payload: unknown;
+    try {
+      payload = this.deps.decoder.decodeNow?.(envelope.type, item.record);
+    } catch (error) {
+      return Promise.resolve(failed(unreadable(error)));
+    }
+    return payload === undefined ? this.askAndHandle(item, envelope) : this.deps.handler({ ...envelope, payload }, this);
+  }
+
+  private async askAndHandle(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
+    let payload: unknown;
+    try {
+      payload = await this.deps.decoder.decode(envelope.type, item.record);
+    } catch (error) {
+      return failed(unreadable(error));
+    }
+    return this.deps.handler({ ...envelope, payload }, this);
+  }
 }
 
-async function decodeAndHandle(
-  item: RecordInHand,
-  envelope: Envelope,
-  deps: AttemptDeps,
-  signal: AbortSignal,
-  deadlineMs: number,
-): Promise<HandlerResult> {
-  const { topic, partition, offset } = item.record;
-  let payload: unknown;
-  try {
-    payload = await deps.decoder.decode(envelope.type, item.record);
-  } catch (error) {
-    return failed(classified(error, 'PAYLOAD_UNREADABLE', 'the value cannot be decoded'));
-  }
-  try {
-    return await deps.handler(
-      { ...envelope, payload },
-      {
-        group: deps.group,
-        topic,
-        partition,
-        offset,
-        signal,
-        deadlineMs,
-        attempt: item.attempt,
-        lastAttempt: delayAfterAttemptMs(deps.retryPolicy, item.attempt, 0) === undefined,
-      },
-    );
-  } catch (error) {
-    return failed(classified(error, 'HANDLER_FAILED', 'the handler threw'));
-  }
+function unreadable(error: unknown): ClassifiedError {
+  return classified(error, 'PAYLOAD_UNREADABLE', 'the value cannot be decoded');
 }
 
 function failed(error: ClassifiedError): HandlerResult {

@@ -27,8 +27,8 @@ export interface RecordInHand {
   condemnedFor: ClassifiedError | undefined;
   /** Its dead letter is on its way: a rebalance waits for it. */
   burying: boolean;
-  /** Ends the attempt that runs, at once and without its result. */
-  cutOff: ((error: ClassifiedError) => void) | undefined;
+  /** The attempt that runs, or the last one; `cutOff` ends it at once and without its result. */
+  running: { cutOff(error: ClassifiedError): void } | undefined;
   /** It left by a door or was given back: whatever still runs for it is ignored. */
   gone: boolean;
 }
@@ -50,7 +50,7 @@ export function takeInHand(record: ConsumedRecord, epoch: PartitionEpoch<RecordI
     firstFailedAtMs: undefined,
     condemnedFor: undefined,
     burying: false,
-    cutOff: undefined,
+    running: undefined,
     gone: false,
   };
 }

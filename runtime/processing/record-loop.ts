@@ -3,12 +3,13 @@ import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { HandlerResult, Outcome } from '../../core/outcome.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { AttemptDeadlines } from './attempt-deadlines.ts';
-import { attempt } from './attempt.ts';
+import { attempt, type AttemptDeps } from './attempt.ts';
 import { Balance } from './balance.ts';
 import { Burial } from './burial.ts';
 import type { ConsumerGroupSettings } from './consumer-group-options.ts';
 import type { NextStep } from './decide-door.ts';
 import { decideDoor } from './decide-door.ts';
+import { NO_FAILPOINT, type Failpoint } from './failpoint.ts';
 import type { LaneVerdict } from './key-lanes.ts';
 import { AGAIN, FINISHED, KeyLanes } from './key-lanes.ts';
 import { OutageGate } from './outage-gate.ts';
@@ -44,6 +45,9 @@ export class RecordLoop {
   private readonly settings: ConsumerGroupSettings;
   private readonly lanes: KeyLanes<RecordInHand>;
   private readonly deadlines: AttemptDeadlines;
+  private readonly attemptDeps: AttemptDeps;
+  /** Left out where nobody has set one: awaiting nothing costs time, too. */
+  private readonly failpoint: Failpoint | undefined;
   private readonly stopped = new AbortController();
   private halted = false;
 
@@ -56,6 +60,8 @@ export class RecordLoop {
     this.settings = settings;
     this.progressAtMs = settings.clock.monotonicMs();
     this.deadlines = new AttemptDeadlines(settings.clock, settings.handlerTimeoutMs);
+    this.attemptDeps = { ...settings, deadlines: this.deadlines };
+    this.failpoint = settings.failpoint === NO_FAILPOINT ? undefined : settings.failpoint;
     this.lanes = new KeyLanes({
       concurrencyMax: settings.limits.concurrencyMax,
       run: (item) => this.run(item),
@@ -87,7 +93,7 @@ export class RecordLoop {
     item.epoch.giveBack(item);
     this.balance.release(item.record.topic);
     this.gate.abandon(item);
-    item.cutOff?.(new ClassifiedError('HANDLER_TIMEOUT', 'the partition was given away while the handler ran'));
+    item.running?.cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the partition was given away while the handler ran'));
   }
 
   /** No record begins any more; what runs may end. */
@@ -115,12 +121,12 @@ export class RecordLoop {
 
   private async step(item: RecordInHand): Promise<LaneVerdict> {
     this.waiting.delete(item);
-    await this.settings.failpoint('after-intake');
+    if (this.failpoint !== undefined) await this.failpoint('after-intake');
     if (item.condemnedFor !== undefined) return this.burial.bury(item, item.condemnedFor);
     const heldFor = this.settings.parking.heldFor(item.lane);
     if (heldFor !== undefined) return this.park(item, heldFor, 0, 0);
-    const result = await attempt(item, { ...this.settings, deadlines: this.deadlines });
-    await this.settings.failpoint('after-handler');
+    const result = await attempt(item, this.attemptDeps);
+    if (this.failpoint !== undefined) await this.failpoint('after-handler');
     if (item.gone) return FINISHED;
     const tries = { attempt: item.attempt, immediate: item.immediateTries };
     const next = decideDoor(result, tries, this.settings.retryPolicy, this.settings.random());
@@ -128,7 +134,7 @@ export class RecordLoop {
     return this.follow(item, next);
   }
 
-  private async follow(item: RecordInHand, next: NextStep): Promise<LaneVerdict> {
+  private follow(item: RecordInHand, next: NextStep): LaneVerdict | Promise<LaneVerdict> {
     switch (next.kind) {
       case 'leave':
         return this.leave(item, next.outcome);
