@@ -1,13 +1,14 @@
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { UsageError } from '../cli/exit.ts';
 import { cloneFolder } from '../stack/data-folder.ts';
 import { progressOn } from '../stack/progress.ts';
-import { SIDES, type Side } from './capture/figures.ts';
+import { CAPTURE_LAYOUT, SIDES, type Side } from './capture/figures.ts';
 import { FULL_PLAN, QUICK_PLAN } from './capture/plan.ts';
-import { report } from './capture/report.ts';
 import { MEASUREMENTS, runCaptureBench, type CaptureBenchOutcome, type Measurement } from './capture/run-capture.ts';
-import { writeResults } from './capture/write-results.ts';
+import { interruption, positiveInteger, someOf, teller } from './command-options.ts';
+import { report } from './report.ts';
+import { writeResults } from './write-results.ts';
 
 interface Options {
   readonly quick?: true;
@@ -27,7 +28,7 @@ export function captureCommand(): Command {
     .option('--json', 'print one JSON object: name, machine, runs, figures, ratios')
     .option('--runs <n>', `how often everything is measured (default: ${FULL_PLAN.runs}, quick: ${QUICK_PLAN.runs})`, positiveInteger)
     .addOption(new Option('--side <side>', 'measure one side only').choices(SIDES))
-    .option('--only <names>', `measure only some of ${MEASUREMENTS.join(',')}`, measurements)
+    .option('--only <names>', `measure only some of ${MEASUREMENTS.join(',')}`, someOf(MEASUREMENTS))
     .option('--profile', "show where the relay's CPU time goes, by a run beside the timed ones")
     .option('--write', 'put the results of a whole run, profiles included, into docs/benchmarks.md')
     .addHelpText(
@@ -47,44 +48,27 @@ async function run(options: Options): Promise<void> {
   const partial = options.quick ?? options.side ?? options.only;
   if (options.write && partial !== undefined) throw new UsageError('--write is for whole runs: without --quick, --side and --only');
   const { result, hotspots, failures } = await measured(options);
-  console.log(options.json ? JSON.stringify(result) : report(result, hotspots));
+  const text = report(result, CAPTURE_LAYOUT, hotspots);
+  console.log(options.json ? JSON.stringify(result) : text);
   if (failures.length > 0) {
     console.error(`Not measured:\n${failures.join('\n')}`);
     process.exitCode = 1;
   } else if (options.write) {
     const command = `npm run bench -- capture --write${options.runs === undefined ? '' : ` --runs ${options.runs}`}`;
-    await writeResults(join(cloneFolder(), 'docs', 'benchmarks.md'), `\`${command}\`\n\n${report(result, hotspots)}`);
+    await writeResults(join(cloneFolder(), 'docs', 'benchmarks.md'), 'capture', `\`${command}\`\n\n${text}`);
   }
 }
 
 async function measured(options: Options): Promise<CaptureBenchOutcome> {
-  const interrupted = new AbortController();
-  const interrupt = () => interrupted.abort(new DOMException('interrupted', 'AbortError'));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
   const plan = options.quick ? QUICK_PLAN : FULL_PLAN;
-  const began = Date.now();
   return runCaptureBench({
     plan: { ...plan, runs: options.runs ?? plan.runs },
     quick: options.quick === true,
     sides: options.side === undefined ? SIDES : [options.side],
     only: options.only ?? MEASUREMENTS,
     profile: options.profile === true || options.write === true,
-    signal: interrupted.signal,
+    signal: interruption(),
     progress: progressOn(process.stderr),
-    say: (text) => console.error(`${String(Math.round((Date.now() - began) / 1_000)).padStart(4)} s  ${text}`),
-  });
-}
-
-function positiveInteger(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number, 1 or more.');
-  return number;
-}
-
-function measurements(list: string): readonly Measurement[] {
-  return list.split(',').map((word) => {
-    const found = MEASUREMENTS.find((each) => each === word.trim());
-    if (found === undefined) throw new InvalidArgumentError(`'${word}' is none of ${MEASUREMENTS.join(', ')}.`);
-    return found;
+    say: teller(),
   });
 }

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { explain, EXIT_CONFIGURATION } from '../cli/exit.ts';
 import { captureCommand } from './capture-command.ts';
+import { processingCommand } from './processing-command.ts';
 
 const program = new Command('bench')
   .description('benchmarks on servers of their own, stopped and deleted afterwards')
   .showHelpAfterError('(add --help for what there is)')
-  .addCommand(captureCommand());
+  .addCommand(captureCommand())
+  .addCommand(processingCommand());
 
 /** Exit code 2 for wrong words; asking for help is no fault. */
 for (const command of [program, ...program.commands]) {

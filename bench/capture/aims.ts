@@ -1,16 +1,7 @@
-import type { Figure, FigureId, Variant } from './figures.ts';
+import type { Aim as GeneralAim } from '../aims.ts';
+import type { FigureId, Variant } from './figures.ts';
 
-/**
- * What the capture is to reach. With `over`, the figure of `variant` is divided by that of another one from the same run;
- * without, it stands for itself.
- */
-export interface Aim {
-  readonly figure: FigureId;
-  readonly variant: Variant;
-  readonly over?: { readonly figure: FigureId; readonly variant: Variant };
-  readonly bound: { readonly atLeast: number } | { readonly atMost: number };
-  readonly text: string;
-}
+type Aim = GeneralAim<FigureId, Variant>;
 
 const overDebezium = (figure: FigureId, bound: Aim['bound'], text: string): Aim => ({
   figure,
@@ -23,7 +14,7 @@ const overDebezium = (figure: FigureId, bound: Aim['bound'], text: string): Aim 
 const THIRD = 1 / 3;
 const MEMORY_MAX_MB = 150;
 
-/** The aims, in one place. */
+/** What the capture is to reach, in one place. */
 export const AIMS: readonly Aim[] = [
   overDebezium('one-row.rate', { atLeast: 2 }, 'catch-up in one-row transactions at least 2× Debezium'),
   overDebezium('bulk.rate', { atLeast: 3 }, 'catch-up in bulk at least 3× Debezium'),
@@ -48,32 +39,3 @@ export const AIMS: readonly Aim[] = [
     text: "Avro encoded from jsonb at least at Debezium's rate",
   },
 ];
-
-export interface Judgement {
-  readonly aim: string;
-  readonly figure: FigureId;
-  readonly variant: Variant;
-  /** What `value` is divided by: `one-row.rate/debezium`; left out when the figure stands for itself. */
-  readonly over?: string;
-  /** The ratio of the medians, or the median itself. */
-  readonly value: number;
-  readonly bound: Aim['bound'];
-  readonly met: boolean;
-}
-
-/** Judges the aims whose figures were measured; one whose figures are missing is left out, and never counts as met. */
-export function judge(aims: readonly Aim[], figures: readonly Figure[]): Judgement[] {
-  const medianOf = (figure: FigureId, variant: Variant): number | undefined =>
-    figures.find((each) => each.figure === figure && each.variant === variant)?.median;
-  return aims.flatMap((aim) => {
-    const { figure, variant, over, bound } = aim;
-    const own = medianOf(figure, variant);
-    const other = over === undefined ? 1 : medianOf(over.figure, over.variant);
-    if (own === undefined || other === undefined || other === 0) return [];
-    const value = own / other;
-    const met = 'atLeast' in bound ? value >= bound.atLeast : value <= bound.atMost;
-    return [
-      { aim: aim.text, figure, variant, ...(over === undefined ? {} : { over: `${over.figure}/${over.variant}` }), value, bound, met },
-    ];
-  });
-}

@@ -1,7 +1,7 @@
 import type { BrokerDriver, Consumer } from '../../core/broker.ts';
 import { headerBytes } from './verify.ts';
 import { rowNumber } from './outbox-table.ts';
-import type { WallClock } from './wall-clock.ts';
+import type { WallClock } from '../wall-clock.ts';
 
 /**
  * A consumer that notes when each row was readable in Kafka: the time at which the record is in this process, in

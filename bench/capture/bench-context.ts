@@ -1,11 +1,11 @@
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
+import type { Profiler } from '../profiler.ts';
+import type { OwnServers } from '../servers.ts';
 import type { Capture } from './capture.ts';
-import type { FigureBook, Side, Variant } from './figures.ts';
+import type { CaptureBook, Side, Variant } from './figures.ts';
 import type { Lanes } from './lane.ts';
 import type { OutboxWriter } from './outbox-table.ts';
 import type { Plan } from './plan.ts';
-import type { Profiler } from './profiler.ts';
-import type { OwnServers } from './servers.ts';
 
 /** What every measurement works with. */
 export interface BenchContext {
@@ -15,11 +15,11 @@ export interface BenchContext {
   readonly driver: BrokerDriver;
   readonly writer: OutboxWriter;
   readonly lanes: Lanes;
-  readonly book: FigureBook;
+  readonly book: CaptureBook;
   readonly sides: readonly Side[];
   readonly captures: Readonly<Record<Exclude<Variant, 'debezium-cold'>, Capture>>;
   /** When it is to be told where the relay's time goes. */
-  readonly profiler: Profiler | undefined;
+  readonly profiled: { readonly capture: Capture; readonly profiler: Profiler } | undefined;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;

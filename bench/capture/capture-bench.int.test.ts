@@ -7,11 +7,12 @@ import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { cloneFolder } from '../../stack/data-folder.ts';
 import { services } from '../../test/support/services.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
+import { compileProgram } from '../node-program.ts';
 import type { Capture } from './capture.ts';
 import { measureCatchUp } from './catch-up.ts';
 import { Lanes, type Lane } from './lane.ts';
 import { OutboxWriter } from './outbox-table.ts';
-import { compileRelay, relaySide } from './relay-side.ts';
+import { RELAY_PROGRAM, relaySide } from './relay-side.ts';
 import { LoadedLane } from './steady-load.ts';
 import { verifyTopic } from './verify.ts';
 
@@ -33,7 +34,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(cloneFolder(), '.millrace', 'bench-'));
   const { postgresUrl, kafkaBrokers, registryUrl } = services();
   const servers = { postgresUrl, kafkaBrokers: kafkaBrokers.split(','), registryUrl };
-  const program = await compileRelay(folder, new AbortController().signal);
+  const program = await compileProgram(RELAY_PROGRAM, folder, new AbortController().signal);
   driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'test-bench', logger: SILENT_LOGGER });
   admin = driver.admin();
   writer = await OutboxWriter.create(postgresUrl, `${databases.namespace}_outbox`);

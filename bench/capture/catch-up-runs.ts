@@ -81,8 +81,8 @@ interface CatchUpOrder {
 async function catchUpRuns(context: BenchContext, order: CatchUpOrder): Promise<void> {
   const { shape, domain, rows, perTransaction, variants } = order;
   const { lanes, writer, captures, driver, say } = context;
-  const profiler = variants.includes('millrace') && shape !== 'large' ? context.profiler : undefined;
-  const profiledLane = profiler === undefined ? undefined : await lanes.open(domain);
+  const profiled = variants.includes('millrace') && shape !== 'large' ? context.profiled : undefined;
+  const profiledLane = profiled === undefined ? undefined : await lanes.open(domain);
   const runs: Map<Measured, Lane>[] = [];
   for (let run = 0; run < (order.runs ?? context.plan.runs); run += 1) {
     const ofRun = new Map<Measured, Lane>();
@@ -104,9 +104,9 @@ async function catchUpRuns(context: BenchContext, order: CatchUpOrder): Promise<
       await lanes.close(lane);
     }
   }
-  if (profiler !== undefined && profiledLane !== undefined) {
-    await measureCatchUp(profiler.capture, profiledLane, rows, context);
-    await profiler.note(shape);
+  if (profiled !== undefined && profiledLane !== undefined) {
+    await measureCatchUp(profiled.capture, profiledLane, rows, context);
+    await profiled.profiler.note(shape);
     await lanes.close(profiledLane);
   }
   await writer.empty(domain);

@@ -2,7 +2,7 @@ import type { BrokerAdmin } from '../../core/broker.ts';
 import type { Capture } from './capture.ts';
 import type { Lane } from './lane.ts';
 import type { OutboxWriter } from './outbox-table.ts';
-import { cpuMs, peakMemoryMb } from './process-usage.ts';
+import { cpuMs, peakMemoryMb } from '../process-usage.ts';
 import { TopicWatch, type TopicSample } from './topic-watch.ts';
 
 /** Nothing comes for this long: the capture is taken for dead. Debezium needs some seconds to begin. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Capture } from './capture.ts';
 import { connectorConfig, type Tuning } from './connector-config.ts';
 import type { Lane } from './lane.ts';
-import type { OwnServers } from './servers.ts';
+import type { OwnServers } from '../servers.ts';
 
 const SETTLE_WITHIN_MS = 60_000;
 const POLL_MS = 20;

@@ -1,4 +1,5 @@
-import { median } from './statistics.ts';
+import { FigureBook, type FigureRow } from '../figures.ts';
+import type { ReportLayout } from '../report.ts';
 
 /** Who is measured. Those after `debezium` are context: what is compared is `millrace` (JSON) with `debezium` (warm, tuned). */
 export const VARIANTS = ['millrace', 'debezium', 'millrace-avro', 'millrace-bytea', 'debezium-cold', 'debezium-defaults'] as const;
@@ -8,11 +9,6 @@ export type Variant = (typeof VARIANTS)[number];
 export type Side = 'millrace' | 'debezium';
 
 export const SIDES: readonly Side[] = ['millrace', 'debezium'];
-
-interface FigureRow {
-  readonly title: string;
-  readonly unit: 'rows/s' | 'ms' | 'µs' | 'MB' | '%';
-}
 
 /** Every figure that the benchmark can produce, in the order in which it is shown. */
 export const FIGURES = {
@@ -49,48 +45,15 @@ export const FIGURES = {
 
 export type FigureId = keyof typeof FIGURES;
 
-export interface Figure {
-  readonly figure: FigureId;
-  readonly variant: Variant;
-  readonly unit: FigureRow['unit'];
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-  /** One per run, in the order of the runs. */
-  readonly values: readonly number[];
-}
+export type CaptureBook = FigureBook<FigureId, Variant>;
 
-/** Collects one value per run, figure and variant. */
-export class FigureBook {
-  private readonly values = new Map<string, { readonly figure: FigureId; readonly variant: Variant; readonly values: number[] }>();
+export const CAPTURE_LAYOUT: ReportLayout<FigureId, Variant> = {
+  rows: FIGURES,
+  variants: VARIANTS,
+  columns: ['millrace', 'debezium'],
+  profileOf: "The relay's",
+};
 
-  /** @throws RangeError for a value that is no number: a measurement that failed must not look like one that was made. */
-  add(figure: FigureId, variant: Variant, value: number): void {
-    if (!Number.isFinite(value)) throw new RangeError(`${figure} of ${variant} is not a number`);
-    const key = `${figure}/${variant}`;
-    const entry = this.values.get(key) ?? { figure, variant, values: [] };
-    entry.values.push(value);
-    this.values.set(key, entry);
-  }
-
-  /** In the order of FIGURES and VARIANTS. */
-  figures(): Figure[] {
-    const ids = Object.keys(FIGURES) as FigureId[];
-    return ids.flatMap((figure) => VARIANTS.flatMap((variant) => this.summary(figure, variant) ?? []));
-  }
-
-  private summary(figure: FigureId, variant: Variant): Figure | undefined {
-    const entry = this.values.get(`${figure}/${variant}`);
-    if (entry === undefined) return undefined;
-    const { values } = entry;
-    return {
-      figure,
-      variant,
-      unit: FIGURES[figure].unit,
-      median: median(values),
-      min: Math.min(...values),
-      max: Math.max(...values),
-      values,
-    };
-  }
+export function captureBook(): CaptureBook {
+  return new FigureBook(CAPTURE_LAYOUT);
 }

@@ -3,23 +3,29 @@ import { join } from 'node:path';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import type { Progress } from '../../stack/progress.ts';
+import { rejectedBy } from '../command-options.ts';
+import { thisMachine } from '../machine.ts';
+import { compileProgram } from '../node-program.ts';
+import type { Hotspots } from '../profile.ts';
+import { Profiler } from '../profiler.ts';
+import { benchResult, type BenchResult } from '../result.ts';
+import { startServers, type OwnServers } from '../servers.ts';
+import { AIMS } from './aims.ts';
 import type { BenchContext } from './bench-context.ts';
 import { bulkCatchUp, largeTransaction, oneRowCatchUp, warmUpDebezium } from './catch-up-runs.ts';
 import { debeziumSide } from './debezium-side.ts';
-import { FigureBook, type Side } from './figures.ts';
+import { captureBook, type CaptureBook, type FigureId, type Side, type Variant } from './figures.ts';
 import { firstEventRuns } from './first-event.ts';
 import { Lanes } from './lane.ts';
 import { highestRuns, stalledBroker, steadyRuns } from './load-runs.ts';
-import { thisMachine } from './machine.ts';
 import { OutboxWriter } from './outbox-table.ts';
 import type { Plan } from './plan.ts';
-import { Profiler, type Hotspots } from './profiler.ts';
-import { compileRelay, relaySide } from './relay-side.ts';
-import { benchResult, type BenchResult } from './result.ts';
-import { startServers, type OwnServers } from './servers.ts';
+import { RELAY_PROGRAM, relaySide } from './relay-side.ts';
 
 /** The measurements, in the order in which they are made. The first one restarts Kafka Connect, so the warming-up comes after it. */
 export const MEASUREMENTS = ['start', 'one-row', 'bulk', 'large', 'steady', 'highest', 'stalled'] as const;
+
+const PARTS = ['postgres', 'kafka', 'registry', 'debezium'] as const;
 
 export type Measurement = (typeof MEASUREMENTS)[number];
 
@@ -46,7 +52,7 @@ export interface CaptureBenchOptions {
 }
 
 export interface CaptureBenchOutcome {
-  readonly result: BenchResult;
+  readonly result: BenchResult<FigureId, Variant>;
   /** Empty unless it was asked for. */
   readonly hotspots: readonly Hotspots[];
   /** Measurements that ended with an error, in words; their figures are missing. */
@@ -59,14 +65,14 @@ export interface CaptureBenchOutcome {
  */
 export async function runCaptureBench(options: CaptureBenchOptions): Promise<CaptureBenchOutcome> {
   const machine = thisMachine();
-  const servers = await startServers(options.signal, options.progress.report).finally(() => options.progress.close());
-  const book = new FigureBook();
+  const servers = await startServers(PARTS, options.signal, options.progress.report).finally(() => options.progress.close());
+  const book = captureBook();
   try {
     const work = measure(options, servers, book);
     // What is under way fails when its servers stop; nobody waits for it any more.
     work.catch(() => undefined);
     const made = await Promise.race([work, rejectedBy(options.signal)]);
-    return { result: benchResult({ quick: options.quick, machine, runs: options.plan.runs, book }), ...made };
+    return { result: benchResult({ name: 'capture', quick: options.quick, machine, runs: options.plan.runs, book, aims: AIMS }), ...made };
   } finally {
     await servers.remove();
   }
@@ -75,10 +81,10 @@ export async function runCaptureBench(options: CaptureBenchOptions): Promise<Cap
 async function measure(
   { plan, sides, only, profile, signal, say }: CaptureBenchOptions,
   servers: OwnServers,
-  book: FigureBook,
+  book: CaptureBook,
 ): Promise<Pick<CaptureBenchOutcome, 'hotspots' | 'failures'>> {
   say('compiling the relay');
-  const program = await compileRelay(join(servers.dataFolder, 'program'), signal);
+  const program = await compileProgram(RELAY_PROGRAM, join(servers.dataFolder, 'program'), signal);
   const driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'bench', logger: SILENT_LOGGER });
   const admin = driver.admin();
   try {
@@ -102,7 +108,7 @@ async function measure(
         debezium: debeziumSide(servers, writer.url, 'tuned'),
         'debezium-defaults': debeziumSide(servers, writer.url, 'defaults'),
       },
-      profiler: profile ? new Profiler(relaySide({ ...relay, profileFolder }), profileFolder) : undefined,
+      profiled: profile ? { capture: relaySide({ ...relay, profileFolder }), profiler: new Profiler(profileFolder) } : undefined,
       signal,
       say,
     };
@@ -119,16 +125,8 @@ async function measure(
         say(`FAILED ${failures.at(-1) ?? ''}`);
       }
     }
-    return { hotspots: context.profiler?.hotspots ?? [], failures };
+    return { hotspots: context.profiled?.profiler.hotspots ?? [], failures };
   } finally {
     await admin.stop();
   }
-}
-
-function rejectedBy(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
 }

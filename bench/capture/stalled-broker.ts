@@ -3,7 +3,7 @@ import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
 import type { Capture } from './capture.ts';
 import type { Lane } from './lane.ts';
 import type { OutboxWriter } from './outbox-table.ts';
-import { peakMemoryMb } from './process-usage.ts';
+import { peakMemoryMb } from '../process-usage.ts';
 import { TopicWatch } from './topic-watch.ts';
 import { verifyTopic } from './verify.ts';
 

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
+import { cpuMs } from '../process-usage.ts';
+import { percentile } from '../statistics.ts';
+import { WallClock } from '../wall-clock.ts';
 import { ArrivalObserver } from './arrival-observer.ts';
 import type { Capture, RunningCapture } from './capture.ts';
 import type { Lane } from './lane.ts';
 import type { OutboxWriter } from './outbox-table.ts';
-import { cpuMs } from './process-usage.ts';
-import { keepsUp, percentile, type LagSample } from './statistics.ts';
+import { keepsUp, type LagSample } from './keeps-up.ts';
 import { TopicWatch } from './topic-watch.ts';
-import { WallClock } from './wall-clock.ts';
 
 const ARRIVE_WITHIN_MS = 120_000;
 const POLL_MS = 10;

@@ -1,8 +1,8 @@
 import pg from 'pg';
-import { stackDown, stackStatus, stackUp, type Part } from '../../stack/stack.ts';
-import { StackError } from '../../stack/stack-error.ts';
-import type { StackEvent } from '../../stack/progress.ts';
-import { removeOrphans, removeTestStack, testDataFolder } from '../../stack/test-stack.ts';
+import { stackDown, stackStatus, stackUp, type Part } from '../stack/stack.ts';
+import { StackError } from '../stack/stack-error.ts';
+import type { StackEvent } from '../stack/progress.ts';
+import { removeOrphans, removeTestStack, testDataFolder } from '../stack/test-stack.ts';
 
 /** The servers that both sides use. */
 export interface Servers {
@@ -22,8 +22,6 @@ export interface OwnServers extends Servers {
   remove(): Promise<void>;
 }
 
-const PARTS: readonly Part[] = ['postgres', 'kafka', 'registry', 'debezium'];
-
 /**
  * A bulk load does not fill the WAL to its usual limit in the middle of a measurement, and a commit that does not wait for
  * the disk is there for the capture after 2 ms and not after 200.
@@ -31,10 +29,14 @@ const PARTS: readonly Part[] = ['postgres', 'kafka', 'registry', 'debezium'];
 const SETTINGS = ["max_wal_size = '16GB'", "checkpoint_timeout = '1h'", "wal_writer_delay = '2ms'"];
 
 /**
- * Starts PostgreSQL, Kafka, a registry and Kafka Connect with Debezium as processes, in a data folder of their own. What an
- * earlier benchmark left behind because it was killed is removed first.
+ * Starts the parts (PostgreSQL is one of them) as processes, in a data folder of their own. What an earlier benchmark left
+ * behind because it was killed is removed first.
  */
-export async function startServers(signal: AbortSignal, progress: (event: StackEvent) => void): Promise<OwnServers> {
+export async function startServers(
+  parts: readonly Part[],
+  signal: AbortSignal,
+  progress: (event: StackEvent) => void,
+): Promise<OwnServers> {
   if (process.platform !== 'linux') {
     throw new StackError('The benchmark reads CPU and memory from /proc', 'Run it on Linux.');
   }
@@ -42,7 +44,7 @@ export async function startServers(signal: AbortSignal, progress: (event: StackE
   const dataFolder = await testDataFolder();
   const options = { dataFolder, flavour: 'native' as const, given: {}, signal, progress };
   try {
-    const { postgresUrl, kafkaBrokers, registryUrl, connectUrl } = await stackUp({ ...options, parts: PARTS });
+    const { postgresUrl, kafkaBrokers, registryUrl, connectUrl } = await stackUp({ ...options, parts });
     await configure(postgresUrl);
     return {
       postgresUrl,
@@ -53,7 +55,7 @@ export async function startServers(signal: AbortSignal, progress: (event: StackE
       pid: (part) => pidOf(part, dataFolder),
       stopConnect: () => stackDown({ dataFolder, parts: ['debezium'] }),
       startConnect: async () => {
-        await stackUp({ ...options, progress: () => undefined, parts: PARTS });
+        await stackUp({ ...options, progress: () => undefined, parts });
       },
       remove: () => removeTestStack(dataFolder),
     };

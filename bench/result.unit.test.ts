@@ -1,18 +1,19 @@
 import { expect, test } from 'vitest';
-import { FigureBook } from './figures.ts';
+import { AIMS } from './capture/aims.ts';
+import { CAPTURE_LAYOUT, captureBook } from './capture/figures.ts';
 import { report } from './report.ts';
 import { benchResult } from './result.ts';
 
 const machine = { cpu: 'A CPU', cores: 2, memoryGiB: 24, system: 'linux 6.1 x64', node: 'v20.19.0', loadAtStart: 0.12 };
 
 function measured() {
-  const book = new FigureBook();
+  const book = captureBook();
   for (const value of [120_000, 124_000, 131_000]) book.add('one-row.rate', 'millrace', value);
   for (const value of [54_000, 62_000, 60_000]) book.add('one-row.rate', 'debezium', value);
   book.add('one-row.rate', 'debezium-cold', 20_600);
   book.add('steady-500.p50', 'millrace', 0.7134);
   book.add('start.first-event', 'millrace', 612.4);
-  return benchResult({ quick: false, machine, runs: 3, book });
+  return benchResult({ name: 'capture', quick: false, machine, runs: 3, book, aims: AIMS });
 }
 
 test('the result is one object of name, machine, runs, figures and ratios, and survives JSON', () => {
@@ -31,15 +32,15 @@ test('the result is one object of name, machine, runs, figures and ratios, and s
 });
 
 test('a quick result says that it is one', () => {
-  expect(benchResult({ quick: true, machine, runs: 1, book: new FigureBook() }).name).toBe('capture (quick)');
+  expect(benchResult({ name: 'capture', quick: true, machine, runs: 1, book: captureBook(), aims: AIMS }).name).toBe('capture (quick)');
 });
 
 test('a measurement that failed cannot be entered as a figure', () => {
-  expect(() => new FigureBook().add('one-row.rate', 'millrace', NaN)).toThrow(RangeError);
+  expect(() => captureBook().add('one-row.rate', 'millrace', NaN)).toThrow(RangeError);
 });
 
 test('the report shows each aim with what is wanted and measured, both sides with their spread, and what has no counterpart apart', () => {
-  const text = report(measured()).replaceAll(/ +/g, ' ');
+  const text = report(measured(), CAPTURE_LAYOUT).replaceAll(/ +/g, ' ');
   expect(text).toContain('A CPU, 2 cores, 24 GiB, linux 6.1 x64, Node 20.19.0; load average at the start 0.12.');
   expect(text).toContain('Medians of 3 runs');
   expect(text).toContain('| catch-up in one-row transactions at least 2× Debezium | ≥ 2× | 2.07× | met |');
@@ -50,7 +51,7 @@ test('the report shows each aim with what is wanted and measured, both sides wit
 });
 
 test('every line of a table is as wide as the others', () => {
-  const tables = report(measured())
+  const tables = report(measured(), CAPTURE_LAYOUT)
     .split('\n\n')
     .map((block) => block.split('\n').filter((line) => line.startsWith('|')))
     .filter((lines) => lines.length > 0);
@@ -59,7 +60,7 @@ test('every line of a table is as wide as the others', () => {
 });
 
 test('where the time goes is shown as it was measured, apart from the tables', () => {
-  const text = report(measured(), [{ measurement: 'bulk', functions: [' 60.0 %  encode  core/codec.js:10'] }]);
+  const text = report(measured(), CAPTURE_LAYOUT, [{ measurement: 'bulk', functions: [' 60.0 %  encode  core/codec.js:10'] }]);
   expect(text).toContain("The relay's CPU time by function");
   expect(text).toMatch(/\n```\n 60\.0 % {2}encode {2}core\/codec\.js:10\n```$/);
 });

@@ -3,6 +3,13 @@ import { join } from 'node:path';
 
 const SHOWN = 15;
 
+/** Where the CPU time of a process went in one measurement. */
+export interface Hotspots {
+  readonly measurement: string;
+  /** `12.3 %  name  file:line`, the hottest first. */
+  readonly functions: readonly string[];
+}
+
 /** What of a CPU profile of V8 is needed here. */
 export interface CpuProfile {
   readonly nodes: readonly {
