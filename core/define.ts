@@ -91,6 +91,15 @@ export interface Decision {
   readonly changes?: readonly StateChange[];
   /** Kept with the idempotency key. */
   readonly result?: Json;
+  /** What the inbox says of this step of the flow. */
+  readonly step?: StepNote;
+}
+
+export interface StepNote {
+  /** 1 to 64 bytes; `done` when left out. */
+  readonly status?: string;
+  /** Kept for whoever takes the step back later. */
+  readonly compensation?: Json;
 }
 
 export const NOTHING: Decision = { events: [] };

@@ -1,6 +1,5 @@
-import type { AggregateDefinition, NewEvent, StateChange, StoredEvent } from './define.ts';
+import type { AggregateDefinition, Decision, NewEvent, StateChange, StoredEvent } from './define.ts';
 import type { EventId } from './envelope.ts';
-import type { Json } from './json.ts';
 import type { TraceContext } from './trace.ts';
 
 /** Why a transaction runs: what its events carry in their trace and causation columns. */
@@ -35,12 +34,22 @@ export interface AppendedEvent {
   readonly version: bigint;
 }
 
+/** The step of a flow that an idempotency key stands for. Flow, causing event and trace come from the transaction's cause. */
+export interface FlowStep {
+  /** `<domain>:<event type>` of a reaction, or the name of a command. */
+  readonly name: string;
+  /** Milliseconds since its work began, a declared call included. */
+  readonly elapsedMs: number;
+}
+
 export interface UnitOfWorkTransaction {
   /**
    * Marks the key in the inbox. False: it was there already, committed; then nothing else may be written. Waits for a
-   * concurrent holder. A second call for a key that this transaction marked itself keeps the result and answers true.
+   * concurrent holder.
    */
-  markProcessed(idempotencyKey: string, result?: Json): Promise<boolean>;
+  markProcessed(idempotencyKey: string, step?: FlowStep): Promise<boolean>;
+  /** Keeps with a key that this transaction marked what was decided: result, status, compensation, and the flow that it began. */
+  keepOutcome(idempotencyKey: string, decision: Pick<Decision, 'result' | 'step'>): Promise<void>;
   /** Latest snapshot plus later events, folded. */
   load<S, E extends StoredEvent>(aggregate: AggregateDefinition<S, E>, id: string): Promise<LoadedAggregate<S>>;
   /**

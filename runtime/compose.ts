@@ -25,6 +25,7 @@ import type { Payloads } from './payloads.ts';
 import { createPayloads } from './payloads.ts';
 import type { OutboxCare } from './postgres/maintenance.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
+import { commitStep } from './postgres/steps/commit-step.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
@@ -197,7 +198,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
   const processor = domain.processor ?? { domain: domain.name, reactions: [] };
   const handler = createReactionHandler({
     processor,
-    unitOfWork: connections.unitOfWork(domain.name),
+    steps: { commit: (step) => commitStep(connections.unitOfWork(domain.name), step, systemClock) },
     calls: createCalls(connections.config, metrics, connections.logger),
     random: (length) => randomBytes(length),
     logger: connections.logger,

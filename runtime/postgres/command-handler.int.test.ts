@@ -56,6 +56,24 @@ describe('executing a command', () => {
     expect(await versions('rush')).toHaveLength(1);
   });
 
+  it('is with its key the first step of the flow that it begins, and of none when it appends nothing', async () => {
+    const answer = await execute('flow', 1, 'k-flow');
+    const idle = { ...deposit, name: 'Look', decide: () => ({ events: [] }) };
+    await executeCommand(bank.unitOfWork, idle, { account_id: 'flow', owner_id: 'o', amount: 1 }, aCause(), {
+      key: 'k-idle',
+      requestHash: 'h',
+    });
+    const rows = await bank.database.query(
+      `SELECT step, flow_id, event_id, status, trace_id IS NOT NULL AS traced, started_at <= processed_at AS timed
+       FROM bank.processed_events WHERE idempotency_key IN ('command:k-flow', 'command:k-idle') ORDER BY idempotency_key`,
+    );
+    const common = { event_id: null, status: 'done', traced: true, timed: true };
+    expect(rows).toEqual([
+      { step: 'deposit', flow_id: answer.kind === 'accepted' ? answer.events[0]?.id : '', ...common },
+      { step: 'Look', flow_id: null, ...common },
+    ]);
+  });
+
   it('keeps keys of commands apart from the keys of reactions', async () => {
     await bank.unitOfWork.run(aCause(), (tx) => tx.markProcessed('scan:classify:1'));
     expect((await execute('apart', 1, 'scan:classify:1')).kind).toBe('accepted');

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandDefinition, Decision, Rejection, StoredEvent } from '../../core/define.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
-import type { AppendedEvent, Cause } from '../../core/unit-of-work.ts';
+import type { AppendedEvent, Cause, FlowStep } from '../../core/unit-of-work.ts';
 import { decided } from './aggregate-loader.ts';
 import type { PostgresTransaction, PostgresUnitOfWork } from './unit-of-work.ts';
 
@@ -53,9 +53,10 @@ export async function executeCommand<C, S, E extends StoredEvent>(
   }
   const attempts = options.attempts ?? ATTEMPTS;
   const random = options.random ?? Math.random;
+  const startedMs = performance.now();
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await attemptOnce(unitOfWork, command, input, cause, idempotency);
+      return await attemptOnce(unitOfWork, command, input, cause, startedMs, idempotency);
     } catch (error) {
       if (!(error instanceof ClassifiedError) || error.disposition !== 'retry-now' || attempt >= attempts) throw error;
       // Full jitter: the writers of a contended stream must not come back together.
@@ -69,12 +70,14 @@ async function attemptOnce<C, S, E extends StoredEvent>(
   command: CommandDefinition<C, S, E>,
   input: C,
   cause: Cause,
+  startedMs: number,
   idempotency: Idempotency | undefined,
 ): Promise<CommandAnswer> {
   try {
     return await unitOfWork.run(cause, async (tx) => {
       const key = idempotency === undefined ? undefined : { ...idempotency, key: `command:${idempotency.key}` };
-      const earlier = key === undefined ? undefined : await claim(tx, key);
+      const earlier =
+        key === undefined ? undefined : await claim(tx, key, { name: command.name, elapsedMs: performance.now() - startedMs });
       if (earlier !== undefined) return earlier;
       const id = decided(() => command.aggregateId(input));
       const { state, version } = await tx.load(command.aggregate, id);
@@ -83,7 +86,9 @@ async function attemptOnce<C, S, E extends StoredEvent>(
       const events = await tx.append(command.aggregate, id, version, decision.events);
       if (decision.changes !== undefined) await tx.change(decision.changes);
       const result = decision.result ?? null;
-      if (key !== undefined) await tx.markProcessed(key.key, { request_hash: key.requestHash, answer: result });
+      if (key !== undefined) {
+        await tx.keepOutcome(key.key, { ...decision, result: { request_hash: key.requestHash, answer: result } });
+      }
       return { kind: 'accepted', events, result };
     });
   } catch (error) {
@@ -93,8 +98,8 @@ async function attemptOnce<C, S, E extends StoredEvent>(
 }
 
 /** Takes the key, or answers for the one who has it: marking waits for a transaction that holds it. */
-async function claim(tx: PostgresTransaction, { key, requestHash }: Idempotency): Promise<CommandAnswer | undefined> {
-  if (await tx.markProcessed(key)) return undefined;
+async function claim(tx: PostgresTransaction, { key, requestHash }: Idempotency, step: FlowStep): Promise<CommandAnswer | undefined> {
+  if (await tx.markProcessed(key, step)) return undefined;
   const stored = await tx.processedResult(key);
   if (stored === undefined) {
     // The sweep removed the expired key between the two statements; the next attempt takes it.

@@ -10,7 +10,15 @@ export interface ChangeStatement {
 }
 
 /** Written by the unit of work itself, and by nobody through a side door. */
-const OWN_TABLES = new Set(['events', 'snapshots', 'outbox', 'processed_events', 'parked_records', 'applied_migrations']);
+const OWN_TABLES = new Set([
+  'events',
+  'snapshots',
+  'outbox',
+  'processed_events',
+  'parked_records',
+  'parked_revisions',
+  'applied_migrations',
+]);
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /**

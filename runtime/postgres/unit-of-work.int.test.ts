@@ -36,7 +36,7 @@ describe('the unit of work', () => {
   it('commits inbox mark, events, outbox rows and state rows together (I1)', async () => {
     const cause = aCause();
     const appended = await bank.unitOfWork.run(cause, async (tx) => {
-      expect(await tx.markProcessed('key:whole', { answer: 1 })).toBe(true);
+      expect(await tx.markProcessed('key:whole')).toBe(true);
       const { state, version } = await tx.load(account, 'whole');
       expect([state, version]).toEqual([{ deposits: 0, total: 0 }, 0n]);
       return tx.append(account, 'whole', 0n, [deposited('whole', 5), deposited('whole', 7)]);
@@ -248,6 +248,39 @@ describe('the unit of work', () => {
       await tx.append(account, 'again', 0n, [deposited('again')]);
     });
     await expect(run).rejects.toMatchObject({ code: 'DECISION_FAILED' });
+  });
+
+  it('writes with the key which step of which flow it stands for, and with the outcome what it keeps', async () => {
+    const cause = aCause({ correlationId: 'flow-1', causationId: 'event-1' });
+    await bank.unitOfWork.run(cause, async (tx) => {
+      await tx.markProcessed('key:plain', { name: 'bank:AccountOpened', elapsedMs: 1_500 });
+      await tx.markProcessed('key:outcome', { name: 'bank:AccountClosed', elapsedMs: 0 });
+      await tx.keepOutcome('key:outcome', { result: { answer: 1 }, step: { status: 'waiting', compensation: { amount: 5 } } });
+    });
+    const rows = await bank.database.query(
+      `SELECT flow_id, step, event_id, trace_id, status, compensation, result, processed_at - started_at >= interval '1.5 s' AS took
+       FROM bank.processed_events WHERE idempotency_key IN ('key:plain', 'key:outcome') ORDER BY step DESC`,
+    );
+    const flow = { flow_id: 'flow-1', event_id: 'event-1', trace_id: cause.trace.traceId };
+    expect(rows).toEqual([
+      { ...flow, step: 'bank:AccountOpened', status: 'done', compensation: null, result: null, took: true },
+      { ...flow, step: 'bank:AccountClosed', status: 'waiting', compensation: { amount: 5 }, result: { answer: 1 }, took: false },
+    ]);
+  });
+
+  it('keeps no outcome with a key that it did not mark', async () => {
+    await bank.unitOfWork.run(aCause(), (tx) => tx.markProcessed('key:others'));
+    const run = bank.unitOfWork.run(aCause(), (tx) => tx.keepOutcome('key:others', { result: 1 }));
+    await expect(run).rejects.toMatchObject({ code: 'DECISION_FAILED' });
+  });
+
+  it('fails no step because a foreign record names its flow by a text that is too long', async () => {
+    const cause = aCause({ correlationId: 'f'.repeat(128), causationId: 'e'.repeat(128) });
+    await bank.unitOfWork.run({ ...cause, trace: { ...cause.trace, traceId: 't'.repeat(128) } }, (tx) => tx.markProcessed('key:long'));
+    const [row] = await bank.database.query<{ flow_id: string }>(
+      "SELECT flow_id FROM bank.processed_events WHERE idempotency_key = 'key:long'",
+    );
+    expect(row?.flow_id).toBe('f'.repeat(64));
   });
 
   it('keeps the inbox row for 31 days', async () => {

@@ -1,17 +1,26 @@
 import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import type { PayloadValidator } from '../../core/codec.ts';
-import type { AggregateDefinition, DomainDefinition, EventDefinition, NewEvent, StateChange, StoredEvent } from '../../core/define.ts';
+import type {
+  AggregateDefinition,
+  Decision,
+  DomainDefinition,
+  EventDefinition,
+  NewEvent,
+  StateChange,
+  StoredEvent,
+} from '../../core/define.ts';
 import { eventId } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
 import type { Logger } from '../../core/log.ts';
-import type { AppendedEvent, Cause, LoadedAggregate, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
+import type { AppendedEvent, Cause, FlowStep, LoadedAggregate, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
 import { decided, fold, loadAggregate, stateVersion } from './aggregate-loader.ts';
 import { APPEND_PARAMETERS, appendStatement, appendValues } from './append-statement.ts';
 import type { Database, Session } from './database.ts';
 import { appendContext, eventRow } from './event-rows.ts';
 import { qualified } from './identifiers.ts';
+import { keepOutcomeStatement, keepOutcomeValues, markStatement, markValues } from './inbox-statements.ts';
 import type { ChangeStatement } from './state-change-sql.ts';
 import { changeStatement, statementGroups } from './state-change-sql.ts';
 
@@ -35,10 +44,6 @@ export interface PostgresUnitOfWork extends UnitOfWork {
 }
 
 export interface PostgresTransaction extends UnitOfWorkTransaction {
-  /**
-   * As the port has it; and for a key that this very transaction marked, a second call replaces the result and answers true.
-   */
-  markProcessed(idempotencyKey: string, result?: Json): Promise<boolean>;
   /** The result kept with a committed key; undefined when the key is not there. */
   processedResult(idempotencyKey: string): Promise<Json | undefined>;
 }
@@ -77,23 +82,24 @@ class Transaction implements PostgresTransaction {
     this.correlationId = cause.correlationId;
   }
 
-  async markProcessed(idempotencyKey: string, result?: Json): Promise<boolean> {
+  async markProcessed(idempotencyKey: string, step?: FlowStep): Promise<boolean> {
     this.assertNotRepeated();
-    const json = result === undefined ? null : JSON.stringify(result);
-    const table = qualified(this.settings.schema, 'processed_events');
-    if (this.marked.has(idempotencyKey)) {
-      await this.session.prepared(`UPDATE ${table} SET result = $2::jsonb WHERE idempotency_key = $1`, [idempotencyKey, json]);
-      return true;
-    }
     const inserted = await this.session.prepared(
-      `INSERT INTO ${table} (idempotency_key, domain, result, expires_at)
-       VALUES ($1, $2, $3::jsonb, now() + make_interval(days => $4::int)) ON CONFLICT DO NOTHING RETURNING true AS marked`,
-      [idempotencyKey, this.settings.domain.name, json, this.settings.inboxRetentionDays],
+      markStatement(this.settings.schema),
+      markValues(idempotencyKey, this.settings.domain.name, this.settings.inboxRetentionDays, this.cause, step),
     );
     const marked = inserted.length === 1;
     if (marked) this.marked.add(idempotencyKey);
     else this.repeated = true;
     return marked;
+  }
+
+  async keepOutcome(idempotencyKey: string, decision: Pick<Decision, 'result' | 'step'>): Promise<void> {
+    if (!this.marked.has(idempotencyKey)) throw new ClassifiedError('DECISION_FAILED', 'only who marked a key may keep an outcome with it');
+    await this.session.prepared(
+      keepOutcomeStatement(this.settings.schema),
+      keepOutcomeValues(idempotencyKey, this.correlationId, decision),
+    );
   }
 
   async processedResult(idempotencyKey: string): Promise<Json | undefined> {

@@ -1,13 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
 import type { CallName, Calls } from '../../core/calls.ts';
-import type { Decision, ProcessorDefinition, Reaction } from '../../core/define.ts';
+import type { ProcessorDefinition, Reaction } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
+import type { Step, StepOutcome, Steps } from '../../core/step.ts';
 import type { RandomBytes, TraceContext } from '../../core/trace.ts';
 import { continueTrace } from '../../core/trace.ts';
-import type { Cause, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
 import type { CallRunner } from '../calls/call-runner.ts';
 import type { EventHandler, HandlerContext } from './event-handler.ts';
 
@@ -16,7 +16,7 @@ const STEP_TIMEOUT_MS = 5_000;
 
 interface ReactionHandlerOptions {
   readonly processor: ProcessorDefinition;
-  readonly unitOfWork: UnitOfWork;
+  readonly steps: Steps;
   readonly calls: CallRunner;
   readonly random: RandomBytes;
   readonly logger: Logger;
@@ -51,27 +51,31 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
     try {
       const result = await callResult(options.calls, reaction, event, trace, context);
       context.signal.throwIfAborted();
-      const cause: Cause = { trace, correlationId: event.correlationId ?? event.id, causationId: event.id };
-      const appended = await options.unitOfWork.run(cause, (tx) => react(tx, reaction, event, result));
-      return report(logger, event, trace, context, appended, options.clock.monotonicMs() - startedMs);
+      const step = stepOf(options.processor.domain, reaction, event, { trace, startedMs }, result);
+      const outcome = await options.steps.commit(step, context.signal);
+      return report(logger, event, trace, context, outcome, options.clock.monotonicMs() - startedMs);
     } catch (error) {
       return { kind: 'failed', error: classified(error, 'HANDLER_FAILED', 'the reaction failed') };
     }
   };
 }
 
-/** The number of events that were appended, or undefined for an event that was reacted to before. */
-async function react(tx: UnitOfWorkTransaction, reaction: Reaction, event: EventRecord, result: unknown): Promise<number | undefined> {
-  const idempotencyKey = pure(() => reaction.idempotencyKey(event));
-  const isNew = await tx.markProcessed(idempotencyKey);
-  if (!isNew) return undefined;
-  const id = pure(() => reaction.aggregateId(event));
-  const { state, version } = await tx.load(reaction.aggregate, id);
-  const decision: Decision = pure(() => reaction.decide({ state, event, result }));
-  if (decision.events.length > 0) await tx.append(reaction.aggregate, id, version, decision.events);
-  if (decision.changes !== undefined && decision.changes.length > 0) await tx.change(decision.changes);
-  if (decision.result !== undefined) await tx.markProcessed(idempotencyKey, decision.result);
-  return decision.events.length;
+function stepOf(
+  domain: string,
+  reaction: Reaction,
+  event: EventRecord,
+  flow: { readonly trace: TraceContext; readonly startedMs: number },
+  result: unknown,
+): Step {
+  return {
+    name: `${domain}:${event.type}`,
+    idempotencyKey: pure(() => reaction.idempotencyKey(event)),
+    aggregate: reaction.aggregate,
+    aggregateId: pure(() => reaction.aggregateId(event)),
+    cause: { trace: flow.trace, correlationId: event.correlationId ?? event.id, causationId: event.id },
+    startedMs: flow.startedMs,
+    decide: (state) => pure(() => reaction.decide({ state, event, result })),
+  };
 }
 
 async function callResult(
@@ -109,7 +113,7 @@ function report(
   event: EventRecord,
   trace: TraceContext,
   context: HandlerContext,
-  appended: number | undefined,
+  outcome: StepOutcome,
   durationMs: number,
 ): HandlerResult {
   const fields = {
@@ -122,10 +126,10 @@ function report(
     attempt: context.attempt,
     duration_ms: Math.round(durationMs),
   };
-  if (appended === undefined) {
+  if (outcome.kind === 'repeated') {
     logger.debug({ ...fields, door: 'skipped' }, 'event was reacted to before');
     return { kind: 'skipped', reason: 'duplicate' };
   }
-  logger.info({ ...fields, door: 'acked', appended }, 'event reacted to');
+  logger.info({ ...fields, door: 'acked', appended: outcome.events }, 'event reacted to');
   return { kind: 'acked' };
 }

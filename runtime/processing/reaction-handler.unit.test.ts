@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Calls } from '../../core/calls.ts';
-import type { AggregateDefinition, NewEvent, ProcessorDefinition, Reaction, StateChange } from '../../core/define.ts';
+import type { AggregateDefinition, Decision, NewEvent, ProcessorDefinition, Reaction, StateChange } from '../../core/define.ts';
 import { ClassifiedError } from '../../core/errors.ts';
-import type { Json } from '../../core/json.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { offset } from '../../core/offset.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
-import type { Cause, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
+import type { Cause, FlowStep, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
 import { imageRegistered } from '../../schemas/catalogue.ts';
 import { arrived } from '../../test/support/arrived.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import type { CallOptions } from '../calls/call-runner.ts';
+import { commitStep } from '../postgres/steps/commit-step.ts';
 import type { HandlerContext } from './event-handler.ts';
 import { createReactionHandler, reactionTimeoutMs } from './reaction-handler.ts';
 
@@ -21,7 +21,8 @@ const event = arrived(imageRegistered, { image_id: 'i1', user_id: 'u1', cdn_url:
 class RecordingUnitOfWork implements UnitOfWork {
   readonly domain = 'test';
   readonly causes: Cause[] = [];
-  readonly inbox = new Map<string, Json | undefined>();
+  readonly inbox = new Map<string, FlowStep | undefined>();
+  readonly outcomes: Pick<Decision, 'result' | 'step'>[] = [];
   readonly appended: NewEvent[] = [];
   readonly changed: StateChange[] = [];
   inTransaction = false;
@@ -30,16 +31,15 @@ class RecordingUnitOfWork implements UnitOfWork {
   async run<T>(cause: Cause, work: (tx: UnitOfWorkTransaction) => Promise<T>): Promise<T> {
     this.causes.push(cause);
     const staged: (() => void)[] = [];
-    const marked = new Set<string>();
     this.inTransaction = true;
     try {
       const result = await work({
-        markProcessed: async (key, value) => {
+        markProcessed: async (key, step) => {
           if (this.inbox.has(key)) return false;
-          marked.add(key);
-          staged.push(() => this.inbox.set(key, value));
+          staged.push(() => this.inbox.set(key, step));
           return true;
         },
+        keepOutcome: async (_key, decision) => void staged.push(() => this.outcomes.push(decision)),
         load: async <S>() => ({ state: { count: this.appended.length } as S, version: 7n }),
         append: async (_aggregate, _id, _expected, events) => {
           staged.push(() => this.appended.push(...events));
@@ -86,13 +86,14 @@ function handlerOf(
       },
     ],
   };
+  const clock = new ManualClock();
   const handle = createReactionHandler({
     processor,
-    unitOfWork,
+    steps: { commit: (step) => commitStep(unitOfWork, step, clock) },
     calls: { run: async (_name: string, request: unknown, options: CallOptions) => call(request, options) },
     random: (length) => new Uint8Array(length).fill(0xab),
     logger: SILENT_LOGGER,
-    clock: new ManualClock(),
+    clock,
   });
   return { handle, unitOfWork, processor };
 }
@@ -128,6 +129,14 @@ describe('a reaction', () => {
       },
       { correlationId: 'flow-1', causationId: '0e000000-0000-4000-8000-000000000002' },
     ]);
+  });
+
+  it('is a step of its flow, named by domain and event, with what the decision keeps for its compensation', async () => {
+    const step = { status: 'waiting', compensation: { seats: 2 } };
+    const { handle, unitOfWork } = handlerOf({ decide: () => ({ events: [], step }) });
+    await handle(event, context());
+    expect([...unitOfWork.inbox.values()]).toEqual([{ name: 'test:ImageRegistered', elapsedMs: 0 }]);
+    expect(unitOfWork.outcomes).toMatchObject([{ step }]);
   });
 
   it('changes nothing the second time and is skipped', async () => {

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import type { RecordToPark } from '../../core/parked-records.ts';
+import { consumedRecord } from '../../test/support/consumed-record.ts';
+import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
+import type { Database } from './database.ts';
+import { createDatabase } from './database.ts';
+import { migrateDomain } from './migrate.ts';
+import { createParkedRecords, enqueueParked } from './parked-records.ts';
+
+const PARTITION = { topic: 'events.happened', partition: 0 };
+const PAGE = { recordsMax: 50, bytesMax: 1_000 };
+const GROUP = 'processor.scan';
+
+const databases = temporaryDatabases('enqueue');
+let database: Database;
+
+beforeAll(async () => {
+  const url = databases.url('millrace');
+  await migrateDomain({ databaseUrl: url, domain: 'millrace', kind: 'platform', logger: SILENT_LOGGER });
+  database = createDatabase({ url, domain: 'millrace', logger: SILENT_LOGGER });
+});
+afterAll(async () => {
+  await database.stop();
+  await databases.dropAll();
+});
+
+function letter(at: number, facts: Partial<RecordToPark> = {}): RecordToPark {
+  const error = { code: 'HANDLER_FAILED', message: 'replayed' } as const;
+  return {
+    lane: 'a',
+    record: consumedRecord({ at, key: 'a' }),
+    attempts: 0,
+    delayMs: 0,
+    blocked: false,
+    firstFailedAtMs: undefined,
+    error,
+    event: undefined,
+    ...facts,
+  };
+}
+
+describe('a replayed dead letter', () => {
+  it('comes to the end of its lane, once, and the owners are told when there is something to tell', async () => {
+    const store = createParkedRecords({ database, group: GROUP });
+    await store.park([letter(9, { attempts: 1, delayMs: 60_000 })]);
+    const { revision } = await store.survey([PARTITION]);
+    const enqueued = await enqueueParked(database, GROUP, [letter(2), letter(1), letter(2), letter(9)]);
+    expect(enqueued.map(({ offset }) => Number(offset)).sort()).toEqual([1, 2]);
+    const waiting = await store.read(['a'], [PARTITION], PAGE);
+    expect(waiting.map(({ record, attempts }) => [Number(record.offset), attempts])).toEqual([
+      [9, 1],
+      [2, 0],
+      [1, 0],
+    ]);
+    const told = await store.survey([PARTITION]);
+    expect(told.revision).toBe(revision + 1n);
+    expect(await enqueueParked(database, GROUP, [letter(1)])).toEqual([]);
+    expect((await store.survey([PARTITION])).revision).toBe(told.revision);
+    expect(await enqueueParked(database, GROUP, [])).toEqual([]);
+  });
+
+  it('lets a lane go on that it blocked, with fresh attempts', async () => {
+    const store = createParkedRecords({ database, group: 'processor.my' });
+    await store.park([letter(1, { attempts: 4, blocked: true }), letter(2)]);
+    expect(await store.heads([PARTITION])).toMatchObject([{ blocked: true }]);
+    expect(await enqueueParked(database, 'processor.my', [letter(1)])).toMatchObject([{ offset: 1n }]);
+    expect(await store.read(['a'], [PARTITION], PAGE)).toMatchObject([
+      { blocked: false, attempts: 0, dueInMs: 0 },
+      { record: { offset: 2n } },
+    ]);
+  });
+});
+
+it('a page ends before it grows too large, and holds at least one record however large that is', async () => {
+  const store = createParkedRecords({ database, group: 'processor.image' });
+  const value = { text: 'x'.repeat(600) };
+  await store.park([1, 2, 3].map((at) => letter(at, { record: consumedRecord({ at, key: 'a', value }) })));
+  const page = await store.read(['a'], [PARTITION], PAGE);
+  expect(page.map(({ record, isLast }) => [Number(record.offset), isLast])).toEqual([[1, false]]);
+  await store.settle([{ kind: 'finished', parked: page[0]! }]);
+  expect(await store.read(['a'], [PARTITION], { ...PAGE, bytesMax: 10_000 })).toHaveLength(2);
+});
+
+it('a thousand records are parked by one statement', async () => {
+  const store = createParkedRecords({ database, group: 'processor.chat' });
+  await store.park(Array.from({ length: 1_000 }, (_, at) => letter(at)));
+  expect(await store.survey([PARTITION])).toMatchObject({ records: 1_000, lanes: 1 });
+  const page = await store.read(['a'], [PARTITION], { recordsMax: 1_000, bytesMax: 1_000_000 });
+  expect(page.map(({ record }) => Number(record.offset))).toEqual(Array.from({ length: 1_000 }, (_, at) => at));
+});

@@ -1,0 +1,13 @@
+import type { ConsumedRecord } from '../../core/record.ts';
+import { utf8Text } from '../../core/record.ts';
+
+/**
+ * The lane of a record: what is handled one after another, in order. By key over all topics of the group, so that one user's
+ * events never run beside each other; a record without a key has only its partition. The records of an overtaking topic have,
+ * per key, a lane of their own: they wait for each other and for nothing else of their key.
+ */
+export function laneOf(record: ConsumedRecord, overtakingTopics: ReadonlySet<string>): string {
+  if (record.key === null) return `\0${record.topic}/${record.partition}`;
+  const key = utf8Text(record.key);
+  return overtakingTopics.has(record.topic) ? `${key}\0${record.topic}` : key;
+}
