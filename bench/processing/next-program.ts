@@ -1,22 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import { defineProcessor, defineReaction } from '../../core/define.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { profileAggregate } from '../../processors/my/aggregate.ts';
-import { my } from '../../processors/my/my.ts';
 import { statisticsChanged } from '../../processors/my/profile-statistics.ts';
 import { createDatabase } from '../../runtime/postgres/database.ts';
-import { createUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
 import type { EventHandler } from '../../runtime/processing/event-handler.ts';
-import { createReactionHandler } from '../../runtime/processing/reaction-handler.ts';
-import { systemClock } from '../../runtime/telemetry/system-clock.ts';
-import { CATALOGUE, imageRegistered } from '../../schemas/catalogue.ts';
-import { createPayloadValidator } from '../../schemas/validator.ts';
+import { imageRegistered } from '../../schemas/catalogue.ts';
 import { utf8 } from '../../core/record.ts';
 import { rowNumber } from '../capture/outbox-table.ts';
 import { WallClock } from '../wall-clock.ts';
 import { startGroup } from './group.ts';
 import { endWhenTold, orderOf, reportBack } from './program-channel.ts';
-import { NO_CALLS } from './step-event.ts';
+import { stepHandler } from './step-handler.ts';
 
 export interface NextProgramOrder {
   readonly brokers: readonly string[];
@@ -41,8 +35,9 @@ export interface ReactionTimes {
 const order = orderOf<NextProgramOrder>();
 const clock = new WallClock();
 const database = createDatabase({ url: order.databaseUrl, domain: 'my', logger: SILENT_LOGGER });
-const react = createReactionHandler({
-  processor: defineProcessor({
+const react = stepHandler(
+  database,
+  defineProcessor({
     domain: 'my',
     reactions: [
       defineReaction({
@@ -55,12 +50,7 @@ const react = createReactionHandler({
       }),
     ],
   }),
-  unitOfWork: createUnitOfWork({ database, domain: my, catalogue: CATALOGUE, validator: createPayloadValidator(), logger: SILENT_LOGGER }),
-  calls: NO_CALLS,
-  random: (length) => randomBytes(length),
-  logger: SILENT_LOGGER,
-  clock: systemClock,
-});
+);
 let expected: ExpectedEvents = { first: 0, rows: 0 };
 let begun = new Float64Array(0);
 let done = new Float64Array(0);

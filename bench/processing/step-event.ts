@@ -1,6 +1,5 @@
 import type { EventOf } from '../../core/define.ts';
 import { eventId, streamVersion } from '../../core/envelope.ts';
-import type { CallRunner } from '../../runtime/calls/call-runner.ts';
 import { characterAcquired } from '../../schemas/catalogue.ts';
 
 /** What a step reacts to, as it comes from Kafka: no two have the same id. */
@@ -30,6 +29,3 @@ export function acquiredEvent(serial: number, user: number): EventOf<typeof char
     },
   };
 }
-
-/** The reactions of these measurements call nobody. */
-export const NO_CALLS: CallRunner = { run: () => Promise.reject(new Error('nothing is to be called')) };

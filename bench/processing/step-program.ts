@@ -1,17 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { Cause } from '../../core/unit-of-work.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
+import type { Step } from '../../core/step.ts';
 import { continueTrace } from '../../core/trace.ts';
 import { my } from '../../processors/my/my.ts';
 import { countAcquiredCharacter } from '../../processors/my/count-acquired-character.ts';
 import { createDatabase } from '../../runtime/postgres/database.ts';
-import { createUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
-import { createReactionHandler } from '../../runtime/processing/reaction-handler.ts';
+import { takeStep } from '../../runtime/postgres/steps/commit-step.ts';
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
-import { CATALOGUE } from '../../schemas/catalogue.ts';
-import { createPayloadValidator } from '../../schemas/validator.ts';
 import { endWhenTold, orderOf, reportBack } from './program-channel.ts';
-import { acquiredEvent, NO_CALLS } from './step-event.ts';
+import { acquiredEvent } from './step-event.ts';
+import { stepHandler, unitOfWorkOf } from './step-handler.ts';
 import { StepTimer } from './step-timer.ts';
 
 export interface StepProgramOrder {
@@ -44,21 +42,8 @@ const database = createDatabase({
   connectTimeoutMs: 60_000,
   logger: SILENT_LOGGER,
 });
-const unitOfWork = createUnitOfWork({
-  database,
-  domain: my,
-  catalogue: CATALOGUE,
-  validator: createPayloadValidator(),
-  logger: SILENT_LOGGER,
-});
-const handler = createReactionHandler({
-  processor: my.processor ?? { domain: 'my', reactions: [] },
-  unitOfWork,
-  calls: NO_CALLS,
-  random: (length) => randomBytes(length),
-  logger: SILENT_LOGGER,
-  clock: systemClock,
-});
+const unitOfWork = unitOfWorkOf(database);
+const handler = stepHandler(database, my.processor ?? { domain: 'my', reactions: [] });
 const timer = new StepTimer();
 const never = new AbortController().signal;
 let serial = 0;
@@ -66,17 +51,18 @@ let serial = 0;
 async function single(user: number): Promise<void> {
   const event = acquiredEvent((serial += 1), user);
   const trace = continueTrace(event, (length) => randomBytes(length));
-  const cause: Cause = { trace, correlationId: event.id, causationId: event.id };
-  await timer.step((timed) =>
-    unitOfWork.run(cause, async (tx) => {
-      timed.begun();
-      await timed.part('inbox', () => tx.markProcessed(countAcquiredCharacter.idempotencyKey(event)));
-      const id = countAcquiredCharacter.aggregateId(event);
-      const { state, version } = await timed.part('load', () => tx.load(countAcquiredCharacter.aggregate, id));
-      const decision = await timed.part('decide', async () => countAcquiredCharacter.decide({ state, event, result: undefined }));
-      await timed.part('append', () => tx.append(countAcquiredCharacter.aggregate, id, version, decision.events));
-    }),
-  );
+  await timer.step((timed) => {
+    const step: Step = {
+      name: `my:${event.type}`,
+      idempotencyKey: countAcquiredCharacter.idempotencyKey(event),
+      aggregate: countAcquiredCharacter.aggregate,
+      aggregateId: countAcquiredCharacter.aggregateId(event),
+      cause: { trace, correlationId: event.id, causationId: event.id },
+      startedMs: systemClock.monotonicMs(),
+      decide: (state) => timed.now('decide', () => countAcquiredCharacter.decide({ state, event, result: undefined })),
+    };
+    return unitOfWork.run(step.cause, (tx) => takeStep(timed.transaction(tx), step, systemClock));
+  });
 }
 
 async function reaction(user: number): Promise<void> {

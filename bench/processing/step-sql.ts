@@ -25,9 +25,11 @@ const payload = (user: string, total: string): string =>
   `jsonb_build_object('user_id', ${user}, 'total_characters', ${total}, 'last_character_id', '06c96f3e-3b4c-577c-92f2-de80dadbc662', ` +
   `'last_character_name', 'Petri', 'characters_acquired', ${total}, 'characters_lost', 0, 'cause', 'character_acquired')`;
 
-const INBOX = `INSERT INTO my.processed_events (idempotency_key, domain, result, expires_at)`;
+const INBOX =
+  'INSERT INTO my.processed_events (idempotency_key, domain, flow_id, step, event_id, trace_id, started_at, processed_at, result, expires_at)';
 const inboxRow = (id: string): string =>
-  `'my:acquired:' || ${id}, 'my', '{"total_characters": 1}'::jsonb, now() + make_interval(days => 31)`;
+  `'my:acquired:' || ${id}, 'my', ${CAUSE}, 'my:CharacterAcquired', ${CAUSE}, ${TRACE}, clock_timestamp(), clock_timestamp(), ` +
+  `'{"total_characters": 1}'::jsonb, now() + make_interval(days => 31)`;
 const EVENT = 'INSERT INTO my.events (event_id, aggregate_type, aggregate_id, sequence_number, event_type, payload, metadata, created_at)';
 const eventRow = (id: string, user: string, version: string): string =>
   `${id}, 'profile', ${user}, ${version}, 'ProfileUpdated', ${payload(user, version)}, ${METADATA}, now()`;
