@@ -17,9 +17,10 @@ export function problemOf(thrown: unknown): HttpProblem {
   return new HttpProblem(known.kind, { detail: known.detail, headers, cause: thrown });
 }
 
-/** A dependency that is away, or a conflict that outlived its own retries, may pass; everything else is our fault. */
+/** A dependency that is away, a lock that somebody held too long, or a conflict that outlived its own retries, may pass; everything else is our fault. */
 function problemOfClassified(error: ClassifiedError): HttpProblem {
-  if (error.disposition !== 'outage' && error.disposition !== 'retry-now') return new HttpProblem('internal', { cause: error });
+  if (error.disposition !== 'outage' && error.disposition !== 'retry-now' && error.code !== 'LOCK_TIMEOUT')
+    return new HttpProblem('internal', { cause: error });
   return new HttpProblem('unavailable', {
     detail: 'The request was not confirmed. Send it again later, with the same Idempotency-Key if it had one.',
     headers: { 'retry-after': RETRY_AFTER_SECONDS.toString() },

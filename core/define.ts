@@ -120,6 +120,11 @@ export interface Reaction {
   aggregateId(event: EventRecord): string;
   /** Derived from the cause; the inbox holds it, so that a repeated event changes nothing. */
   idempotencyKey(event: EventRecord): string;
+  /**
+   * Who holds this name decides alone, over all processes of the domain, until its transaction has ended. Wanted by a decision
+   * over more than its aggregate, whose own version guards it anyway. Waits a bounded time (LOCK_TIMEOUT).
+   */
+  lock?(event: EventRecord): string;
   readonly call?: {
     readonly name: CallName;
     readonly timeoutMs: number;
@@ -136,6 +141,7 @@ interface TypedReaction<D extends EventDefinition, S, E extends StoredEvent, C e
   readonly aggregate: AggregateDefinition<S, E>;
   aggregateId(event: EventOf<D>): string;
   idempotencyKey(event: EventOf<D>): string;
+  lock?(event: EventOf<D>): string;
   readonly call?: {
     readonly name: C;
     readonly timeoutMs: number;
@@ -180,6 +186,8 @@ export interface CommandDefinition<C, S, E extends StoredEvent> {
   readonly domain: string;
   readonly aggregate: AggregateDefinition<S, E>;
   aggregateId(command: C): string;
+  /** As a reaction's. */
+  lock?(command: C): string;
   decide(state: S, command: C): Decision | Rejection;
 }
 

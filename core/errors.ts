@@ -18,6 +18,10 @@ interface ErrorRow {
 export const ERRORS = {
   POSTGRES_SERIALIZATION: { disposition: 'retry-now', remedy: 'Nothing to do: the transaction is run again.' },
   VERSION_CONFLICT: { disposition: 'retry-now', remedy: 'Nothing to do: the aggregate is loaded and decided again.' },
+  LOCK_TIMEOUT: {
+    disposition: 'retry-ladder',
+    remedy: 'Another transaction held the lock that the decision needs for too long; look for a transaction that hangs.',
+  },
   POSTGRES_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring PostgreSQL back; check the database URL and the connection limit.' },
   KAFKA_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring the Kafka brokers back; check KAFKA_BROKERS.' },
   REGISTRY_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring the schema registry back; check SCHEMA_REGISTRY_URL.' },

@@ -4,6 +4,7 @@
  */
 const LATENCY_BUCKETS_SECONDS = Array.from({ length: 80 }, (_, index) => Number((0.001 * 1.17 ** index).toPrecision(4)));
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 interface MetricRow {
   readonly kind: 'counter' | 'gauge' | 'histogram';
@@ -117,6 +118,17 @@ export const METRICS = {
   millrace_intake_paused: { kind: 'gauge', help: '1 while intake of a group waits for a dependency', labels: ['group', 'code'] },
   millrace_parked_records: { kind: 'gauge', help: 'Records that wait for their next attempt', labels: ['group'] },
   millrace_dead_lettered_total: { kind: 'counter', help: 'Records that went to a dead-letter topic', labels: ['group', 'topic', 'code'] },
+  millrace_step_batch_size: {
+    kind: 'histogram',
+    help: 'Reactions that went through one transaction together',
+    labels: ['domain'],
+    buckets: BATCH_BUCKETS,
+  },
+  millrace_step_batches_split_total: {
+    kind: 'counter',
+    help: 'Batches of reactions that the database refused and that were done again in parts',
+    labels: ['domain', 'code'],
+  },
   millrace_projection_latency_seconds: {
     kind: 'histogram',
     help: 'Time from the event to its durable effect in the read model',

@@ -9,6 +9,8 @@ export interface Step {
   readonly aggregate: AggregateDefinition<unknown>;
   readonly aggregateId: string;
   readonly cause: Cause;
+  /** Who holds this name decides alone, in any process of the domain; left out: nobody is waited for. */
+  readonly lock?: string;
   /** When its work began: milliseconds on the clock's monotonic scale. */
   readonly startedMs: number;
   /** Pure, and called again when another writer was faster. A ClassifiedError is the step's failure, anything else DECISION_FAILED. */

@@ -44,6 +44,11 @@ export interface FlowStep {
 
 export interface UnitOfWorkTransaction {
   /**
+   * Takes a name that one transaction of the domain holds at a time, over all processes, until it ends. Rejects with
+   * LOCK_TIMEOUT. Taken first: what is loaded afterwards is what the holder before left.
+   */
+  lock(name: string): Promise<void>;
+  /**
    * Marks the key in the inbox. False: it was there already, committed; then nothing else may be written. Waits for a
    * concurrent holder.
    */

@@ -16,7 +16,7 @@ import { createElasticsearchProjector } from '../projectors/elasticsearch/elasti
 import type { Projector } from '../projectors/projector.ts';
 import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
 import { repairOf } from './capture-repair.ts';
-import { createCalls } from './calls/create-calls.ts';
+import { callConcurrency, createCalls } from './calls/create-calls.ts';
 import { capturerOf, capturesTables, connectRest } from './capture.ts';
 import type { Config } from './config.ts';
 import type { Connections } from './connections.ts';
@@ -25,11 +25,11 @@ import type { Payloads } from './payloads.ts';
 import { createPayloads } from './payloads.ts';
 import type { OutboxCare } from './postgres/maintenance.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
-import { commitStep } from './postgres/steps/commit-step.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
-import { createReactionHandler, reactionTimeoutMs } from './processing/reaction-handler.ts';
+import { createReactionHandler } from './processing/reaction-handler.ts';
+import { reactionTimeouts } from './processing/reaction-timeouts.ts';
 import { createSourceIdentity } from './source-identity.ts';
 import type { Roles } from './roles.ts';
 import { systemClock } from './telemetry/system-clock.ts';
@@ -198,23 +198,21 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
   const processor = domain.processor ?? { domain: domain.name, reactions: [] };
   const handler = createReactionHandler({
     processor,
-    steps: { commit: (step) => commitStep(connections.unitOfWork(domain.name), step, systemClock) },
+    steps: connections.steps(domain.name, metrics),
     calls: createCalls(connections.config, metrics, connections.logger),
     random: (length) => randomBytes(length),
     logger: connections.logger,
     clock: systemClock,
   });
-  const { names, processing, classifier, assistant } = connections.config;
-  const needsMs = reactionTimeoutMs(processor, {
-    concurrencyMax: processing.concurrencyMax,
-    callConcurrencyMax: Math.min(classifier.concurrencyMax, assistant.concurrencyMax),
-  });
+  const { names, processing } = connections.config;
+  const timeouts = reactionTimeouts(processor, { ...processing, callConcurrencyMax: callConcurrency(connections.config) });
   return group(
     {
       name: names.processorGroup(domain.name),
       types: processor.reactions.map(({ on }) => on),
       handler,
-      handlerTimeoutMs: Math.max(processing.handlerTimeoutMs, needsMs),
+      handlerTimeoutMs: Math.max(processing.stepTimeoutMs, ...timeouts.values()),
+      timeoutMsOf: (type) => timeouts.get(type) ?? processing.stepTimeoutMs,
     },
     surroundings,
   );
@@ -247,9 +245,10 @@ interface Group {
   readonly types: readonly string[];
   readonly handler: EventHandler;
   readonly handlerTimeoutMs: number;
+  readonly timeoutMsOf?: (eventType: string) => number;
 }
 
-function group({ name, types, handler, handlerTimeoutMs }: Group, { pipeline, connections, metrics, payloads, onFatal }: Shared): Part {
+function group({ name, types, ...handling }: Group, { pipeline, connections, metrics, payloads, onFatal }: Shared): Part {
   const { config, logger } = connections;
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return createConsumerGroup({
@@ -259,12 +258,11 @@ function group({ name, types, handler, handlerTimeoutMs }: Group, { pipeline, co
     broker: connections.broker(),
     producer: connections.producer(),
     decoder: payloads.decoder,
-    handler,
+    ...handling,
     wanted: new Set(types),
     known: new Set(events.map(({ type }) => type)),
     deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, name),
     retryPolicy: { delaysMs: config.processing.retryDelaysMs, jitter: 0.2 },
-    handlerTimeoutMs,
     limits: { concurrencyMax: config.processing.concurrencyMax },
     metrics,
     logger,

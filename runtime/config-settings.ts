@@ -172,7 +172,16 @@ export const SETTINGS = {
   ASSISTANT_URL: setting(HTTP_URL.optional(), 'The service that answers chat messages.'),
   ASSISTANT_CONCURRENCY_MAX: setting(integer(16, 1, 1_000), 'Chat answers at the same time per process.'),
   PROCESSING_CONCURRENCY_MAX: setting(integer(64, 1, 10_000), 'Keys handled at the same time per group and process.'),
-  PROCESSING_HANDLER_TIMEOUT_MS: setting(integer(30_000, 100, 600_000), 'Deadline of one attempt, in milliseconds.'),
+  PROCESSING_BATCH_MAX: setting(integer(64, 1, 1_000), 'Reactions that may share a transaction; with 1 each has its own.'),
+  PROCESSING_STEP_TIMEOUT_MS: setting(
+    integer(5_000, 100, 600_000),
+    'Deadline of an attempt at a reaction, beside a declared call or lock, in milliseconds.',
+  ),
+  PROCESSING_LOCK_TIMEOUT_MS: setting(
+    integer(30_000, 100, 600_000),
+    'Longest wait for a lock that a reaction or command declares, in milliseconds.',
+  ),
+  PROCESSING_HANDLER_TIMEOUT_MS: setting(integer(30_000, 100, 600_000), 'Deadline of one attempt of a projection, in milliseconds.'),
   RETRY_DELAYS_MS: setting(
     z
       .string()

@@ -69,7 +69,14 @@ export interface Config {
   readonly classifier: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
   readonly notifier: { readonly kind: 'log' | 'webhook'; readonly url: string | undefined; readonly secret: string | undefined };
   readonly assistant: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
-  readonly processing: { readonly concurrencyMax: number; readonly retryDelaysMs: readonly number[]; readonly handlerTimeoutMs: number };
+  readonly processing: {
+    readonly concurrencyMax: number;
+    readonly retryDelaysMs: readonly number[];
+    readonly batchMax: number;
+    readonly stepTimeoutMs: number;
+    readonly lockTimeoutMs: number;
+    readonly handlerTimeoutMs: number;
+  };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'ecs' | 'flat' };
   readonly shutdownTimeoutMs: number;
 }
@@ -222,6 +229,9 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
     processing: {
       concurrencyMax: settings.PROCESSING_CONCURRENCY_MAX,
       retryDelaysMs: settings.RETRY_DELAYS_MS,
+      batchMax: settings.PROCESSING_BATCH_MAX,
+      stepTimeoutMs: settings.PROCESSING_STEP_TIMEOUT_MS,
+      lockTimeoutMs: settings.PROCESSING_LOCK_TIMEOUT_MS,
       handlerTimeoutMs: settings.PROCESSING_HANDLER_TIMEOUT_MS,
     },
     log: { level: settings.LOG_LEVEL, format: settings.LOG_FORMAT },

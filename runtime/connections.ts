@@ -4,6 +4,8 @@ import type { History, PipelineDefinition } from '../core/define.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { LogReader } from '../core/log-reader.ts';
 import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Steps } from '../core/step.ts';
 import type { SourceMemory } from '../connectors/replication/source-memory.ts';
 import { KafkaSourceMemory } from '../connectors/replication/source-memory.ts';
 import { createElasticsearchClient } from '../projectors/elasticsearch/elasticsearch-client.ts';
@@ -19,8 +21,14 @@ import { createKafkaJsDriver } from './kafka/kafkajs-driver.ts';
 import type { Database } from './postgres/database.ts';
 import { createDatabase } from './postgres/database.ts';
 import { createHistory } from './postgres/history.ts';
-import type { PostgresUnitOfWork } from './postgres/unit-of-work.ts';
+import { createBatchedSteps } from './postgres/steps/batched-steps.ts';
+import { createStepDatabase } from './postgres/steps/step-database.ts';
+import type { PostgresUnitOfWork, UnitOfWorkOptions } from './postgres/unit-of-work.ts';
 import { createUnitOfWork } from './postgres/unit-of-work.ts';
+import { systemClock } from './telemetry/system-clock.ts';
+
+/** Two: while the server works on one batch, this process prepares the next. */
+const BATCHES_IN_FLIGHT = 2;
 
 /**
  * The outside of one process, made when it is first asked for: a relay never opens a Redis connection. Nothing here needs
@@ -81,17 +89,46 @@ export class Connections {
   }
 
   unitOfWork(domainName: string): PostgresUnitOfWork {
-    return this.once(`unit-of-work.${domainName}`, () => {
-      const domain = this.pipeline.domains.find(({ name }) => name === domainName);
-      if (domain === undefined) throw new RangeError(`no domain ${domainName} in the pipeline`);
-      return createUnitOfWork({
-        database: this.database(domainName),
-        domain,
-        catalogue: CATALOGUE,
-        validator: createPayloadValidator(),
-        logger: this.logger,
+    return this.once(`unit-of-work.${domainName}`, () => createUnitOfWork(this.store(domainName)));
+  }
+
+  /** Of the domain's processor. Batches have connections of their own, so that they never stand in line for one. */
+  steps(domainName: string, metrics: Metrics): Steps {
+    return this.once(`steps.${domainName}`, () => {
+      const { config, logger } = this;
+      const batches = createStepDatabase({
+        url: databaseUrl(config, domainName),
+        domain: domainName,
+        connections: BATCHES_IN_FLIGHT,
+        applicationName: `${this.service}-steps`,
+        logger,
+        stepTimeoutMs: config.processing.stepTimeoutMs,
+      });
+      this.opened.push(serviceOf(`steps.${domainName}`, async (hard) => batches.stop(hard)));
+      return createBatchedSteps({
+        ...this.store(domainName),
+        batches,
+        unitOfWork: this.unitOfWork(domainName),
+        metrics,
+        clock: systemClock,
+        batchMax: config.processing.batchMax,
+        inFlightMax: BATCHES_IN_FLIGHT,
+        aloneMax: Math.max(1, Math.floor(config.postgres.poolMax / 2)),
       });
     });
+  }
+
+  private store(domainName: string): UnitOfWorkOptions {
+    const domain = this.pipeline.domains.find(({ name }) => name === domainName);
+    if (domain === undefined) throw new RangeError(`no domain ${domainName} in the pipeline`);
+    return {
+      database: this.database(domainName),
+      domain,
+      catalogue: CATALOGUE,
+      validator: createPayloadValidator(),
+      lockTimeoutMs: this.config.processing.lockTimeoutMs,
+      logger: this.logger,
+    };
   }
 
   broker(): BrokerDriver {

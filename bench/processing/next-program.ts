@@ -35,8 +35,9 @@ export interface ReactionTimes {
 const order = orderOf<NextProgramOrder>();
 const clock = new WallClock();
 const database = createDatabase({ url: order.databaseUrl, domain: 'my', logger: SILENT_LOGGER });
-const react = stepHandler(
+const reactions = stepHandler(
   database,
+  order.databaseUrl,
   defineProcessor({
     domain: 'my',
     reactions: [
@@ -59,7 +60,7 @@ let missing = 0;
 const timed: EventHandler = async (event, context) => {
   const index = rowNumber(utf8(event.id)) - expected.first;
   if (index >= 0 && index < expected.rows) begun[index] ||= clock.micros();
-  const result = await react(event, context);
+  const result = await reactions.handle(event, context);
   if (result.kind === 'acked' && index >= 0 && index < expected.rows && done[index] === 0) {
     done[index] = clock.micros();
     missing -= 1;
@@ -79,6 +80,7 @@ process.on('message', (message) => {
 const group = await startGroup({ ...order, handler: timed });
 endWhenTold(async () => {
   await group.stop(AbortSignal.timeout(5_000));
+  await reactions.stop();
   await database.stop();
 });
 await reportBack({ running: true });

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { ProcessorDefinition } from '../../core/define.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
 import { my } from '../../processors/my/my.ts';
 import type { CallRunner } from '../../runtime/calls/call-runner.ts';
 import type { Database } from '../../runtime/postgres/database.ts';
-import { commitStep } from '../../runtime/postgres/steps/commit-step.ts';
-import type { PostgresUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
+import { createBatchedSteps } from '../../runtime/postgres/steps/batched-steps.ts';
+import { createStepDatabase } from '../../runtime/postgres/steps/step-database.ts';
+import type { PostgresUnitOfWork, UnitOfWorkOptions } from '../../runtime/postgres/unit-of-work.ts';
 import { createUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
 import type { EventHandler } from '../../runtime/processing/event-handler.ts';
 import { createReactionHandler } from '../../runtime/processing/reaction-handler.ts';
@@ -13,21 +15,42 @@ import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { CATALOGUE } from '../../schemas/catalogue.ts';
 import { createPayloadValidator } from '../../schemas/validator.ts';
 
-export function unitOfWorkOf(database: Database): PostgresUnitOfWork {
-  return createUnitOfWork({ database, domain: my, catalogue: CATALOGUE, validator: createPayloadValidator(), logger: SILENT_LOGGER });
+const BATCHES_IN_FLIGHT = 2;
+
+function storeOf(database: Database): UnitOfWorkOptions {
+  return { database, domain: my, catalogue: CATALOGUE, validator: createPayloadValidator(), logger: SILENT_LOGGER };
 }
 
-/** The handler that a group of the domain `my` gives its events to, composed as the product composes it. */
-export function stepHandler(database: Database, processor: ProcessorDefinition): EventHandler {
-  const unitOfWork = unitOfWorkOf(database);
-  return createReactionHandler({
+export function unitOfWorkOf(database: Database): PostgresUnitOfWork {
+  return createUnitOfWork(storeOf(database));
+}
+
+/** The handler that a group of the domain `my` gives its events to, composed as the product composes it, and what ends it. */
+export function stepHandler(
+  database: Database,
+  databaseUrl: string,
+  processor: ProcessorDefinition,
+): { readonly handle: EventHandler; stop(): Promise<void> } {
+  const store = storeOf(database);
+  const batches = createStepDatabase({ url: databaseUrl, domain: 'my', connections: BATCHES_IN_FLIGHT, logger: SILENT_LOGGER });
+  const handle = createReactionHandler({
     processor,
-    steps: { commit: (step) => commitStep(unitOfWork, step, systemClock) },
+    steps: createBatchedSteps({
+      ...store,
+      batches,
+      unitOfWork: createUnitOfWork(store),
+      batchMax: 64,
+      inFlightMax: BATCHES_IN_FLIGHT,
+      aloneMax: 1,
+      metrics: NO_METRICS,
+      clock: systemClock,
+    }),
     calls: NO_CALLS,
     random: (length) => randomBytes(length),
     logger: SILENT_LOGGER,
     clock: systemClock,
   });
+  return { handle, stop: () => batches.stop() };
 }
 
 /** The reactions of these measurements call nobody. */

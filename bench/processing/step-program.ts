@@ -43,7 +43,7 @@ const database = createDatabase({
   logger: SILENT_LOGGER,
 });
 const unitOfWork = unitOfWorkOf(database);
-const handler = stepHandler(database, my.processor ?? { domain: 'my', reactions: [] });
+const reactions = stepHandler(database, order.databaseUrl, my.processor ?? { domain: 'my', reactions: [] });
 const timer = new StepTimer();
 const never = new AbortController().signal;
 let serial = 0;
@@ -67,7 +67,7 @@ async function single(user: number): Promise<void> {
 
 async function reaction(user: number): Promise<void> {
   const event = acquiredEvent((serial += 1), user);
-  const result = await handler(event, {
+  const result = await reactions.handle(event, {
     group: 'bench',
     topic: 'bench',
     partition: 0,
@@ -104,5 +104,6 @@ const before = process.cpuUsage();
 const made = await steps(order.seconds);
 const cpu = process.cpuUsage(before);
 const wallMs = performance.now() - began;
+await reactions.stop();
 await database.stop();
 await reportBack({ steps: made, wallMs, cpuMs: (cpu.user + cpu.system) / 1_000, partMicros: timer.meanMicros() } satisfies StepOutcome);

@@ -40,6 +40,7 @@ class TimedStep {
   transaction(tx: UnitOfWorkTransaction): UnitOfWorkTransaction {
     this.lap('begin');
     return {
+      lock: (name) => tx.lock(name),
       markProcessed: (key, step) => this.part('inbox', tx.markProcessed(key, step)),
       keepOutcome: (key, decision) => this.part('inbox', tx.keepOutcome(key, decision)),
       load: (aggregate, id) => this.part('load', tx.load(aggregate, id)),

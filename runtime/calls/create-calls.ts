@@ -1,4 +1,4 @@
-import type { Assistant, Classifier, Notifier } from '../../core/calls.ts';
+import type { Assistant, CallName, Classifier, Notifier } from '../../core/calls.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
@@ -27,14 +27,15 @@ export function createCalls(config: Pick<Config, 'classifier' | 'notifier' | 'as
       notify: (notification, context) => notifier.notify(notification, context),
       answer: (question, context) => assistant.answer(question, context),
     },
-    concurrencyMax: {
-      classify: config.classifier.concurrencyMax,
-      notify: NOTIFICATIONS_MAX,
-      answer: config.assistant.concurrencyMax,
-    },
+    concurrencyMax: callConcurrency(config),
     clock: systemClock,
     metrics,
   });
+}
+
+/** How many calls of one name run at the same time. */
+export function callConcurrency({ classifier, assistant }: Pick<Config, 'classifier' | 'assistant'>): Readonly<Record<CallName, number>> {
+  return { classify: classifier.concurrencyMax, notify: NOTIFICATIONS_MAX, answer: assistant.concurrencyMax };
 }
 
 const CATEGORIES = [...REWARDABLE_CATEGORIES, ...UNREWARDED_CATEGORIES];

@@ -13,6 +13,8 @@ export interface EventRow {
   readonly key: string;
   readonly route: string;
   readonly payload: Json;
+  /** The same as text: payloads are large, and are written out once. */
+  readonly payloadJson: string;
 }
 
 /** What all rows of one append have in common. */
@@ -28,7 +30,7 @@ export interface AppendContext {
   readonly traceparent: string;
   readonly tracestate: string | null;
   readonly tracingSpanContext: string;
-  readonly correlationId: string;
+  readonly correlationId: string | null;
   readonly causationId: string | null;
 }
 
@@ -66,7 +68,7 @@ SELECT count(*) AS appended FROM appended`;
 /** In the order of the numbers in the statement. */
 export function appendValues(rows: readonly EventRow[], context: AppendContext, changes: readonly ChangeStatement[]): readonly unknown[] {
   return [
-    JSON.stringify(rows),
+    `[${rows.map((row) => eventJson(row)).join(',')}]`,
     context.aggregateType,
     context.aggregateId,
     JSON.stringify(context.metadata),
@@ -81,4 +83,9 @@ export function appendValues(rows: readonly EventRow[], context: AppendContext, 
     context.causationId,
     ...changes.map((change) => change.row),
   ];
+}
+
+/** An event as an element of a statement's parameter. */
+export function eventJson({ payloadJson, ...row }: EventRow, more: Readonly<Record<string, number>> = {}): string {
+  return `${JSON.stringify({ ...more, ...row, payload: undefined }).slice(0, -1)},"payload":${payloadJson}}`;
 }

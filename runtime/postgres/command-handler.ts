@@ -38,7 +38,7 @@ const LONGEST_DELAY_MS = 150;
  * aggregate is loaded and decided again, a few times.
  *
  * Rejects with POSTGRES_UNAVAILABLE (the outcome of a lost COMMIT is unknown: the same key tells), VERSION_CONFLICT or
- * POSTGRES_SERIALIZATION when the attempts are used up, DECISION_FAILED, STATE_INVALID, PAYLOAD_INVALID.
+ * POSTGRES_SERIALIZATION when the attempts are used up, LOCK_TIMEOUT, DECISION_FAILED, STATE_INVALID, PAYLOAD_INVALID.
  */
 export async function executeCommand<C, S, E extends StoredEvent>(
   unitOfWork: PostgresUnitOfWork,
@@ -75,6 +75,7 @@ async function attemptOnce<C, S, E extends StoredEvent>(
 ): Promise<CommandAnswer> {
   try {
     return await unitOfWork.run(cause, async (tx) => {
+      if (command.lock !== undefined) await tx.lock(decided(() => command.lock?.(input) ?? ''));
       const key = idempotency === undefined ? undefined : { ...idempotency, key: `command:${idempotency.key}` };
       const earlier =
         key === undefined ? undefined : await claim(tx, key, { name: command.name, elapsedMs: performance.now() - startedMs });

@@ -14,6 +14,10 @@ export interface DatabaseOptions {
   readonly logger: Logger;
   /** The server cancels a statement after this time (HANDLER_TIMEOUT). */
   readonly statementTimeoutMs?: number;
+  /** A statement that waits longer for somebody else's lock fails (POSTGRES_SERIALIZATION); left out: it may wait for its whole time. */
+  readonly lockTimeoutMs?: number;
+  /** Every statement finds its rows by key: no plan reads a whole table, however small the table was when the plan was made. */
+  readonly lookupsOnly?: boolean;
   readonly connectTimeoutMs?: number;
   /** How much later than the server's own limit a connection that has gone silent is given up (POSTGRES_UNAVAILABLE). */
   readonly silenceMarginMs?: number;
@@ -30,6 +34,12 @@ export interface Session {
   prepared<R extends object>(text: string, values: readonly unknown[]): Promise<readonly R[]>;
 }
 
+/** The statements of one transaction. */
+export interface TransactionSession extends Session {
+  /** As `query`, but the statement may wait for locks so long, whatever the limits of the connection are. */
+  waiting<R extends object>(waitMs: number, text: string, values: readonly unknown[]): Promise<readonly R[]>;
+}
+
 /**
  * The connections to one domain's database. A connection that dies, idle or not, never ends the process; who comes next
  * gets a new one or POSTGRES_UNAVAILABLE.
@@ -41,10 +51,13 @@ export interface Database extends Session {
    * of it is, except that a connection lost during COMMIT (POSTGRES_UNAVAILABLE) leaves it unknown. What `work` throws
    * is thrown on.
    */
-  transaction<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  transaction<T>(work: (session: TransactionSession) => Promise<T>): Promise<T>;
   /** Waits for the transactions in hand until the signal aborts, then cuts their connections. May be called twice. */
   stop(hard?: AbortSignal): Promise<void>;
 }
+
+/** How much later than a lock's own limit the statement that waits for it is given up, and then its connection. */
+const WAIT_MARGIN_MS = 1_000;
 
 const DEFAULTS = { poolMax: 10, statementTimeoutMs: 10_000, connectTimeoutMs: 2_000, silenceMarginMs: 5_000 };
 
@@ -61,7 +74,8 @@ export function createDatabase(options: DatabaseOptions): Database {
     statement_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: silenceMs,
     query_timeout: silenceMs,
-    options: '-c timezone=UTC -c datestyle=ISO',
+    ...(options.lockTimeoutMs === undefined ? {} : { lock_timeout: options.lockTimeoutMs }),
+    options: `-c timezone=UTC -c datestyle=ISO${options.lookupsOnly === true ? ' -c enable_seqscan=off' : ''}`,
     types: TYPE_PARSERS,
   });
   return new PooledDatabase(options.domain, pool, options.logger, options.preparedStatements === false ? undefined : new StatementNames());
@@ -97,7 +111,7 @@ class PooledDatabase implements Database {
     return this.withClient((client) => new ClientSession(client, this.names).prepared<R>(text, values));
   }
 
-  async transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (session: TransactionSession) => Promise<T>): Promise<T> {
     return this.withClient((client) => inTransaction(new ClientSession(client, this.names), work));
   }
 
@@ -148,7 +162,7 @@ class BrokenConnection extends Error {
   }
 }
 
-async function inTransaction<T>(session: ClientSession, work: (session: Session) => Promise<T>): Promise<T> {
+async function inTransaction<T>(session: ClientSession, work: (session: TransactionSession) => Promise<T>): Promise<T> {
   try {
     await session.run('BEGIN ISOLATION LEVEL READ COMMITTED');
     const result = await work(session);
@@ -178,7 +192,13 @@ function isStalePlan(error: unknown): boolean {
   return error instanceof ClassifiedError && error.cause instanceof PostgresFault && ['0A000', '26000'].includes(error.cause.sqlState);
 }
 
-class ClientSession implements Session {
+interface QueryOptions {
+  readonly name?: string;
+  /** Milliseconds. */
+  readonly query_timeout?: number;
+}
+
+class ClientSession implements TransactionSession {
   private readonly client: pg.PoolClient;
   private readonly names: StatementNames | undefined;
   private closed = false;
@@ -200,16 +220,26 @@ class ClientSession implements Session {
 
   async prepared<R extends object>(text: string, values: readonly unknown[]): Promise<readonly R[]> {
     this.assertOpen();
-    return (await this.run<R>(text, values, this.names?.of(text))).rows;
+    const name = this.names?.of(text);
+    return (await this.run<R>(text, values, name === undefined ? {} : { name })).rows;
+  }
+
+  async waiting<R extends object>(waitMs: number, text: string, values: readonly unknown[]): Promise<readonly R[]> {
+    this.assertOpen();
+    // The lock's own limit comes first, so that it is the one that is reported.
+    await this.run(`SET LOCAL lock_timeout = ${waitMs}; SET LOCAL statement_timeout = ${waitMs + WAIT_MARGIN_MS}`);
+    const { rows } = await this.run<R>(text, values, { query_timeout: waitMs + 2 * WAIT_MARGIN_MS });
+    await this.run('SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT');
+    return rows;
   }
 
   close(): void {
     this.closed = true;
   }
 
-  async run<R extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<pg.QueryResult<R>> {
+  async run<R extends object>(text: string, values: readonly unknown[] = [], more: QueryOptions = {}): Promise<pg.QueryResult<R>> {
     try {
-      return await this.client.query<R>({ text, values: [...values], ...(name === undefined ? {} : { name }) });
+      return await this.client.query<R>({ text, values: [...values], ...more });
     } catch (error) {
       throw classifyPostgresError(error);
     }

@@ -4,6 +4,7 @@ import type { Json } from '../../core/json.ts';
 import { formatTraceparent } from '../../core/trace.ts';
 import type { Cause } from '../../core/unit-of-work.ts';
 import type { AppendContext, EventRow } from './append-statement.ts';
+import { flowColumns } from './inbox-statements.ts';
 
 /** What the outbox's size constraint allows; measured here before a hopeless payload is sent, there for every writer. */
 const MAX_PAYLOAD_BYTES = 900_000;
@@ -27,7 +28,8 @@ export function eventRow(
       `event ${event.type} belongs to ${definition.domain} and cannot be appended by ${place.domain}`,
     );
   }
-  if (payloadBytes(event) > MAX_PAYLOAD_BYTES) {
+  const payloadJson = jsonOf(event);
+  if (Buffer.byteLength(payloadJson) > MAX_PAYLOAD_BYTES) {
     throw new ClassifiedError('RECORD_TOO_LARGE', `the payload of ${event.type} has over ${MAX_PAYLOAD_BYTES} bytes`);
   }
   return {
@@ -38,13 +40,14 @@ export function eventRow(
     key: recordKey(definition, event.payload),
     route: definition.route,
     payload: event.payload as Json,
+    payloadJson,
   };
 }
 
-function payloadBytes({ type, payload }: NewEvent): number {
+function jsonOf({ type, payload }: NewEvent): string {
   if (typeof payload !== 'object' || payload === null) throw new ClassifiedError('PAYLOAD_INVALID', `the payload of ${type} is no object`);
   try {
-    return Buffer.byteLength(JSON.stringify(payload));
+    return JSON.stringify(payload);
   } catch (error) {
     // A bigint or a cycle; the thrown text may name what it met.
     throw new ClassifiedError('PAYLOAD_INVALID', `the payload of ${type} cannot be written as JSON`, { cause: error });
@@ -65,28 +68,50 @@ export function appendContext(
   cause: Cause,
   flow: { readonly correlationId: string; readonly at: string },
 ): AppendContext {
+  const { flowId, eventId, traceId } = flowColumns({ ...cause, correlationId: flow.correlationId });
+  const columns = traceColumns(cause, flowId);
+  return {
+    ...stream,
+    at: flow.at,
+    metadata: columns.metadata,
+    traceId,
+    requestId: columns.request_id,
+    traceparent: columns.traceparent,
+    tracestate: columns.tracestate,
+    tracingSpanContext: columns.tracingspancontext,
+    correlationId: flowId,
+    causationId: eventId,
+  };
+}
+
+interface TraceColumns {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly request_id: string | null;
+  readonly traceparent: string;
+  readonly tracestate: string | null;
+  readonly tracingspancontext: string;
+}
+
+/** The trace columns of an outbox row, and the metadata of its event. */
+export function traceColumns(cause: Cause, flowId: string | null): TraceColumns {
+  const { eventId, traceId } = flowColumns(cause);
   const traceparent = formatTraceparent(cause.trace);
   const requestId = cause.trace.requestId?.slice(0, REQUEST_ID_LENGTH);
   const tracestate = cause.trace.tracestate?.slice(0, TRACESTATE_LENGTH);
   const metadata = {
-    trace_id: cause.trace.traceId,
+    trace_id: traceId,
     request_id: requestId,
     traceparent,
     tracestate,
-    correlation_id: flow.correlationId,
-    causation_id: cause.causationId,
+    correlation_id: flowId ?? undefined,
+    causation_id: eventId ?? undefined,
   };
   return {
-    ...stream,
-    at: flow.at,
     metadata: Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== undefined)),
-    traceId: cause.trace.traceId,
-    requestId: requestId ?? null,
+    request_id: requestId ?? null,
     traceparent,
     tracestate: tracestate ?? null,
-    tracingSpanContext: tracingSpanContext(traceparent, tracestate),
-    correlationId: flow.correlationId,
-    causationId: cause.causationId ?? null,
+    tracingspancontext: tracingSpanContext(traceparent, tracestate),
   };
 }
 

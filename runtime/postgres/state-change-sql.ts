@@ -9,6 +9,15 @@ export interface ChangeStatement {
   readonly row: string;
 }
 
+/** What changes have in common that differ in their values only: one statement can make them all. */
+export interface ChangeShape {
+  readonly op: StateChange['op'];
+  readonly table: string;
+  /** Sorted by name, like the columns that are set. */
+  readonly keys: readonly string[];
+  readonly columns: readonly string[];
+}
+
 /** Written by the unit of work itself, and by nobody through a side door. */
 const OWN_TABLES = new Set([
   'events',
@@ -22,35 +31,53 @@ const OWN_TABLES = new Set([
 const TABLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /**
- * @param parameter the number of the statement's parameter that will hold `row`.
  * @returns undefined when there is nothing to set.
  * @throws ClassifiedError DECISION_FAILED for a table outside the domain's state tables, or without a key.
  */
-export function changeStatement(schema: string, change: StateChange, parameter: number): ChangeStatement | undefined {
-  if (!TABLE_NAME.test(change.table) || OWN_TABLES.has(change.table) || change.table.startsWith('outbox_')) {
+export function shapeOf(change: StateChange): ChangeShape | undefined {
+  const { op, table } = change;
+  if (!TABLE_NAME.test(table) || OWN_TABLES.has(table) || table.startsWith('outbox_')) {
     throw new ClassifiedError('DECISION_FAILED', 'a state change names a table that is no state table of the domain');
   }
-  const keys = Object.keys(change.key);
-  if (keys.length === 0) throw new ClassifiedError('DECISION_FAILED', `a state change of ${change.table} has no key`);
-  const table = qualified(schema, change.table);
-  const source = `jsonb_populate_record(NULL::${table}, $${parameter}::jsonb) AS r`;
-  const matches = keys.map((key) => `t.${quoteIdentifier(key)} = r.${quoteIdentifier(key)}`).join(' AND ');
-  if (change.op === 'delete') return { text: `DELETE FROM ${table} AS t USING ${source} WHERE ${matches}`, row: rowJson(change.key) };
+  const keys = Object.keys(change.key).sort();
+  if (keys.length === 0) throw new ClassifiedError('DECISION_FAILED', `a state change of ${table} has no key`);
+  const columns = change.op === 'delete' ? [] : Object.keys(change.set).filter((column) => !keys.includes(column));
+  return op === 'update' && columns.length === 0 ? undefined : { op, table, keys, columns: columns.sort() };
+}
 
-  const row = rowJson({ ...change.set, ...change.key });
-  const columns = Object.keys(change.set).filter((column) => !keys.includes(column));
-  if (change.op === 'update') {
-    if (columns.length === 0) return undefined;
-    const sets = columns.map((column) => `${quoteIdentifier(column)} = r.${quoteIdentifier(column)}`).join(', ');
-    return { text: `UPDATE ${table} AS t SET ${sets} FROM ${source} WHERE ${matches}`, row };
+/** The row that a change writes or names: its key wins over a value of the same name. */
+export function rowOf(change: StateChange): JsonObject {
+  return change.op === 'delete' ? change.key : { ...change.set, ...change.key };
+}
+
+/** @param source what follows FROM: it yields `r`, a row of the table, once for each row to be changed. */
+export function shapeStatement(schema: string, shape: ChangeShape, source: string): string {
+  const table = qualified(schema, shape.table);
+  const keys = shape.keys.map(quoteIdentifier);
+  const columns = shape.columns.map(quoteIdentifier);
+  const matches = keys.map((key) => `t.${key} = r.${key}`).join(' AND ');
+  if (shape.op === 'delete') return `DELETE FROM ${table} AS t USING ${source} WHERE ${matches}`;
+  if (shape.op === 'update') {
+    return `UPDATE ${table} AS t SET ${columns.map((column) => `${column} = r.${column}`).join(', ')} FROM ${source} WHERE ${matches}`;
   }
-  const all = [...keys, ...columns].map(quoteIdentifier);
-  const sets = columns.map((column) => `${quoteIdentifier(column)} = EXCLUDED.${quoteIdentifier(column)}`).join(', ');
-  const conflict = `ON CONFLICT (${keys.map(quoteIdentifier).join(', ')}) DO ${columns.length === 0 ? 'NOTHING' : `UPDATE SET ${sets}`}`;
-  return {
-    text: `INSERT INTO ${table} (${all.join(', ')}) SELECT ${all.map((column) => `r.${column}`).join(', ')} FROM ${source} ${conflict}`,
-    row,
-  };
+  const all = [...keys, ...columns];
+  const set = columns.map((column) => `${column} = EXCLUDED.${column}`).join(', ');
+  // In one order by whoever writes many rows, so that two of them wait for each other in one direction only.
+  return `INSERT INTO ${table} (${all.join(', ')}) SELECT ${all.map((column) => `r.${column}`).join(', ')} FROM ${source}
+    ORDER BY ${keys.map((key) => `r.${key}`).join(', ')}
+    ON CONFLICT (${keys.join(', ')}) DO ${columns.length === 0 ? 'NOTHING' : `UPDATE SET ${set}`}`;
+}
+
+/**
+ * @param parameter the number of the statement's parameter that will hold `row`.
+ * @returns undefined when there is nothing to set.
+ * @throws as `shapeOf`.
+ */
+export function changeStatement(schema: string, change: StateChange, parameter: number): ChangeStatement | undefined {
+  const shape = shapeOf(change);
+  if (shape === undefined) return undefined;
+  const source = `jsonb_populate_record(NULL::${qualified(schema, shape.table)}, $${parameter}::jsonb) AS r`;
+  return { text: shapeStatement(schema, shape, source), row: JSON.stringify(rowOf(change)) };
 }
 
 /**
@@ -71,8 +98,4 @@ export function statementGroups(changes: readonly StateChange[]): readonly (read
     }
   }
   return groups;
-}
-
-function rowJson(row: JsonObject): string {
-  return JSON.stringify(row);
 }

@@ -1,41 +1,37 @@
-import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
-import type { PayloadValidator } from '../../core/codec.ts';
-import type {
-  AggregateDefinition,
-  Decision,
-  DomainDefinition,
-  EventDefinition,
-  NewEvent,
-  StateChange,
-  StoredEvent,
-} from '../../core/define.ts';
+import type { AggregateDefinition, Decision, NewEvent, StateChange, StoredEvent } from '../../core/define.ts';
 import { eventId } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
 import type { Logger } from '../../core/log.ts';
 import type { AppendedEvent, Cause, FlowStep, LoadedAggregate, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
-import { decided, fold, loadAggregate, stateVersion } from './aggregate-loader.ts';
+import { takeAdvisoryLock } from './advisory-lock.ts';
+import { fold, loadAggregate, stateVersion } from './aggregate-loader.ts';
 import { APPEND_PARAMETERS, appendStatement, appendValues } from './append-statement.ts';
-import type { Database, Session } from './database.ts';
-import { appendContext, eventRow } from './event-rows.ts';
+import type { Database, TransactionSession } from './database.ts';
+
+import { appendContext } from './event-rows.ts';
 import { qualified } from './identifiers.ts';
 import { keepOutcomeStatement, keepOutcomeValues, markStatement, markValues } from './inbox-statements.ts';
+import type { AppendSettings } from './prepare-append.ts';
+import { isSnapshotDue, prepareAppend, snapshotJson } from './prepare-append.ts';
 import type { ChangeStatement } from './state-change-sql.ts';
 import { changeStatement, statementGroups } from './state-change-sql.ts';
 
-export interface UnitOfWorkOptions {
+export interface UnitOfWorkOptions extends Omit<AppendSettings, 'ids'>, Partial<Pick<AppendSettings, 'ids'>> {
   readonly database: Database;
-  readonly domain: DomainDefinition;
-  /** All events by type; an event that is not in it cannot be appended. */
-  readonly catalogue: ReadonlyMap<string, EventDefinition>;
-  readonly validator: PayloadValidator;
   readonly logger: Logger;
   readonly snapshotEvery?: number;
+  /** Longest wait for a lock that a decision declares. */
+  readonly lockTimeoutMs?: number;
   /** How long an idempotency key is kept: longer than anything that could be delivered or replayed. */
   readonly inboxRetentionDays?: number;
-  /** Ids of events; time-ordered ones keep the primary key's index dense. */
-  readonly ids?: () => string;
+}
+
+export type UnitOfWorkSettings = Required<UnitOfWorkOptions>;
+
+export function withUnitOfWorkDefaults(options: UnitOfWorkOptions): UnitOfWorkSettings {
+  return { snapshotEvery: 100, inboxRetentionDays: 31, lockTimeoutMs: 30_000, ids: uuidv7, ...options };
 }
 
 /** What the PostgreSQL implementation can do beyond the port. */
@@ -49,14 +45,14 @@ export interface PostgresTransaction extends UnitOfWorkTransaction {
 }
 
 export function createUnitOfWork(options: UnitOfWorkOptions): PostgresUnitOfWork {
-  const settings: Settings = { snapshotEvery: 100, inboxRetentionDays: 31, ids: uuidv7, ...options, schema: options.domain.name };
+  const settings = { ...withUnitOfWorkDefaults(options), schema: options.domain.name };
   return {
     domain: options.domain.name,
     run: (cause, work) => options.database.transaction((session) => work(new Transaction(settings, session, cause))),
   };
 }
 
-type Settings = Required<UnitOfWorkOptions> & { readonly schema: string };
+type Settings = UnitOfWorkSettings & { readonly schema: string };
 
 /** A stream that this transaction has read, and what it has appended to it since. */
 interface ReadStream {
@@ -66,7 +62,7 @@ interface ReadStream {
 
 class Transaction implements PostgresTransaction {
   private readonly settings: Settings;
-  private readonly session: Session;
+  private readonly session: TransactionSession;
   private readonly cause: Cause;
   private readonly marked = new Set<string>();
   private readonly streams = new Map<string, ReadStream>();
@@ -75,11 +71,15 @@ class Transaction implements PostgresTransaction {
   private readAt: string | undefined;
   private repeated = false;
 
-  constructor(settings: Settings, session: Session, cause: Cause) {
+  constructor(settings: Settings, session: TransactionSession, cause: Cause) {
     this.settings = settings;
     this.session = session;
     this.cause = cause;
     this.correlationId = cause.correlationId;
+  }
+
+  async lock(name: string): Promise<void> {
+    await takeAdvisoryLock(this.session, name, this.settings.lockTimeoutMs);
   }
 
   async markProcessed(idempotencyKey: string, step?: FlowStep): Promise<boolean> {
@@ -123,22 +123,9 @@ class Transaction implements PostgresTransaction {
   ): Promise<readonly AppendedEvent[]> {
     this.assertNotRepeated();
     if (events.length === 0) return [];
-    if (!this.settings.domain.captured) {
-      throw new ClassifiedError('DECISION_FAILED', `domain ${this.settings.domain.name} is not captured: its events would never leave it`);
-    }
-    const rows = events.map((event, index) => {
-      const row = eventRow(event, this.settings.catalogue.get(event.type), {
-        id: eventId(this.settings.ids()),
-        version: expectedVersion + BigInt(index) + 1n,
-        domain: this.settings.domain.name,
-      });
-      this.settings.validator.validate(event.type, event.payload);
-      return row;
-    });
     const at = (this.readAt ??= await this.serverTime());
+    const { rows, stored, changes } = prepareAppend(this.settings, { aggregate, id, version: expectedVersion }, events, at);
     this.correlationId ??= rows[0]?.event_id ?? '';
-    const stored = rows.map((row) => ({ type: row.type, payload: row.payload, version: BigInt(row.version), occurredAt: at }));
-    const changes = stored.flatMap((event) => decided(() => aggregate.tables(event as StoredEvent as E, id)));
     const [withEvents = [], ...later] = statementGroups(changes);
     const statements = this.statements(withEvents, APPEND_PARAMETERS);
     const context = appendContext({ aggregateType: aggregate.type, aggregateId: id, expectedVersion }, this.cause, {
@@ -190,20 +177,16 @@ class Transaction implements PostgresTransaction {
     expectedVersion: bigint,
     stored: readonly StoredEvent[],
   ): Promise<void> {
-    const every = BigInt(this.settings.snapshotEvery);
     const version = expectedVersion + BigInt(stored.length);
     const stream = this.streams.get(streamKey(aggregate.type, id));
     stream?.appended.push(...stored);
-    if (version / every === expectedVersion / every) return;
+    if (!isSnapshotDue(this.settings.snapshotEvery, expectedVersion, version)) return;
     const known = stream !== undefined && stream.loaded.version + BigInt(stream.appended.length) === version;
     const { state } = known
       ? fold(aggregate, stream.loaded as LoadedAggregate<S>, stream.appended)
       : await loadAggregate(this.session, this.settings.schema, aggregate, id);
-    const json = JSON.stringify(state);
-    if (!isDeepStrictEqual(JSON.parse(json), state)) {
-      this.settings.logger.warn({ aggregate: aggregate.type }, 'the state does not survive JSON: no snapshot was made');
-      return;
-    }
+    const json = snapshotJson(aggregate.type, state, this.settings.logger);
+    if (json === undefined) return;
     await this.session.execute(
       `INSERT INTO ${qualified(this.settings.schema, 'snapshots')} AS s
          (aggregate_type, aggregate_id, sequence_number, state, state_version, created_at)

@@ -8,11 +8,36 @@ export interface Watched {
   expire(): void;
 }
 
+/** Deadlines of attempts by how long they may take. Lengths are few: at most one per event type. */
+export class AttemptDeadlines {
+  private readonly clock: Clock;
+  private readonly byLength = new Map<number, EqualDeadlines>();
+  private stopped = false;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  of(timeoutMs: number): EqualDeadlines {
+    const known = this.byLength.get(timeoutMs);
+    if (known !== undefined) return known;
+    const made = new EqualDeadlines(this.clock, timeoutMs);
+    if (this.stopped) made.stop();
+    this.byLength.set(timeoutMs, made);
+    return made;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const deadlines of this.byLength.values()) deadlines.stop();
+  }
+}
+
 /**
  * Deadlines of attempts that all may take equally long: the one that began first expires first, so one timer is enough for
  * thousands of them, and an attempt that ends in time costs no timer at all.
  */
-export class AttemptDeadlines {
+export class EqualDeadlines {
   private readonly clock: Clock;
   private readonly timeoutMs: number;
   private readonly stopped = new AbortController();

@@ -5,7 +5,7 @@ import type { Offset } from '../../core/offset.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
 import type { RetryPolicy } from '../../core/retry-policy.ts';
 import { delayAfterAttemptMs } from '../../core/retry-policy.ts';
-import type { AttemptDeadlines, Watched } from './attempt-deadlines.ts';
+import type { AttemptDeadlines, EqualDeadlines, Watched } from './attempt-deadlines.ts';
 import type { EventHandler, HandlerContext } from './event-handler.ts';
 import type { RecordInHand } from './record-in-hand.ts';
 
@@ -18,6 +18,7 @@ export interface AttemptDeps {
   /** Every type that the pipeline declares. */
   readonly known: ReadonlySet<string>;
   readonly deadlines: AttemptDeadlines;
+  readonly timeoutMsOf: (eventType: string) => number;
   readonly retryPolicy: RetryPolicy;
 }
 
@@ -27,7 +28,7 @@ export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerR
   if (envelope instanceof ClassifiedError) return failed(envelope);
   if (!deps.known.has(envelope.type)) return failed(new ClassifiedError('EVENT_UNKNOWN', 'no event of this type is declared'));
   if (!deps.wanted.has(envelope.type)) return { kind: 'skipped', reason: 'not-wanted' };
-  const running = new RunningAttempt(item, deps);
+  const running = new RunningAttempt(item, envelope.type, deps);
   item.running = running;
   return running.run(item, envelope);
 }
@@ -43,17 +44,19 @@ class RunningAttempt implements HandlerContext, Watched {
   readonly deadlineMs: number;
   readonly attempt: number;
   private readonly deps: AttemptDeps;
+  private readonly deadlines: EqualDeadlines;
   private controller: AbortController | undefined;
   private cutOffFor: ClassifiedError | undefined;
   private settle: ((result: HandlerResult) => void) | undefined;
 
-  constructor({ record, attempt }: RecordInHand, deps: AttemptDeps) {
+  constructor({ record, attempt }: RecordInHand, eventType: string, deps: AttemptDeps) {
     this.topic = record.topic;
     this.partition = record.partition;
     this.offset = record.offset;
     this.attempt = attempt;
     this.deps = deps;
-    this.deadlineMs = deps.deadlines.deadlineMs();
+    this.deadlines = deps.deadlines.of(deps.timeoutMsOf(eventType));
+    this.deadlineMs = this.deadlines.deadlineMs();
   }
 
   get group(): string {
@@ -71,7 +74,7 @@ class RunningAttempt implements HandlerContext, Watched {
   }
 
   run(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
-    this.deps.deadlines.watch(this);
+    this.deadlines.watch(this);
     return new Promise((resolve) => {
       this.settle = resolve;
       const threw = (error: unknown): void => this.end(failed(classified(error, 'HANDLER_FAILED', 'the handler threw')));
@@ -96,7 +99,7 @@ class RunningAttempt implements HandlerContext, Watched {
   }
 
   private end(result: HandlerResult): void {
-    this.deps.deadlines.release(this);
+    this.deadlines.release(this);
     this.settle?.(result);
     this.settle = undefined;
   }

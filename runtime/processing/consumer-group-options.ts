@@ -40,8 +40,10 @@ export interface ConsumerGroupOptions {
   readonly known: ReadonlySet<string>;
   readonly deadLetterTopicOf: (topic: string) => string;
   readonly retryPolicy: RetryPolicy;
-  /** An attempt that takes longer counts as failed; longer than the longest declared call and its transaction. */
+  /** An attempt that takes longer counts as failed. Also how long a stop waits for what runs: no event's own time is longer. */
   readonly handlerTimeoutMs: number;
+  /** The time of one type's attempts, where it is shorter. */
+  readonly timeoutMsOf?: (eventType: string) => number;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -74,6 +76,7 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
     commitIntervalMs: 200,
     commitRecordsMax: 10_000,
     failpoint: NO_FAILPOINT,
+    timeoutMsOf: () => options.handlerTimeoutMs,
     ...options,
     sessionTimeoutMs,
     rebalanceTimeoutMs,

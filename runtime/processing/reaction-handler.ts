@@ -11,9 +11,6 @@ import { continueTrace } from '../../core/trace.ts';
 import type { CallRunner } from '../calls/call-runner.ts';
 import type { EventHandler, HandlerContext } from './event-handler.ts';
 
-/** What a transaction and the way to it may take beside a declared call. */
-const STEP_TIMEOUT_MS = 5_000;
-
 interface ReactionHandlerOptions {
   readonly processor: ProcessorDefinition;
   readonly steps: Steps;
@@ -21,18 +18,6 @@ interface ReactionHandlerOptions {
   readonly random: RandomBytes;
   readonly logger: Logger;
   readonly clock: Clock;
-}
-
-/**
- * The shortest deadline under which every declared call of a processor can end when all keys call at once: as many rounds
- * as the places make necessary, each as long as the longest call, and the transaction.
- */
-export function reactionTimeoutMs(
-  processor: ProcessorDefinition,
-  limits: { readonly concurrencyMax: number; readonly callConcurrencyMax: number },
-): number {
-  const longestCallMs = Math.max(0, ...processor.reactions.map((reaction) => reaction.call?.timeoutMs ?? 0));
-  return Math.ceil(limits.concurrencyMax / limits.callConcurrencyMax) * longestCallMs + STEP_TIMEOUT_MS;
 }
 
 /**
@@ -74,6 +59,7 @@ function stepOf(
     aggregateId: pure(() => reaction.aggregateId(event)),
     cause: { trace: flow.trace, correlationId: event.correlationId ?? event.id, causationId: event.id },
     startedMs: flow.startedMs,
+    ...(reaction.lock === undefined ? {} : { lock: pure(() => reaction.lock?.(event) ?? '') }),
     decide: (state) => pure(() => reaction.decide({ state, event, result })),
   };
 }

@@ -59,7 +59,7 @@ export class RecordLoop {
     this.options = options;
     this.settings = settings;
     this.progressAtMs = settings.clock.monotonicMs();
-    this.deadlines = new AttemptDeadlines(settings.clock, settings.handlerTimeoutMs);
+    this.deadlines = new AttemptDeadlines(settings.clock);
     this.attemptDeps = { ...settings, deadlines: this.deadlines };
     this.failpoint = settings.failpoint === NO_FAILPOINT ? undefined : settings.failpoint;
     this.lanes = new KeyLanes({

@@ -24,8 +24,15 @@ export interface Bank {
   close(): Promise<void>;
 }
 
-export async function openBank(label: string, options: { readonly poolMax?: number; readonly snapshotEvery?: number } = {}): Promise<Bank> {
-  const databases = temporaryDatabases(label);
+interface BankOptions {
+  readonly poolMax?: number;
+  readonly snapshotEvery?: number;
+  /** Left out: the server that all tests share. */
+  readonly serverUrl?: string;
+}
+
+export async function openBank(label: string, options: BankOptions = {}): Promise<Bank> {
+  const databases = temporaryDatabases(label, options.serverUrl);
   const stateFolder = await mkdtemp(join(tmpdir(), 'millrace-bank-'));
   await writeFile(join(stateFolder, '0001_accounts.sql'), BANK_MIGRATION);
   const url = databases.url('bank');

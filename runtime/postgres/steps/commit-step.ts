@@ -8,9 +8,10 @@ export async function commitStep(unitOfWork: UnitOfWork, step: Step, clock: Cloc
   return unitOfWork.run(step.cause, (tx) => takeStep(tx, step, clock));
 }
 
-/** The step within a transaction that the caller ends: inbox mark, load, decision, state, events and outbox. */
+/** The step within a transaction that the caller ends: lock, inbox mark, load, decision, state, events and outbox. */
 export async function takeStep(tx: UnitOfWorkTransaction, step: Step, clock: Clock): Promise<StepOutcome> {
   const { idempotencyKey, aggregate, aggregateId, name } = step;
+  if (step.lock !== undefined) await tx.lock(step.lock);
   const isNew = await tx.markProcessed(idempotencyKey, { name, elapsedMs: clock.monotonicMs() - step.startedMs });
   if (!isNew) return { kind: 'repeated' };
   const { state, version } = await tx.load(aggregate, aggregateId);

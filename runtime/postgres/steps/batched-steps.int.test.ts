@@ -1,0 +1,368 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ClassifiedError } from '../../../core/errors.ts';
+import type { BankSteps, DepositStep } from '../../../test/support/bank-steps.ts';
+import { NEVER, bankSteps, depositStep } from '../../../test/support/bank-steps.ts';
+import type { Bank } from '../../../test/support/bank.ts';
+import { openBank } from '../../../test/support/bank.ts';
+import { eventually } from '../../../test/support/eventually.ts';
+import type { Database } from '../database.ts';
+
+const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
+
+describe('steps in batches', () => {
+  let bank: Bank;
+  const open: BankSteps[] = [];
+  beforeAll(async () => {
+    bank = await openBank('steps');
+  });
+  afterAll(async () => {
+    await Promise.all(open.map((steps) => steps.stop()));
+    await bank.close();
+  });
+
+  /** Counts the statements of the batches. */
+  const opened = (options: Parameters<typeof bankSteps>[1] = {}) => {
+    const texts: string[] = [];
+    const counting = (batches: Database): Database => ({
+      ...withMethods(batches),
+      prepared: async (text, values) => {
+        texts.push(text);
+        return batches.prepared(text, values);
+      },
+    });
+    const steps = bankSteps(bank, options, counting);
+    open.push(steps);
+    return { steps, texts, writes: () => texts.filter((text) => text.includes('marked AS')).length };
+  };
+  const outcomes = async (steps: BankSteps, deposits: readonly DepositStep[]): Promise<readonly string[]> =>
+    Promise.all(
+      deposits.map(async (deposit) => {
+        try {
+          return (await steps.commit(depositStep(deposit), NEVER)).kind;
+        } catch (error) {
+          return (error as { code: string }).code;
+        }
+      }),
+    );
+  /** What is there of a key, in every table. */
+  const traces = async (key: string) => {
+    const [row] = await bank.database.query<{ events: bigint; outbox: bigint; inbox: bigint }>(
+      `SELECT (SELECT count(*) FROM bank.events WHERE payload ->> 'note' = $1) AS events,
+              (SELECT count(*) FROM bank.outbox WHERE payload ->> 'note' = $1) AS outbox,
+              (SELECT count(*) FROM bank.processed_events WHERE idempotency_key = $1) AS inbox`,
+      [key],
+    );
+    return row;
+  };
+  const WHOLE = { events: 1n, outbox: 1n, inbox: 1n };
+  const NOTHING = { events: 0n, outbox: 0n, inbox: 0n };
+
+  it('that come at once share one statement to read and one to write, and each is there wholly (I1)', async () => {
+    const { steps, texts } = opened();
+    const deposits = many(20, (n) => ({ key: `at-once-${n}`, account: `at-once-${n}`, amount: n }));
+    expect(await outcomes(steps, deposits)).toEqual(many(20, () => 'committed'));
+    expect(texts).toHaveLength(2);
+    for (const { key } of deposits) expect(await traces(key)).toEqual(WHOLE);
+    const accounts = await bank.database.query(
+      "SELECT last_amount FROM bank.accounts WHERE account_id LIKE 'at-once-%' ORDER BY last_amount",
+    );
+    expect(accounts).toEqual(many(20, (n) => ({ last_amount: BigInt(n) })));
+  });
+
+  it('write what the unit of work writes, column by column', async () => {
+    const { steps } = opened();
+    const step = depositStep({
+      key: 'columns',
+      account: 'columns',
+      amount: 7,
+      changes: [{ op: 'upsert', table: 'owners', key: { owner_id: 'columns' }, set: { nickname: 'n' } }],
+    });
+    await steps.commit(step, NEVER);
+    await bank.unitOfWork.run(step.cause, async (tx) => {
+      await tx.markProcessed('columns-single', { name: step.name, elapsedMs: 0 });
+      const { state, version } = await tx.load(step.aggregate, 'columns-single');
+      const decision = step.decide(state);
+      await tx.append(step.aggregate, 'columns-single', version, decision.events);
+      await tx.keepOutcome('columns-single', decision);
+    });
+    const differing = [
+      'event_id',
+      'id',
+      'aggregate_id',
+      'stream_id',
+      'created_at',
+      'idempotency_key',
+      'processed_at',
+      'started_at',
+      'expires_at',
+    ];
+    const rows = async (table: string, column: string) =>
+      bank.database.query<{ row: object }>(
+        `SELECT to_jsonb(t) - $1::text[] AS row FROM bank.${table} AS t WHERE ${column} IN ('columns', 'columns-single')`,
+        [differing],
+      );
+    for (const [table, column] of [
+      ['events', 'aggregate_id'],
+      ['outbox', 'stream_id'],
+      ['processed_events', 'idempotency_key'],
+    ] as const) {
+      const [batched, single] = await rows(table, column);
+      expect(batched, table).toEqual(single);
+      expect(batched?.row).not.toEqual({});
+    }
+    const [times] = await bank.database.query(
+      `SELECT e.created_at = o.created_at AND e.created_at = a.updated_at AS same, p.started_at <= p.processed_at AS ordered,
+              p.expires_at - p.processed_at = interval '31 days' AS kept
+       FROM bank.events e JOIN bank.outbox o ON o.id = e.event_id JOIN bank.accounts a ON a.account_id = e.aggregate_id
+       JOIN bank.processed_events p ON p.idempotency_key = 'columns' WHERE e.aggregate_id = 'columns'`,
+    );
+    expect(times).toEqual({ same: true, ordered: true, kept: true });
+  });
+
+  it('leave a step out that throws, that no schema knows or that is not JSON, before anything is written; its neighbours share one statement', async () => {
+    const { steps, writes } = opened();
+    const good = many(5, (n) => ({ key: `beside-${n}`, account: `beside-${n}` }));
+    const bad: DepositStep[] = [
+      {
+        key: 'beside-throwing',
+        account: 'beside-throwing',
+        decide: () => {
+          throw new TypeError('secret-value');
+        },
+      },
+      { key: 'beside-invalid', account: 'beside-invalid', amount: 'many' },
+      { key: 'beside-bigint', account: 'beside-bigint', amount: 1n },
+      { key: 'beside-foreign', account: 'beside-foreign', decide: () => ({ events: [{ type: 'NobodyKnows', payload: {} }] }) },
+    ];
+    expect(await outcomes(steps, [...good, ...bad])).toEqual([
+      ...many(5, () => 'committed'),
+      'DECISION_FAILED',
+      'PAYLOAD_INVALID',
+      'PAYLOAD_INVALID',
+      'EVENT_UNKNOWN',
+    ]);
+    expect(writes()).toBe(1);
+    for (const { key } of bad) expect(await traces(key)).toEqual(NOTHING);
+  });
+
+  it('isolate a step that the database refuses, without doubling or losing an effect of its neighbours', async () => {
+    const { steps } = opened();
+    const deposits = many(30, (n) => ({ key: `poison-${n}`, account: `poison-${n}`, amount: n === 17 ? 98_765_432 : 1 }));
+    expect(await outcomes(steps, deposits)).toEqual(many(30, (n) => (n === 17 ? 'STATE_INVALID' : 'committed')));
+    for (const [n, { key }] of deposits.entries()) expect(await traces(key)).toEqual(n === 17 ? NOTHING : WHOLE);
+  });
+
+  it('skip a key that is taken, whoever has it and whenever it was taken (I4)', async () => {
+    const { steps, writes } = opened();
+    await outcomes(steps, [{ key: 'twice', account: 'twice' }]);
+    expect(await outcomes(steps, [{ key: 'twice', account: 'twice' }])).toEqual(['repeated']);
+    expect(writes(), 'a repetition writes nothing').toBe(1);
+    const two = [opened().steps, opened().steps] as const;
+    const keys = many(40, (n) => ({ key: `race-${n}`, account: `race-${n}` }));
+    const kinds = await Promise.all([...two, ...two].map((each) => outcomes(each, keys)));
+    for (const [n, { key }] of keys.entries()) {
+      expect(kinds.map((each) => each[n]).sort()).toEqual(['committed', 'repeated', 'repeated', 'repeated']);
+      expect(await traces(key)).toEqual(WHOLE);
+    }
+  });
+
+  it('of one stream go one after another, with versions 1, 2, 3 … also from two processes (I5)', async () => {
+    const two = [opened().steps, opened().steps] as const;
+    const deposits = (process: number) => many(15, (n) => ({ key: `hot-${process}-${n}`, account: `hot-${n % 2}` }));
+    const kinds = await Promise.all(two.map((each, process) => eventuallyCommitted(each, deposits(process))));
+    expect(kinds.flat()).toEqual(many(30, () => 'committed'));
+    const rows = await bank.database.query<{ v: bigint; created_at: string }>(
+      "SELECT sequence_number AS v, created_at FROM bank.events WHERE aggregate_id = 'hot-0' ORDER BY v",
+    );
+    expect(rows.map(({ v }) => v)).toEqual(many(16, (n) => BigInt(n + 1)));
+    const times = rows.map(({ created_at }) => created_at);
+    expect(times).toEqual([...times].sort());
+  });
+
+  it('are decided anew when the stream went on between reading and writing', async () => {
+    const states: unknown[] = [];
+    const { steps } = opened();
+    let intruded = false;
+    const overtaken = depositStep({ key: 'overtaken', account: 'overtaken' });
+    const outcome = await steps.commit(
+      {
+        ...overtaken,
+        decide: (state) => {
+          states.push(state);
+          return overtaken.decide(state);
+        },
+      },
+      NEVER,
+    );
+    expect(outcome).toEqual({ kind: 'committed', events: 1 });
+    const slow = bankSteps(bank, {}, (batches) => ({
+      ...withMethods(batches),
+      prepared: async (text, values) => {
+        if (text.includes('marked AS') && !intruded) {
+          intruded = true;
+          await steps.commit(depositStep({ key: 'intruder', account: 'overtaken' }), NEVER);
+        }
+        return batches.prepared(text, values);
+      },
+    }));
+    open.push(slow);
+    const seen: unknown[] = [];
+    const late = depositStep({ key: 'late', account: 'overtaken' });
+    await slow.commit({ ...late, decide: (state) => (seen.push(state), late.decide(state)) }, NEVER);
+    expect(seen).toEqual([
+      { deposits: 1, total: 1 },
+      { deposits: 2, total: 2 },
+    ]);
+  });
+
+  it('change rows that several of them touch in the order in which they came', async () => {
+    const { steps, writes } = opened();
+    const touching = (n: number): DepositStep => ({
+      key: `row-${n}`,
+      account: `row-${n}`,
+      changes: [{ op: 'upsert', table: 'owners', key: { owner_id: 'shared' }, set: { nickname: `by ${n}` } }],
+    });
+    expect(await outcomes(steps, many(4, touching))).toEqual(many(4, () => 'committed'));
+    expect(writes()).toBe(4);
+    expect(await bank.database.query("SELECT nickname FROM bank.owners WHERE owner_id = 'shared'")).toEqual([{ nickname: 'by 3' }]);
+  });
+
+  it('whose changes must keep their order have a transaction of their own', async () => {
+    const { steps } = opened();
+    const key = { owner_id: 'ordered' };
+    const step: DepositStep = {
+      key: 'ordered',
+      account: 'ordered',
+      changes: [
+        { op: 'upsert', table: 'owners', key, set: { nickname: 'first' } },
+        { op: 'delete', table: 'owners', key },
+        { op: 'upsert', table: 'owners', key, set: { since: '2026-03-01T09:00:00Z' } },
+      ],
+    };
+    expect(await outcomes(steps, [step, { key: 'ordered-neighbour', account: 'ordered-neighbour' }])).toEqual(['committed', 'committed']);
+    expect(await traces('ordered')).toEqual(WHOLE);
+    expect(await bank.database.query("SELECT nickname FROM bank.owners WHERE owner_id = 'ordered'")).toEqual([{ nickname: null }]);
+  });
+
+  it('are absorbed as repeated when they were written and the answer was lost, and done when it was not written', async () => {
+    for (const written of [true, false]) {
+      let losses = 0;
+      const lossy = bankSteps(bank, {}, (batches) => ({
+        ...withMethods(batches),
+        prepared: async (text, values) => {
+          const lose = text.includes('marked AS') && losses === 0;
+          if (lose) losses += 1;
+          if (!lose) return batches.prepared(text, values);
+          if (written) await batches.prepared(text, values);
+          throw new ClassifiedError('POSTGRES_UNAVAILABLE', 'the connection was lost');
+        },
+      }));
+      open.push(lossy);
+      const deposits = many(6, (n) => ({ key: `lost-${String(written)}-${n}`, account: `lost-${String(written)}-${n}` }));
+      expect(await outcomes(lossy, deposits), 'an outage is theirs alike').toEqual(many(6, () => 'POSTGRES_UNAVAILABLE'));
+      expect(await outcomes(lossy, deposits)).toEqual(many(6, () => (written ? 'repeated' : 'committed')));
+      for (const { key } of deposits) expect(await traces(key)).toEqual(WHOLE);
+    }
+  });
+
+  it('do not wait for a neighbour whose row somebody else holds', async () => {
+    const { steps } = opened({ lockTimeoutMs: 100 });
+    await bank.database.execute("INSERT INTO bank.owners VALUES ('held')");
+    const blocked: DepositStep = {
+      key: 'held-1',
+      account: 'held-1',
+      changes: [{ op: 'upsert', table: 'owners', key: { owner_id: 'held' }, set: { nickname: 'x' } }],
+    };
+    await bank.database.transaction(async (session) => {
+      await session.execute("UPDATE bank.owners SET nickname = 'held' WHERE owner_id = 'held'");
+      const settled: string[] = [];
+      const all = [blocked, ...many(20, (n) => ({ key: `free-${n}`, account: `free-${n}` }))];
+      void Promise.all(all.map(async (deposit) => outcomes(steps, [deposit]).then(([kind]) => settled.push(`${deposit.key} ${kind}`))));
+      await eventually(() => settled.length === 20);
+      expect(settled.sort()).toEqual(many(20, (n) => `free-${n} committed`).sort());
+    });
+    await eventually(async () => (await traces('held-1'))?.inbox === 1n);
+  });
+
+  it('never begin once nobody waits for them any more', async () => {
+    const { steps } = opened({ inFlightMax: 1 });
+    const given = new AbortController();
+    const first = steps.commit(depositStep({ key: 'begun', account: 'begun' }), NEVER);
+    const left = steps.commit(depositStep({ key: 'left-out', account: 'begun' }), given.signal);
+    given.abort(new ClassifiedError('HANDLER_TIMEOUT', 'too late'));
+    await expect(left).rejects.toMatchObject({ code: 'HANDLER_TIMEOUT' });
+    await expect(steps.commit(depositStep({ key: 'left-out', account: 'begun' }), given.signal)).rejects.toMatchObject({
+      code: 'HANDLER_TIMEOUT',
+    });
+    await first;
+    expect(await traces('left-out')).toEqual(NOTHING);
+  });
+
+  it('do not hold each other up for good when two processes touch the same rows in opposite orders', async () => {
+    const two = [opened().steps, opened().steps] as const;
+    const touching =
+      (process: number, round: number) =>
+      (n: number): DepositStep => {
+        const at = process === 0 ? n : 19 - n;
+        return {
+          key: `cross-${process}-${round}-${n}`,
+          account: `cross-${process}-${n}`,
+          changes: [{ op: 'upsert', table: 'owners', key: { owner_id: `cross-${at}` }, set: { nickname: `by ${process}` } }],
+        };
+      };
+    const kinds = await Promise.all(
+      two.map(async (each, process) => {
+        const all: string[] = [];
+        for (let round = 0; round < 10; round += 1) all.push(...(await eventuallyCommitted(each, many(20, touching(process, round)))));
+        return all;
+      }),
+    );
+    expect(kinds.flat()).toEqual(many(400, () => 'committed'));
+    const [deadlocks] = await bank.database.query<{ deadlocks: bigint }>(
+      'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+    );
+    expect(deadlocks?.deadlocks).toBe(0n);
+  });
+
+  it('make the snapshot that is due, in the transaction of its event', async () => {
+    const { steps } = opened({ snapshotEvery: 5 });
+    for (let n = 0; n < 7; n += 1) await outcomes(steps, [{ key: `snapshot-${n}`, account: 'snapshot', amount: 2 }]);
+    const rows = await bank.database.query(
+      "SELECT sequence_number, state, state_version FROM bank.snapshots WHERE aggregate_id = 'snapshot'",
+    );
+    expect(rows).toEqual([{ sequence_number: 5n, state: { deposits: 5, total: 10 }, state_version: 1 }]);
+    await bank.database.execute(`UPDATE bank.snapshots SET state = '{"deposits": 5, "total": 1000}' WHERE aggregate_id = 'snapshot'`);
+    let seen: unknown;
+    await steps.commit(
+      depositStep({ key: 'snapshot-read', account: 'snapshot', decide: (state) => ((seen = state), { events: [] }) }),
+      NEVER,
+    );
+    expect(seen, 'what is loaded begins at the snapshot').toEqual({ deposits: 7, total: 1004 });
+  });
+});
+
+/** As the loop does it: what met another writer comes again. */
+async function eventuallyCommitted(steps: BankSteps, deposits: readonly DepositStep[]): Promise<readonly string[]> {
+  return Promise.all(
+    deposits.map(async (deposit) => {
+      for (;;) {
+        try {
+          return (await steps.commit(depositStep(deposit), NEVER)).kind;
+        } catch (error) {
+          if (!(error instanceof ClassifiedError) || error.disposition !== 'retry-now') throw error;
+        }
+      }
+    }),
+  );
+}
+
+function withMethods(database: Database): Database {
+  return {
+    domain: database.domain,
+    query: (text, values) => database.query(text, values),
+    execute: (text, values) => database.execute(text, values),
+    prepared: (text, values) => database.prepared(text, values),
+    transaction: (work) => database.transaction(work),
+    stop: (hard) => database.stop(hard),
+  };
+}
