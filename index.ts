@@ -12,6 +12,7 @@ export {
   defineReaction,
   NOTHING,
 } from './core/define.ts';
+export { defineSaga, happened, inPlaceOf, madeUpFor, reactedTo } from './core/saga.ts';
 export type {
   AggregateDefinition,
   CommandDefinition,
@@ -19,10 +20,12 @@ export type {
   DomainDefinition,
   ElasticsearchProjection,
   EventDefinition,
+  EndEvidence,
   EventOf,
   History,
   HistoryQuery,
   NewEvent,
+  OverdueStep,
   PipelineDefinition,
   ProcessorDefinition,
   ProjectionDefinition,
@@ -30,6 +33,7 @@ export type {
   RedisMutation,
   RedisProjection,
   Rejection,
+  SagaDefinition,
   StateChange,
   StoredEvent,
 } from './core/define.ts';

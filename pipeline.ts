@@ -6,6 +6,9 @@ import { chat } from './processors/chat/chat.ts';
 import { image } from './processors/image/image.ts';
 import { my } from './processors/my/my.ts';
 import { notification } from './processors/notification/notification.ts';
+import { characterLoss } from './processors/sagas/character-loss.ts';
+import { chatAnswer } from './processors/sagas/chat-answer.ts';
+import { scanToReward } from './processors/sagas/scan-to-reward.ts';
 import { scan } from './processors/scan/scan.ts';
 import { characterList } from './projectors/character-list/character-list.ts';
 import { characterOwnership } from './projectors/character-ownership/character-ownership.ts';
@@ -17,6 +20,7 @@ export function pipelineIn(timeZone: string): PipelineDefinition {
   return definePipeline({
     domains: [auth, image, scan, character, my, chat, notification],
     projections: [characterList, weeklyRanking(timeZone), scanHistory, characterOwnership],
+    sagas: [scanToReward, chatAnswer, characterLoss],
   });
 }
 

@@ -349,14 +349,50 @@ export function defineProjection(definition: ProjectionDefinition): ProjectionDe
   return definition;
 }
 
+// ------------------------------------------------------------------------------------------------------------- sagas
+
+/** What shows that a flow came to an end: an event of the flow, or a step that a domain's inbox holds. */
+export type EndEvidence =
+  | { readonly kind: 'event'; readonly type: string; holds(payload: unknown): boolean }
+  | { readonly kind: 'step'; readonly domain: string; readonly on: string };
+
+/** One way in which a flow ends: all of its evidence is there, in any order. */
+export interface SagaEnd {
+  readonly name: string;
+  readonly all: readonly EndEvidence[];
+}
+
+/** What is decided in place of a step that will not come by itself any more. */
+export interface OverdueStep {
+  /** Whose place it takes: its domain, aggregate and idempotency key, so that only one of the two can take effect. */
+  readonly reaction: Reaction;
+  readonly action: 'finish' | 'compensate';
+  /** Pure. `event` is the one that the step waits for, read from its event store. */
+  decide(input: { readonly state: unknown; readonly event: EventRecord }): Decision;
+}
+
+/** A flow of the choreography as somebody who waits for it sees it. A flow is what one correlation id holds together. */
+export interface SagaDefinition {
+  readonly name: string;
+  /** The event types that begin it. */
+  readonly begins: readonly string[];
+  /** The first one whose evidence is there is how it ended. */
+  readonly ends: readonly SagaEnd[];
+  /** From the time of the first event. Longer than the retry ladder: what is retried is not overdue. */
+  readonly deadlineMs: number;
+  /** For every step that is not named here an overdue flow is reported, and nothing else. */
+  readonly overdue: readonly OverdueStep[];
+}
+
 // ---------------------------------------------------------------------------------------------------------- pipeline
 
 export interface PipelineDefinition {
   readonly domains: readonly DomainDefinition[];
   readonly projections: readonly ProjectionDefinition[];
+  readonly sagas?: readonly SagaDefinition[];
 }
 
-/** @throws RangeError when an event type is declared twice, or a reaction or projection reads one that nobody declares. */
+/** @throws RangeError when an event type is declared twice, or a reaction, projection or saga names something that nobody declares. */
 export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
   const declared = new Set<string>();
   for (const domain of definition.domains) {
@@ -375,5 +411,25 @@ export function definePipeline(definition: PipelineDefinition): PipelineDefiniti
       if (!declared.has(event.type)) throw new RangeError(`projection ${projection.name} reads ${event.type}, which no domain declares`);
     }
   }
+  for (const saga of definition.sagas ?? []) checkSaga(saga, definition, declared);
   return definition;
+}
+
+function checkSaga(saga: SagaDefinition, { domains, sagas = [] }: PipelineDefinition, declared: ReadonlySet<string>): void {
+  if (sagas.filter(({ name }) => name === saga.name).length > 1) throw new RangeError(`saga ${saga.name} is declared twice`);
+  const evidence = saga.ends.flatMap(({ all }) => all);
+  const types = [...saga.begins, ...evidence.flatMap((piece) => (piece.kind === 'event' ? [piece.type] : []))];
+  for (const type of types) if (!declared.has(type)) throw new RangeError(`saga ${saga.name} names ${type}, which no domain declares`);
+  for (const piece of evidence) {
+    if (piece.kind === 'event') continue;
+    const reactions = domains.find(({ name }) => name === piece.domain)?.processor?.reactions ?? [];
+    if (!reactions.some(({ on }) => on === piece.on)) {
+      throw new RangeError(`saga ${saga.name} names a step of ${piece.domain} on ${piece.on}, and there is no such reaction`);
+    }
+  }
+  for (const { reaction } of saga.overdue) {
+    if (!domains.some(({ processor }) => processor?.reactions.includes(reaction) === true)) {
+      throw new RangeError(`saga ${saga.name} decides in place of a reaction to ${reaction.on} that no processor has`);
+    }
+  }
 }

@@ -4,6 +4,7 @@ import type {
   CommandDefinition,
   Decision,
   NewEvent,
+  OverdueStep,
   Reaction,
   Rejection,
   StateChange,
@@ -11,6 +12,7 @@ import type {
 } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
+import { substitute } from '../../core/saga.ts';
 import { createPayloadValidator } from '../../schemas/validator.ts';
 import { applyChanges } from './state-tables.ts';
 
@@ -35,6 +37,8 @@ export interface Given<S, E extends StoredEvent> {
   /** @throws AssertionError when the reaction does not wait for the event or belongs to another aggregate. */
   when(reaction: Reaction, event: EventRecord, callResult?: unknown): Decided;
   when<C>(command: CommandDefinition<C, S, E>, input: C): Decided;
+  /** What a saga decides in place of a step. */
+  when(overdue: OverdueStep, event: EventRecord): Decided;
 }
 
 /**
@@ -57,7 +61,10 @@ export function given<S, E extends StoredEvent>(
     return { then: (expected) => check(aggregate, id, { history, state }, decision, expected) };
   };
   return {
-    when(subject: Reaction | CommandDefinition<unknown, S, E>, input: unknown, callResult?: unknown): Decided {
+    when(subject: Reaction | OverdueStep | CommandDefinition<unknown, S, E>, input: unknown, callResult?: unknown): Decided {
+      if ('reaction' in subject) {
+        return this.when(substitute(subject), input as EventRecord);
+      }
       assert.equal(subject.aggregate, aggregate, 'it decides over another aggregate');
       if (!('on' in subject)) {
         assert.equal(subject.aggregateId(input), id, 'it decides over another id');
