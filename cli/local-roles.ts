@@ -7,6 +7,8 @@ import { Supervisor } from './supervisor.ts';
 /** The roles of a local run, a process each, in the order of starting: what writes for others starts last. */
 const ROLES = ['projector', 'processor', 'relay', 'api'] as const;
 type LocalRole = (typeof ROLES)[number];
+/** What else runs in a role's process. */
+const BESIDE: Partial<Record<LocalRole, readonly string[]>> = { processor: ['flows'] };
 
 export interface LocalRolesOptions {
   readonly folder: LocalFolder;
@@ -41,7 +43,14 @@ export class LocalRoles {
   private supervised(role: LocalRole): Parameters<Supervisor['start']>[0] {
     return {
       role,
-      command: [process.execPath, fileURLToPath(new URL('../bin/millrace.mjs', import.meta.url)), 'run', '--with-parent', role],
+      command: [
+        process.execPath,
+        fileURLToPath(new URL('../bin/millrace.mjs', import.meta.url)),
+        'run',
+        '--with-parent',
+        role,
+        ...(BESIDE[role] ?? []),
+      ],
       environment: { ...this.options.environment, [role === 'api' ? 'HTTP_PORT' : 'OPERATIONS_PORT']: String(this.ports.get(role) ?? 0) },
       logFile: this.options.folder.logFile(role),
     };

@@ -13,7 +13,7 @@ import { localFolder } from './local-folder.ts';
 export function runCommand(): Command {
   return new Command('run')
     .description('start roles in this process and run until a signal')
-    .argument('<role...>', 'all, api, relay[:domain], processor[:domain], projector[:projection]')
+    .argument('<role...>', 'all, api, flows, relay[:domain], processor[:domain], projector[:projection]')
     .option('--with-parent', 'stop when the process that started this one is gone')
     .addHelpText(
       'after',

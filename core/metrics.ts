@@ -129,6 +129,20 @@ export const METRICS = {
     help: 'Batches of reactions that the database refused and that were done again in parts',
     labels: ['domain', 'code'],
   },
+  millrace_flows_overdue: { kind: 'gauge', help: 'Flows that have not ended within the deadline of their saga', labels: ['saga'] },
+  millrace_flows_oldest_waiting_seconds: { kind: 'gauge', help: 'Age of the oldest flow that is overdue', labels: ['saga'] },
+  millrace_flows_ended_total: { kind: 'counter', help: 'Flows that were seen to have ended, by end', labels: ['saga', 'end'] },
+  millrace_flows_settled_total: {
+    kind: 'counter',
+    help: 'Decisions in place of a step that would not come any more, by result',
+    labels: ['saga', 'action', 'result'],
+  },
+  millrace_flow_duration_seconds: {
+    kind: 'histogram',
+    help: 'Time from the first event of a flow to its end',
+    labels: ['saga'],
+    buckets: LATENCY_BUCKETS_SECONDS,
+  },
   millrace_projection_latency_seconds: {
     kind: 'histogram',
     help: 'Time from the event to its durable effect in the read model',

@@ -1,4 +1,4 @@
-import type { BrokerDriver, Producer } from '../core/broker.ts';
+import type { BrokerAdmin, BrokerDriver, Producer } from '../core/broker.ts';
 import type { BatchProducer } from '../core/record-batch.ts';
 import type { History, PipelineDefinition } from '../core/define.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
@@ -152,6 +152,14 @@ export class Connections {
       const producer = this.broker().producer({ clientId: this.service });
       this.opened.push({ name: 'producer', start: async () => producer.start(), stop: async () => producer.stop() });
       return producer;
+    });
+  }
+
+  brokerAdmin(): BrokerAdmin {
+    return this.once('broker-admin', () => {
+      const admin = this.broker().admin();
+      this.opened.push(serviceOf('broker-admin', async () => admin.stop()));
+      return admin;
     });
   }
 

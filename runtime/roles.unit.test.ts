@@ -18,19 +18,22 @@ describe('roles', () => {
       relays: ['image', 'scan'],
       processors: ['scan', 'notification'],
       projectors: ['scan-history'],
+      flows: true,
     });
     expect(parseRoles(['relay', 'processor:scan'], pipeline)).toEqual({
       api: false,
       relays: ['image', 'scan'],
       processors: ['scan'],
       projectors: [],
+      flows: false,
     });
+    expect(parseRoles(['flows'], pipeline)).toEqual({ api: false, relays: [], processors: [], projectors: [], flows: true });
   });
 
   it.each([[['relay:notification']], [['processor:image']], [['worker']], [['api', 'relay:']], [[]]])(
     'refuse %j and say what there is',
     (words) => {
-      expect(() => parseRoles(words, pipeline)).toThrow(/Roles: all, api, relay, relay:image/);
+      expect(() => parseRoles(words, pipeline)).toThrow(/Roles: all, api, flows, relay, relay:image/);
     },
   );
 });

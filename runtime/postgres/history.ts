@@ -6,7 +6,7 @@ import type { Database } from './database.ts';
 import { recordKey } from './event-rows.ts';
 import { qualified } from './identifiers.ts';
 
-interface HistoryRow {
+export interface StoredEventRow {
   readonly event_id: string;
   readonly aggregate_id: string;
   readonly sequence_number: bigint;
@@ -33,7 +33,7 @@ export function createHistory(options: {
       if (database === undefined)
         throw new ClassifiedError('CONFIGURATION_INVALID', `no database is configured for domain ${query.domain}`);
       const { text, values } = historyStatement(query);
-      const rows = await database.query<HistoryRow>(text, values);
+      const rows = await database.query<StoredEventRow>(text, values);
       return rows.map((row) => eventRecord(row, options.catalogue.get(row.event_type)));
     },
   };
@@ -62,7 +62,8 @@ ORDER BY reached_at, aggregate_type, aggregate_id, sequence_number`;
   return { text, values };
 }
 
-function eventRecord(row: HistoryRow, definition: EventDefinition | undefined): EventRecord {
+/** @throws ClassifiedError EVENT_UNKNOWN, ENVELOPE_INVALID, PAYLOAD_INVALID */
+export function eventRecord(row: StoredEventRow, definition: EventDefinition | undefined): EventRecord {
   if (definition === undefined) throw new ClassifiedError('EVENT_UNKNOWN', `event ${row.event_type} is stored and declared by no domain`);
   const { metadata } = row;
   return {

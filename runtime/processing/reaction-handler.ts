@@ -45,7 +45,8 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
   };
 }
 
-function stepOf(
+/** The step that an event is, once its call has ended. @throws ClassifiedError DECISION_FAILED when the reaction throws over the event. */
+export function stepOf(
   domain: string,
   reaction: Reaction,
   event: EventRecord,

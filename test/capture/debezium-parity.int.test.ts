@@ -133,7 +133,7 @@ describe('relay and Debezium', { timeout: 300_000 }, () => {
     for (const { name } of pipeline.domains) await prepareDatabase(name);
     await admin.ensureTopics([...topicsOf(pipeline, relayConfig.names, 1), ...topicsOf(pipeline, twinConfig.names, 1)]);
     const connections = new Connections(pipeline, relayConfig, SILENT_LOGGER, 'test-parity');
-    const roles = { api: false, relays: ['image', 'scan'], processors: [], projectors: [] };
+    const roles = { api: false, relays: ['image', 'scan'], processors: [], projectors: [], flows: false };
     const parts = composeRoles(roles, { pipeline, connections, metrics: NO_METRICS, onFatal: () => undefined });
     lifecycle = new Lifecycle([...connections.services(), ...parts], SILENT_LOGGER);
     await lifecycle.start(new AbortController().signal);

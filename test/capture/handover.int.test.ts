@@ -116,7 +116,7 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     await ensureCaptureSource(captureSource(name, databases.url(name), config.names));
     await admin.ensureTopics(topicsOf(pipeline, config.names, 1));
     const connections = new Connections(pipeline, config, SILENT_LOGGER, 'test-handover');
-    const roles = { api: false, relays: [name], processors: [], projectors: [] };
+    const roles = { api: false, relays: [name], processors: [], projectors: [], flows: false };
     const parts = composeRoles(roles, { pipeline, connections, metrics: NO_METRICS, onFatal: () => undefined });
     relay = parts.find((part): part is Service & HealthSource => part.name === `relay.${name}`)!;
     lifecycle = new Lifecycle([...connections.services(), ...parts], SILENT_LOGGER);

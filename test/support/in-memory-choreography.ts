@@ -1,5 +1,5 @@
 import type { Reaction, StateChange, StoredEvent } from '../../core/define.ts';
-import type { CommandDefinition, NewEvent, PipelineDefinition } from '../../core/define.ts';
+import type { CommandDefinition, NewEvent, OverdueStep, PipelineDefinition } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { eventId, streamVersion } from '../../core/envelope.ts';
 import type { JsonObject } from '../../core/json.ts';
@@ -7,6 +7,13 @@ import { createPayloadValidator } from '../../schemas/validator.ts';
 import { CATALOGUE } from '../../schemas/catalogue.ts';
 import { OCCURRED_AT } from './given.ts';
 import { applyChanges } from './state-tables.ts';
+
+/** A record on its way to a reaction. */
+interface Delivery {
+  readonly domain: string;
+  readonly reaction: Reaction;
+  readonly event: EventRecord;
+}
 
 /** Answers the calls that reactions declare. */
 export type Answer = (name: string, request: unknown) => unknown;
@@ -18,6 +25,8 @@ export type Answer = (name: string, request: unknown) => unknown;
 export class InMemoryChoreography {
   /** Every event ever committed, in the order of the commits. */
   readonly log: EventRecord[] = [];
+  /** Records that their groups gave up. */
+  readonly lost: Delivery[] = [];
   private readonly streams = new Map<string, StoredEvent[]>();
   private readonly inboxes = new Set<string>();
   private readonly changes = new Map<string, StateChange[]>();
@@ -33,7 +42,7 @@ export class InMemoryChoreography {
   execute<C, S, E extends StoredEvent>(command: CommandDefinition<C, S, E>, input: C): void {
     const id = command.aggregateId(input);
     const decision = command.decide(this.state(command.domain, command.aggregate, id), input);
-    if (!('rejected' in decision)) this.commit(command.domain, command.aggregate, id, decision.events, decision.changes ?? []);
+    if (!('rejected' in decision)) this.commit(command.domain, command.aggregate, id, decision.events, decision.changes ?? [], undefined);
   }
 
   /** How many records could be handled next. */
@@ -43,25 +52,57 @@ export class InMemoryChoreography {
 
   /** Handles the first record of one of the `ready` lanes; with `again` the record is delivered once more afterwards. */
   deliver(choice: number, again: boolean): void {
-    const [lane, { domain, reaction, events }] = [...this.waiting][choice % this.waiting.size]!;
-    const event = events.shift()!;
-    if (events.length === 0) this.waiting.delete(lane);
-    for (let times = again ? 2 : 1; times > 0; times -= 1) this.react(domain, reaction, event);
+    const delivery = this.take(choice);
+    for (let times = again ? 2 : 1; times > 0; times -= 1) this.react(delivery);
+  }
+
+  /** Gives up the first record of one of the `ready` lanes when its step is one of these; else it is handled. */
+  lose(choice: number, steps: readonly OverdueStep[]): void {
+    const delivery = this.take(choice);
+    if (steps.some(({ reaction }) => reaction === delivery.reaction)) this.lost.push(delivery);
+    else this.react(delivery);
+  }
+
+  /** Puts a record that was given up behind its lane; it stays among those that may be settled. */
+  replay(choice: number): void {
+    const found = this.lost[choice % this.lost.length];
+    if (found !== undefined) this.enqueue(found.domain, found.reaction, found.event);
+  }
+
+  /** Decides in place of a step whose record was given up. */
+  settle(choice: number, steps: readonly OverdueStep[], { keep }: { readonly keep: boolean }): void {
+    const index = choice % this.lost.length;
+    const found = this.lost[index];
+    const step = steps.find(({ reaction }) => reaction === found?.reaction);
+    if (found === undefined || step === undefined) return;
+    if (!keep) this.lost.splice(index, 1);
+    this.react(found, ({ state, event }) => step.decide({ state, event }));
+  }
+
+  isDone(domain: string, idempotencyKey: string): boolean {
+    return this.inboxes.has(`${domain} ${idempotencyKey}`);
   }
 
   rows(domain: string, table: string): readonly JsonObject[] {
     return applyChanges(this.changes.get(domain) ?? []).get(table) ?? [];
   }
 
-  private react(domain: string, reaction: Reaction, event: EventRecord): void {
+  private take(choice: number): Delivery {
+    const [lane, { domain, reaction, events }] = [...this.waiting][choice % this.waiting.size]!;
+    const event = events.shift()!;
+    if (events.length === 0) this.waiting.delete(lane);
+    return { domain, reaction, event };
+  }
+
+  private react({ domain, reaction, event }: Delivery, decide: Reaction['decide'] = (input) => reaction.decide(input)): void {
     const request = reaction.call?.request(event);
     const result = request === undefined ? undefined : this.answer(reaction.call!.name, request);
     const key = `${domain} ${reaction.idempotencyKey(event)}`;
     if (this.inboxes.has(key)) return;
     this.inboxes.add(key);
     const id = reaction.aggregateId(event);
-    const decision = reaction.decide({ state: this.state(domain, reaction.aggregate, id), event, result });
-    this.commit(domain, reaction.aggregate, id, decision.events, decision.changes ?? []);
+    const decision = decide({ state: this.state(domain, reaction.aggregate, id), event, result });
+    this.commit(domain, reaction.aggregate, id, decision.events, decision.changes ?? [], event);
   }
 
   private state<S>(domain: string, aggregate: { type: string; initial(id: string): S; evolve(state: S, event: never): S }, id: string): S {
@@ -81,6 +122,7 @@ export class InMemoryChoreography {
     id: string,
     events: readonly NewEvent[],
     changes: readonly StateChange[],
+    cause: EventRecord | undefined,
   ): void {
     const stream = this.stream(domain, aggregate.type, id);
     const all = this.changes.get(domain) ?? [];
@@ -91,15 +133,16 @@ export class InMemoryChoreography {
       const stored: StoredEvent = { type, payload, version, occurredAt: OCCURRED_AT };
       stream.push(stored);
       all.push(...aggregate.tables(stored as never, id));
-      this.publish(id, stored);
+      this.publish(id, stored, cause);
     }
     all.push(...changes);
   }
 
-  private publish(streamId: string, { type, payload, version }: StoredEvent): void {
+  private publish(streamId: string, { type, payload, version }: StoredEvent, cause: EventRecord | undefined): void {
     const { domain, keyField } = CATALOGUE.get(type)!;
+    const id = eventId(`00000000-0000-4000-8000-${this.log.length.toString(16).padStart(12, '0')}`);
     const record: EventRecord = {
-      id: eventId(`00000000-0000-4000-8000-${this.log.length.toString(16).padStart(12, '0')}`),
+      id,
       type,
       payload,
       aggregateType: domain,
@@ -110,8 +153,8 @@ export class InMemoryChoreography {
       requestId: undefined,
       traceparent: undefined,
       tracestate: undefined,
-      correlationId: undefined,
-      causationId: undefined,
+      correlationId: cause?.correlationId ?? id,
+      causationId: cause?.id,
       occurredAt: OCCURRED_AT,
     };
     this.log.push(record);

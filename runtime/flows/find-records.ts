@@ -1,0 +1,80 @@
+import type { LogReader, TopicFacts } from '../../core/log-reader.ts';
+import { partitionOfKey } from '../../core/partition-of-key.ts';
+import type { Offset } from '../../core/offset.ts';
+import type { ConsumedRecord } from '../../core/record.ts';
+import { headerText, utf8 } from '../../core/record.ts';
+
+/** An event whose record is looked for. */
+export interface Wanted {
+  readonly id: string;
+  /** The record key. */
+  readonly key: string;
+  /** When it was appended, milliseconds: its record is not older. */
+  readonly sinceMs: number;
+}
+
+/** How many records may still be read; what is looked for next finds what is left. */
+export interface ReadBudget {
+  records: number;
+}
+
+export interface FoundRecords {
+  readonly found: ReadonlyMap<string, ConsumedRecord>;
+  /** Events that are in none of the topic's partitions, as far as records are kept. Neither here nor found: the budget was used up. */
+  readonly absent: ReadonlySet<string>;
+}
+
+/** Clocks of databases and brokers differ by less than this; a record carries the time of its commit, or of its append. */
+const CLOCK_SLACK_MS = 60_000;
+
+/**
+ * Looks for events in a topic by the id in their headers: first in the partition of their key, then, as partitions may have been
+ * added since, in the others. Rejects with KAFKA_UNAVAILABLE.
+ */
+export async function findRecords(reader: LogReader, topic: string, wanted: readonly Wanted[], budget: ReadBudget): Promise<FoundRecords> {
+  const found = new Map<string, ConsumedRecord>();
+  if (wanted.length === 0) return { found, absent: new Set() };
+  const [facts] = (await reader.describe([topic])).topics;
+  if (facts === undefined) return { found, absent: new Set(wanted.map(({ id }) => id)) };
+  const oldestMs = Math.min(...wanted.map(({ sinceMs }) => sinceMs)) - CLOCK_SLACK_MS;
+  const starts = new Map((await reader.offsetsSince(topic, oldestMs)).map(({ partition, offset }) => [partition, offset]));
+  const remaining = new Map(wanted.map((event) => [event.id, event]));
+  let complete = true;
+  for (const round of ['own', 'others'] as const) {
+    for (const { partition, end } of facts.partitions) {
+      const ids = idsOf(remaining, facts, partition, round);
+      const from = starts.get(partition);
+      if (ids.size === 0 || from === undefined) continue;
+      complete = (await scan(reader, { topic, partition, from, end }, ids, found, budget)) && complete;
+      for (const id of found.keys()) remaining.delete(id);
+    }
+  }
+  return { found, absent: complete ? new Set(remaining.keys()) : new Set() };
+}
+
+function idsOf(remaining: ReadonlyMap<string, Wanted>, facts: TopicFacts, partition: number, round: 'own' | 'others'): Set<string> {
+  const isOwn = ({ key }: Wanted): boolean => partitionOfKey(utf8(key), facts.partitions.length) === partition;
+  return new Set([...remaining.values()].filter((event) => isOwn(event) === (round === 'own')).map(({ id }) => id));
+}
+
+/** False when the budget ended before the partition did. */
+async function scan(
+  reader: LogReader,
+  at: { readonly topic: string; readonly partition: number; readonly from: Offset; readonly end: Offset },
+  ids: Set<string>,
+  found: Map<string, ConsumedRecord>,
+  budget: ReadBudget,
+): Promise<boolean> {
+  for (let from = at.from; from < at.end && ids.size > 0;) {
+    if (budget.records <= 0) return false;
+    const slice = await reader.read(at, from);
+    for (const record of slice.records) {
+      const id = headerText(record.headers, 'id');
+      if (id !== undefined && ids.delete(id)) found.set(id, record);
+    }
+    budget.records -= slice.records.length;
+    if (slice.next <= from) return false; // the broker has fallen silent below the end
+    from = slice.next;
+  }
+  return true;
+}

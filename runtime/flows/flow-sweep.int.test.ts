@@ -1,0 +1,220 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { definePipeline } from '../../core/define.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
+import { startTrace } from '../../core/trace.ts';
+import { character } from '../../processors/character/character.ts';
+import { image } from '../../processors/image/image.ts';
+import { registerImage } from '../../processors/image/register-image.ts';
+import { my } from '../../processors/my/my.ts';
+import { scanToReward } from '../../processors/sagas/scan-to-reward.ts';
+import { scanIdOf } from '../../processors/scan/scan-id.ts';
+import { scan } from '../../processors/scan/scan.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import type { LivingChoreography } from '../../test/support/living-choreography.ts';
+import { livingChoreography } from '../../test/support/living-choreography.ts';
+import { systemClock } from '../../test/support/system-clock.ts';
+import { flowSources } from '../compose-flows.ts';
+import { createConsumerGroup } from '../processing/consumer-group.ts';
+import { createPayloads } from '../payloads.ts';
+import { executeCommand } from '../postgres/command-handler.ts';
+import type { FlowRow } from '../postgres/flow-table.ts';
+import { readFlowRows } from '../postgres/flow-table.ts';
+import type { FlowSweepOptions } from './flow-sweep.ts';
+import { FlowSweep } from './flow-sweep.ts';
+import type { SettleStep } from './settle-step.ts';
+import { createSettleStep } from './settle-step.ts';
+import { traceFlows } from './trace-flows.ts';
+
+/** Overdue as soon as it is looked at: what a test waits for is a condition and never a time. */
+const saga = { ...scanToReward, deadlineMs: 1 };
+const pipeline = definePipeline({ domains: [image, scan, character, my], projections: [], sagas: [saga] });
+const WITHIN = { timeoutMs: 60_000, everyMs: 250 };
+const NEVER = new AbortController().signal;
+
+describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => {
+  let world: LivingChoreography;
+  let settle: SettleStep;
+
+  beforeAll(async () => {
+    world = await livingChoreography('flows', pipeline);
+    settle = createSettleStep({
+      unitOfWork: (domain) => world.connections.unitOfWork(domain),
+      random: (length) => randomBytes(length),
+      clock: systemClock,
+    });
+    for (const domain of ['scan', 'my']) await world.processor(domain);
+  }, 180_000);
+  afterAll(() => world.stop(), 120_000);
+
+  function sweepWith(changed: Partial<FlowSweepOptions> = {}): FlowSweep {
+    const { connections } = world;
+    return new FlowSweep({
+      ...flowSources(pipeline, connections),
+      platform: connections.platform(),
+      settle,
+      metrics: NO_METRICS,
+      logger: SILENT_LOGGER,
+      limits: { settledMs: 0 },
+      ...changed,
+    });
+  }
+
+  /** Begins a flow and answers its id. */
+  async function register(user_id: string, category = 'pet-bottle'): Promise<{ readonly flowId: string; readonly scanId: string }> {
+    const image_id = randomUUID();
+    const command = { image_id, user_id, cdn_url: `https://cdn.example/classify-as/${category}/${image_id}.jpg` };
+    const trace = startTrace({}, (length) => randomBytes(length));
+    const answer = await executeCommand(world.connections.unitOfWork('image'), registerImage, command, { trace });
+    if (answer.kind !== 'accepted') throw new Error(answer.kind);
+    return { flowId: answer.events[0]!.id, scanId: scanIdOf(image_id) };
+  }
+
+  async function row(flowId: string): Promise<FlowRow | undefined> {
+    return (await readFlowRows(world.connections.platform(), [flowId]))[0];
+  }
+  const due = () => world.connections.platform().execute(`UPDATE millrace.flows SET next_look_at = now() WHERE status <> 'ended'`);
+  /** Sweeps until the flow's row is as expected. */
+  async function swept(flowId: string, expected: Partial<FlowRow>, sweep = sweepWith()): Promise<FlowRow> {
+    return eventually(async () => {
+      await due();
+      await sweep.pass(NEVER);
+      const found = await row(flowId);
+      expect(found).toMatchObject(expected);
+      return found!;
+    }, WITHIN);
+  }
+  const events = async (domain: string, type: string, flowId: string): Promise<number> => {
+    const found = await world.connections
+      .database(domain)
+      .query(`SELECT 1 FROM ${domain}.events WHERE event_type = $1 AND metadata->>'correlation_id' = $2`, [type, flowId]);
+    return found.length;
+  };
+
+  /** A group in the place of the character domain's that gives every record up, until these flows are dead-lettered. */
+  async function giveUp(...flowIds: readonly string[]): Promise<void> {
+    const { connections, config } = world;
+    const group = config.names.processorGroup('character');
+    const gone = new Set<string>();
+    const broken = createConsumerGroup({
+      group,
+      service: 'test',
+      topics: [config.names.eventTopic('scan.completed')],
+      broker: connections.broker(),
+      producer: connections.producer(),
+      decoder: createPayloads(pipeline, connections).decoder,
+      handler: async ({ correlationId }) => {
+        if (correlationId !== undefined) gone.add(correlationId);
+        return { kind: 'failed', error: new ClassifiedError('DECISION_FAILED', 'broken on purpose') };
+      },
+      wanted: new Set(['ScanCompleted']),
+      known: new Set(['ScanCompleted']),
+      deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, group),
+      retryPolicy: { delaysMs: [], jitter: 0 },
+      handlerTimeoutMs: 5_000,
+      metrics: NO_METRICS,
+      logger: SILENT_LOGGER,
+      clock: systemClock,
+      random: Math.random,
+      onFatal: () => undefined,
+    });
+    await connections.producer().start();
+    await broken.start(NEVER);
+    await eventually(() => flowIds.every((id) => gone.has(id)), WITHIN);
+    await broken.stop(AbortSignal.timeout(10_000));
+  }
+
+  it('says that a stopped processor is waited for, and leaves its flow alone', async () => {
+    const { flowId } = await register('waits');
+    const found = await swept(flowId, {
+      status: 'overdue',
+      waits_for: [
+        expect.objectContaining({ group: world.config.names.processorGroup('character'), event_type: 'ScanCompleted', where: 'ahead' }),
+      ],
+    });
+    expect(found).toMatchObject({ saga: 'scan-to-reward', began_domain: 'image', action: null });
+    expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(0);
+
+    const trace = await traceFlows(
+      { ...flowSources(pipeline, world.connections), platform: world.connections.platform(), flowsMax: 5 },
+      flowId,
+      {
+        topics: true,
+      },
+    );
+    expect(trace.gaps).toEqual([]);
+    expect(trace.flows[0]?.flow.events.map(({ type }) => type)).toEqual(['ImageRegistered', 'ScanCompleted']);
+    expect([...(trace.flows[0]?.waiting.values() ?? [])].map(({ kind }) => kind)).toEqual(['ahead']);
+    expect(trace.flows[0]?.topics.size).toBe(2);
+  });
+
+  it('compensates a flow whose event was dead-lettered, once, however many sweep at the same time', async () => {
+    const flows = await Promise.all([1, 2, 3].map((index) => register(`dead-${index}`)));
+    for (const { flowId } of flows) await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
+    await giveUp(...flows.map(({ flowId }) => flowId));
+    await eventually(async () => {
+      await due();
+      await Promise.all([1, 2, 3].map(() => sweepWith().pass(NEVER)));
+      for (const { flowId } of flows) expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
+    }, WITHIN);
+    for (const { flowId, scanId } of flows) {
+      await swept(flowId, { status: 'ended', ended_as: 'compensated', action: 'compensate' });
+      expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
+      const [record] = await world.connections
+        .database('scan')
+        .query('SELECT reward_status, failure_reason FROM scan.scan_records WHERE scan_id = $1', [scanId]);
+      expect(record).toEqual({ reward_status: 'failed', failure_reason: 'overdue' });
+    }
+  });
+
+  it('has no second outcome when the event comes after all', async () => {
+    const { flowId } = await register('late');
+    await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
+    await giveUp(flowId);
+    await eventually(async () => {
+      await due();
+      await sweepWith().pass(NEVER);
+      expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
+    }, WITHIN);
+    // The group begins anew, so that every record that was given up is delivered once more, to the real reaction.
+    await world.connections.brokerAdmin().deleteGroups([world.config.names.processorGroup('character')]);
+    const stop = await world.processor('character');
+    const { flowId: next } = await register('after-late');
+    await swept(next, { status: 'ended', ended_as: 'granted' });
+    await swept(flowId, { status: 'ended', ended_as: 'compensated' });
+    await stop();
+    expect(await events('character', 'CharacterAcquired', flowId)).toBe(0);
+    expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
+  });
+
+  it('goes on where a sweep died: after a decision that it had not written down, and after a page of beginnings', async () => {
+    const { flowId } = await register('killed');
+    await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
+    await giveUp(flowId);
+    const dies: SettleStep = async (step, overdue, signal) => {
+      await settle(step, overdue, signal);
+      throw new Error('killed');
+    };
+    await eventually(async () => {
+      await due();
+      await expect(sweepWith({ settle: dies }).pass(NEVER)).rejects.toThrow('killed');
+    }, WITHIN);
+    expect((await row(flowId))?.action).toBeNull();
+    await swept(flowId, { status: 'ended', ended_as: 'compensated' });
+    expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
+
+    const { flowId: unseen } = await register('unseen');
+    const platform = world.connections.platform();
+    const diesWriting = {
+      ...platform,
+      query: platform.query.bind(platform),
+      execute: platform.execute.bind(platform),
+      transaction: async () => Promise.reject(new Error('killed')),
+    };
+    await expect(sweepWith({ platform: diesWriting as unknown as typeof platform }).pass(NEVER)).rejects.toThrow('killed');
+    expect(await row(unseen)).toBeUndefined();
+    await swept(unseen, { status: 'overdue' });
+  });
+});

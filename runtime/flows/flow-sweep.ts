@@ -1,0 +1,266 @@
+import type { DomainDefinition, OverdueStep, SagaDefinition } from '../../core/define.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Database } from '../postgres/database.ts';
+import type { Beginning } from '../postgres/flow-events.ts';
+import { readBeginnings } from '../postgres/flow-events.ts';
+import type { FlowRow } from '../postgres/flow-table.ts';
+import { platformTime, pruneFlows, readDueFlows, readPosition, writeBeginnings, writeFlows } from '../postgres/flow-table.ts';
+import type { Flow, Verdict } from './flow.ts';
+import { judgeFlow } from './flow.ts';
+import type { Begun, Waiting } from './flow-row.ts';
+import { begun, rowOf } from './flow-row.ts';
+import type { FlowSources } from './load-flows.ts';
+import { loadFlows } from './load-flows.ts';
+import type { LocateSources } from './locate-steps.ts';
+import { groupOf, locateSteps } from './locate-steps.ts';
+import { FlowReport } from './flow-report.ts';
+import type { SettleStep } from './settle-step.ts';
+import { isGivenUp } from './whereabouts.ts';
+
+export interface FlowSweepOptions extends FlowSources, LocateSources {
+  readonly platform: Database;
+  readonly settle: SettleStep;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly limits?: Partial<SweepLimits>;
+}
+
+/** What one pass does at most, so that it stays short; what is left is due in the next one. */
+export interface SweepLimits {
+  /** Flows that are looked at together. */
+  readonly pageFlows: number;
+  /** Pages of beginnings, and of due flows. */
+  readonly pages: number;
+  /** Overdue flows whose records are looked for. */
+  readonly located: number;
+  /** How old an event must be to begin a flow here: older than any transaction that may still be open. */
+  readonly settledMs: number;
+  /** How far back beginnings are read at first, and after a long standstill. */
+  readonly backMs: number;
+  /** Rows of flows that ended are kept so long; those of flows that never did, so long. */
+  readonly keepEndedMs: number;
+  readonly forgetMs: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** The inbox keeps its keys for 31 days: beyond them nobody can say whether a step was made. */
+const LIMITS: SweepLimits = {
+  pageFlows: 200,
+  pages: 100,
+  located: 200,
+  settledMs: 120_000,
+  backMs: 24 * HOUR_MS,
+  keepEndedMs: 7 * 24 * HOUR_MS,
+  forgetMs: 28 * 24 * HOUR_MS,
+};
+
+export interface PassResult {
+  /** Flows seen for the first time. */
+  readonly begun: number;
+  readonly ended: number;
+  readonly settled: number;
+  /** A limit was met: there is more to do at once. */
+  readonly more: boolean;
+  /** Databases whose beginnings could not be read. */
+  readonly away: readonly string[];
+}
+
+/**
+ * One look over the flows of all sagas: takes in those that began, judges those that are due, says of each overdue one who waits,
+ * and settles what its saga declares. Any number of passes may run at the same time, and one may die anywhere: what it wrote
+ * stays true, and the next one does the rest.
+ */
+export class FlowSweep {
+  private readonly options: FlowSweepOptions;
+  private readonly limits: SweepLimits;
+  private readonly sagas: ReadonlyMap<string, SagaDefinition>;
+
+  constructor(options: FlowSweepOptions) {
+    this.options = options;
+    this.limits = { ...LIMITS, ...options.limits };
+    this.sagas = new Map((options.pipeline.sagas ?? []).map((saga) => [saga.name, saga]));
+  }
+
+  /** Rejects with POSTGRES_UNAVAILABLE when the platform's database is away, or with what makes no outage. */
+  async pass(stopping: AbortSignal): Promise<PassResult> {
+    const counts = { begun: 0, ended: 0, settled: 0, more: false, away: [] as string[] };
+    for (const saga of this.sagas.values()) {
+      for (const type of saga.begins) await this.takeIn(saga, type, counts, stopping);
+    }
+    await this.lookAgain(counts, stopping);
+    const { keepEndedMs, forgetMs } = this.limits;
+    const { forgotten } = await pruneFlows(this.options.platform, { keepEndedMs, forgetMs, limit: 10_000 });
+    if (forgotten > 0)
+      this.options.logger.error({ flows: forgotten }, 'flows never ended, and are too old to be judged: they are forgotten');
+    return counts;
+  }
+
+  private async takeIn(saga: SagaDefinition, type: string, counts: Counts, stopping: AbortSignal): Promise<void> {
+    const domain = this.ownerOf(type);
+    const { platform, database } = this.options;
+    const { backMs, pageFlows, pages, settledMs } = this.limits;
+    let position = await readPosition(platform, saga.name, type, backMs);
+    for (let page = 0; page < pages && !stopping.aborted; page += 1) {
+      const beginnings = await this.unlessAway(domain.name, counts, () =>
+        readBeginnings(database(domain.name), domain.name, type, position, { settledMs, limit: pageFlows }),
+      );
+      const last = beginnings?.at(-1);
+      if (beginnings === undefined || last === undefined) return;
+      position = { readTo: last.at, eventId: last.eventId };
+      const rows = await this.firstLook(saga, domain.name, beginnings);
+      await writeBeginnings(platform, rows, { saga: saga.name, type, position });
+      this.countEnds(rows, counts);
+      counts.begun += rows.length;
+      if (beginnings.length < pageFlows) return;
+    }
+    counts.more = true;
+  }
+
+  /** Most flows have ended by the time they are seen; those that are overdue already are due at once. */
+  private async firstLook(saga: SagaDefinition, domain: string, beginnings: readonly Beginning[]): Promise<readonly FlowRow[]> {
+    const first = new Map([...beginnings].reverse().map((beginning) => [beginning.flowId, beginning]));
+    const flows = await loadFlows(this.options, [...first.keys()]);
+    const now = await platformTime(this.options.platform);
+    return [...first.values()].map((beginning) => {
+      const flow = begun(saga, domain, beginning);
+      const verdict = judge(saga, flow, flows.get(beginning.flowId), now);
+      const row = rowOf(flow, verdict, [], now);
+      return row.status === 'overdue' ? { ...row, next_look_at: now } : row;
+    });
+  }
+
+  private async lookAgain(counts: Counts, stopping: AbortSignal): Promise<void> {
+    const { platform } = this.options;
+    const report = new FlowReport(this.options.logger);
+    let toLocate = this.limits.located;
+    const now = await platformTime(platform);
+    let more = true;
+    for (let page = 0; more && page < this.limits.pages && !stopping.aborted; page += 1) {
+      const due = await readDueFlows(platform, now, this.limits.pageFlows);
+      if (due.length > 0) toLocate = Math.max(0, toLocate - (await this.lookAt(due, toLocate, report, counts, stopping)));
+      more = due.length === this.limits.pageFlows;
+    }
+    report.close();
+    if (more) counts.more = true;
+  }
+
+  /** How many of the flows had their records looked for. */
+  private async lookAt(
+    due: readonly FlowRow[],
+    toLocate: number,
+    report: FlowReport,
+    counts: Counts,
+    stopping: AbortSignal,
+  ): Promise<number> {
+    const flows = await loadFlows(this.options, [...new Set(due.map(({ flow_id }) => flow_id))]);
+    const now = await platformTime(this.options.platform);
+    const looks = due.flatMap((row): Look[] => {
+      const saga = this.sagas.get(row.saga);
+      const flow = flows.get(row.flow_id);
+      // Of a saga that is no longer declared: it is forgotten in time.
+      return saga === undefined ? [] : [{ row, saga, flow, verdict: judge(saga, row, flow, now) }];
+    });
+    const waitings = await this.locate(looks, toLocate);
+    const rows: FlowRow[] = [];
+    for (const look of looks) {
+      const waiting = waitings.get(look) ?? [];
+      const action = stopping.aborted ? undefined : await this.settle(look, waiting, report, counts, stopping);
+      const row = rowOf(look.row, look.verdict, waiting, now);
+      rows.push(action === undefined ? row : { ...row, action, acted_at: now });
+      report.looked(look.row, row);
+    }
+    const undeclared = due.filter(({ saga }) => !this.sagas.has(saga)).map((row) => ({ ...row, next_look_at: null }));
+    await writeFlows(this.options.platform, [...rows, ...undeclared]);
+    this.countEnds(rows, counts);
+    return looks.filter(({ verdict }) => verdict.status === 'overdue').length;
+  }
+
+  private async locate(looks: readonly Look[], toLocate: number): Promise<ReadonlyMap<Look, readonly Waiting[]>> {
+    const overdue = looks.filter(({ verdict }) => verdict.status === 'overdue');
+    const looked = new Set(overdue.slice(0, toLocate));
+    const steps = [...looked].flatMap(({ verdict }) => (verdict.status === 'ended' ? [] : verdict.waiting));
+    const places = new Map((await locateSteps(this.options, steps)).map((where, index) => [steps[index], where]));
+    return new Map(
+      overdue.map((look) => [
+        look,
+        look.verdict.status === 'ended'
+          ? []
+          : look.verdict.waiting.map((step) => ({
+              step,
+              group: groupOf(this.options, step),
+              where: places.get(step) ?? { kind: 'unknown' as const, why: 'other flows were looked for first' },
+            })),
+      ]),
+    );
+  }
+
+  /** What was done for the flow; undefined: nothing. Only where nothing is unknown that could still bring the step by itself. */
+  private async settle(
+    { row, saga, flow }: Look,
+    waiting: readonly Waiting[],
+    report: FlowReport,
+    counts: Counts,
+    signal: AbortSignal,
+  ): Promise<OverdueStep['action'] | undefined> {
+    if (flow === undefined || flow.gaps.length > 0) return undefined;
+    let action: OverdueStep['action'] | undefined;
+    for (const { step, where } of waiting) {
+      const overdue = saga.overdue.find(({ reaction }) => reaction === step.reaction);
+      if (overdue === undefined || step.key === undefined || !isGivenUp(where)) continue;
+      const settlement = await this.options.settle(step, overdue, signal);
+      report.settled(row, step, overdue.action, settlement);
+      this.options.metrics.count('millrace_flows_settled_total', { saga: saga.name, action: overdue.action, result: settlement.kind });
+      if (settlement.kind !== 'settled') continue;
+      counts.settled += 1;
+      action = overdue.action;
+    }
+    return action;
+  }
+
+  private async unlessAway<T>(domain: string, counts: Counts, read: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof ClassifiedError) || error.disposition !== 'outage') throw error;
+      if (!counts.away.includes(domain)) counts.away.push(domain);
+      return undefined;
+    }
+  }
+
+  private countEnds(rows: readonly FlowRow[], counts: Counts): void {
+    for (const { saga, began_at, ended_as, ended_at } of rows) {
+      if (ended_at === null || ended_as === null) continue;
+      counts.ended += 1;
+      this.options.metrics.count('millrace_flows_ended_total', { saga, end: ended_as });
+      this.options.metrics.observe('millrace_flow_duration_seconds', { saga }, (Date.parse(ended_at) - Date.parse(began_at)) / 1_000);
+    }
+  }
+
+  private ownerOf(type: string): DomainDefinition {
+    const owner = this.options.pipeline.domains.find(({ events }) => events.some((event) => event.type === type));
+    if (owner === undefined) throw new RangeError(`no domain declares ${type}`);
+    return owner;
+  }
+}
+
+interface Counts {
+  begun: number;
+  ended: number;
+  settled: number;
+  more: boolean;
+  away: string[];
+}
+
+/** A flow that is due. */
+interface Look {
+  readonly row: FlowRow;
+  readonly saga: SagaDefinition;
+  readonly flow: Flow | undefined;
+  readonly verdict: Verdict;
+}
+
+function judge(saga: SagaDefinition, { deadline_at }: Begun, flow: Flow | undefined, now: string): Verdict {
+  return judgeFlow(saga, flow ?? { id: '', events: [], steps: [], gaps: [] }, { deadlineAt: deadline_at, now });
+}

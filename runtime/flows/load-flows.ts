@@ -1,0 +1,86 @@
+import type { EventDefinition, PipelineDefinition } from '../../core/define.ts';
+import type { EventRecord } from '../../core/envelope.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { Session } from '../postgres/database.ts';
+import type { FlowEvent } from '../postgres/flow-events.ts';
+import { readFlowEvents } from '../postgres/flow-events.ts';
+import type { StepRow } from '../postgres/flow-steps.ts';
+import { readSteps } from '../postgres/flow-steps.ts';
+import type { BareStep, ExpectedStep, Flow } from './flow.ts';
+import { expectedSteps } from './flow.ts';
+
+export interface FlowSources {
+  readonly pipeline: PipelineDefinition;
+  readonly catalogue: ReadonlyMap<string, EventDefinition>;
+  readonly database: (domain: string) => Session;
+  /** Events of one flow that are looked at in each domain. */
+  readonly eventsMax: number;
+}
+
+/**
+ * The flows with these ids, from the event stores and inboxes of all domains. A database that is away leaves a gap in each of
+ * them and stops nothing; any other error rejects.
+ */
+export async function loadFlows(sources: FlowSources, flowIds: readonly string[]): Promise<ReadonlyMap<string, Flow>> {
+  const { pipeline, database, catalogue, eventsMax } = sources;
+  const away = new Set<string>();
+  const present = async <T>(domain: string, read: (session: Session) => Promise<readonly T[]>): Promise<readonly T[]> => {
+    try {
+      return await read(database(domain));
+    } catch (error) {
+      if (!(error instanceof ClassifiedError) || error.disposition !== 'outage') throw error;
+      away.add(domain);
+      return [];
+    }
+  };
+  const stored = await Promise.all(
+    pipeline.domains
+      .filter(({ captured }) => captured)
+      .map(({ name }) => present(name, (session) => readFlowEvents(session, name, flowIds, { catalogue, eventsMax }))),
+  );
+  const drafts = new Map(flowIds.map((id) => [id, draftOf(id, stored, eventsMax, pipeline)]));
+  const found = await Promise.all(
+    pipeline.domains.map(async ({ name }) => {
+      const keys = [...drafts.values()].flatMap(({ steps }) => steps.flatMap(({ domain, key }) => (domain === name && key ? [key] : [])));
+      const rows = await present(name, (session) => readSteps(session, name, [...new Set(keys)]));
+      return [name, new Map(rows.map((row) => [row.idempotency_key, row]))] as const;
+    }),
+  );
+  const inboxes = new Map(found);
+  const gaps = [...away].map(unanswered);
+  return new Map(
+    [...drafts].map(([id, draft]) => [
+      id,
+      { ...draft, steps: draft.steps.map((step) => withRow(step, inboxes, away)), gaps: [...draft.gaps, ...gaps] },
+    ]),
+  );
+}
+
+type Draft = Omit<Flow, 'steps'> & { readonly steps: readonly BareStep[] };
+
+function draftOf(id: string, stored: readonly (readonly FlowEvent[])[], eventsMax: number, pipeline: PipelineDefinition): Draft {
+  const perDomain = stored.map((events) => events.filter(({ flowId }) => flowId === id));
+  const all = perDomain.flat();
+  const events = all.flatMap(({ event }) => (event === undefined ? [] : [event])).sort(byTime);
+  const gaps = [
+    ...(perDomain.some((found) => found.length > eventsMax) ? [`it has more than ${eventsMax} events in one domain`] : []),
+    ...all.flatMap(({ event, type }) => (event === undefined ? [`an event ${type} cannot be read`] : [])),
+  ];
+  return { id, events, steps: expectedSteps(pipeline, events), gaps };
+}
+
+function byTime(a: EventRecord, b: EventRecord): number {
+  if (a.occurredAt !== b.occurredAt) return a.occurredAt < b.occurredAt ? -1 : 1;
+  return Number(a.version - b.version);
+}
+
+function withRow(step: BareStep, inboxes: ReadonlyMap<string, ReadonlyMap<string, StepRow>>, away: ReadonlySet<string>): ExpectedStep {
+  const row = step.key === undefined ? undefined : inboxes.get(step.domain)?.get(step.key);
+  if (row === undefined) return { ...step, done: undefined, unread: away.has(step.domain) };
+  const { started_at, processed_at, status, result } = row;
+  return { ...step, done: { startedAt: started_at ?? undefined, endedAt: processed_at, status, result }, unread: false };
+}
+
+export function unanswered(domain: string): string {
+  return `the database of ${domain} does not answer`;
+}

@@ -1,0 +1,146 @@
+import type { Database, Session } from './database.ts';
+import type { BeginningsPosition } from './flow-events.ts';
+
+/** A step that a flow waits for. */
+export type WaitsFor = Readonly<Record<'group' | 'event_id' | 'event_type' | 'where' | 'detail', string>>;
+
+export type FlowStatus = 'running' | 'overdue' | 'ended';
+
+/** How a flow stood when it was last looked at. Times are ISO 8601, UTC. */
+export interface FlowRow {
+  readonly saga: string;
+  readonly flow_id: string;
+  readonly trace_id: string | null;
+  readonly began_with: string;
+  readonly began_domain: string;
+  readonly began_at: string;
+  readonly deadline_at: string;
+  readonly status: FlowStatus;
+  readonly ended_as: string | null;
+  readonly ended_at: string | null;
+  readonly waits_for: readonly WaitsFor[];
+  readonly action: string | null;
+  readonly acted_at: string | null;
+  readonly looks: number;
+  readonly looked_at: string;
+  /** Null once it has ended. */
+  readonly next_look_at: string | null;
+}
+
+const COLUMNS = `saga, flow_id, trace_id, began_with, began_domain, began_at, deadline_at, status, ended_as, ended_at, waits_for,
+  action, acted_at, looks, looked_at, next_look_at`;
+
+/** The clock that the table's times are compared with. */
+export async function platformTime(database: Session): Promise<string> {
+  const [row] = await database.query<{ now: string }>('SELECT clock_timestamp() AS now');
+  return row?.now ?? new Date(0).toISOString();
+}
+
+/**
+ * Where to go on reading beginnings. A saga that has no position yet begins `backMs` before now, and so does one that stood
+ * still for longer than that: what is older can no longer be judged.
+ */
+export async function readPosition(database: Session, saga: string, type: string, backMs: number): Promise<BeginningsPosition> {
+  const [row] = await database.query<{ read_to: string; event_id: string }>(
+    `SELECT coalesce(greatest(read_to, earliest), earliest) AS read_to,
+            CASE WHEN read_to >= earliest THEN event_id ELSE '00000000-0000-0000-0000-000000000000' END AS event_id
+       FROM (VALUES (now() - make_interval(secs => $3::double precision / 1000))) AS bound(earliest)
+       LEFT JOIN millrace.flow_positions ON saga = $1 AND event_type = $2`,
+    [saga, type, backMs],
+  );
+  return { readTo: row?.read_to ?? new Date(0).toISOString(), eventId: row?.event_id ?? '00000000-0000-0000-0000-000000000000' };
+}
+
+/** The rows and the position in one transaction: a sweep that dies reads the same beginnings again. */
+export async function writeBeginnings(
+  database: Database,
+  rows: readonly FlowRow[],
+  at: { readonly saga: string; readonly type: string; readonly position: BeginningsPosition },
+): Promise<void> {
+  await database.transaction(async (session) => {
+    await writeFlows(session, rows);
+    await session.execute(
+      `INSERT INTO millrace.flow_positions AS p (saga, event_type, read_to, event_id) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (saga, event_type) DO UPDATE SET read_to = EXCLUDED.read_to, event_id = EXCLUDED.event_id
+        WHERE (p.read_to, p.event_id) < (EXCLUDED.read_to, EXCLUDED.event_id)`,
+      [at.saga, at.type, at.position.readTo, at.position.eventId],
+    );
+  });
+}
+
+/** A flow that has ended stays as it is, whatever a slower sweep has seen before. */
+export async function writeFlows(session: Session, rows: readonly FlowRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await session.execute(
+    `INSERT INTO millrace.flows AS f (${COLUMNS})
+     SELECT ${COLUMNS} FROM jsonb_to_recordset($1::jsonb) AS r(saga text, flow_id varchar, trace_id varchar, began_with uuid,
+       began_domain varchar, began_at timestamptz, deadline_at timestamptz, status text, ended_as text, ended_at timestamptz,
+       waits_for jsonb, action text, acted_at timestamptz, looks integer, looked_at timestamptz, next_look_at timestamptz)
+     ORDER BY saga, flow_id
+     ON CONFLICT (saga, flow_id) DO UPDATE SET status = EXCLUDED.status, ended_as = EXCLUDED.ended_as, ended_at = EXCLUDED.ended_at,
+       waits_for = EXCLUDED.waits_for, action = coalesce(EXCLUDED.action, f.action), acted_at = coalesce(EXCLUDED.acted_at, f.acted_at),
+       looks = f.looks + 1, looked_at = EXCLUDED.looked_at, next_look_at = EXCLUDED.next_look_at
+      WHERE f.status <> 'ended'`,
+    [JSON.stringify(rows)],
+  );
+}
+
+/** Flows that it is time to look at again, the longest due first. */
+export async function readDueFlows(database: Session, now: string, limit: number): Promise<readonly FlowRow[]> {
+  return database.query<FlowRow>(
+    `SELECT ${COLUMNS} FROM millrace.flows WHERE status <> 'ended' AND next_look_at <= $1::timestamptz ORDER BY next_look_at LIMIT $2`,
+    [now, limit],
+  );
+}
+
+export interface OverdueSummary {
+  readonly saga: string;
+  readonly overdue: number;
+  /** When the oldest of them began. */
+  readonly oldest: string;
+}
+
+export async function summarizeOverdue(database: Session): Promise<readonly OverdueSummary[]> {
+  return database.query<OverdueSummary>(
+    `SELECT saga, count(*)::int AS overdue, min(began_at) AS oldest FROM millrace.flows WHERE status = 'overdue' GROUP BY saga ORDER BY saga`,
+  );
+}
+
+/**
+ * Removes flows that ended long ago, and those that never ended and are older than anything that could still say how: at most
+ * `limit` of each. Returns how many of both went.
+ */
+export async function pruneFlows(
+  database: Session,
+  options: { readonly keepEndedMs: number; readonly forgetMs: number; readonly limit: number },
+): Promise<{ readonly ended: number; readonly forgotten: number }> {
+  const remove = (condition: string, ageMs: number): Promise<number> =>
+    database.execute(
+      `DELETE FROM millrace.flows WHERE (saga, flow_id) IN (
+         SELECT saga, flow_id FROM millrace.flows WHERE ${condition} < now() - make_interval(secs => $1::double precision / 1000) LIMIT $2
+         FOR UPDATE SKIP LOCKED)`,
+      [ageMs, options.limit],
+    );
+  const ended = await remove(`status = 'ended' AND ended_at`, options.keepEndedMs);
+  return { ended, forgotten: await remove(`status <> 'ended' AND began_at`, options.forgetMs) };
+}
+
+export interface FlowFilter {
+  readonly saga?: string | undefined;
+  readonly status?: FlowStatus | undefined;
+  readonly limit: number;
+}
+
+/** The flows that began last, for people; overdue ones the oldest first. */
+export async function listFlows(database: Session, { saga, status, limit }: FlowFilter): Promise<readonly FlowRow[]> {
+  return database.query<FlowRow>(
+    `SELECT ${COLUMNS} FROM millrace.flows WHERE ($1::text IS NULL OR saga = $1) AND ($2::text IS NULL OR status = $2)
+      ORDER BY began_at ${status === 'overdue' ? 'ASC' : 'DESC'} LIMIT $3`,
+    [saga ?? null, status ?? null, limit],
+  );
+}
+
+/** The rows of one flow, one per saga. */
+export async function readFlowRows(database: Session, flowIds: readonly string[]): Promise<readonly FlowRow[]> {
+  return database.query<FlowRow>(`SELECT ${COLUMNS} FROM millrace.flows WHERE flow_id = ANY ($1::text[]) ORDER BY saga`, [flowIds]);
+}
