@@ -1,20 +1,14 @@
 import { Command } from 'commander';
 import type { AggregateDefinition, PipelineDefinition } from '../core/define.ts';
-import { pipelineIn } from '../pipeline.ts';
-import type { Config } from '../runtime/config.ts';
-import { loadConfig } from '../runtime/config.ts';
-import { Connections } from '../runtime/connections.ts';
+import type { Connections } from '../runtime/connections.ts';
 import { viewAggregate } from '../runtime/postgres/view-aggregate.ts';
-import { createLogger } from '../runtime/telemetry/log.ts';
 import type { ShownAggregate } from './aggregate-text.ts';
 import { aggregateJson, aggregateText } from './aggregate-text.ts';
 import { UsageError } from './exit.ts';
-import { hasSettings, localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
+import { withConnections } from './with-connections.ts';
 
 const LAST_DEFAULT = 100;
 const LAST_MAX = 10_000;
-const STOP_MS = 5_000;
 /** A time without an offset would be somebody's guess. */
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/;
 
@@ -54,36 +48,25 @@ Examples:
     .action(async (type: string, id: string, options: ShowOptions) => {
       const at = momentOf(options.at);
       const events = eventsOf(options);
-      const folder = localFolder(options.dataFolder);
-      if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
-      const shown = await show(loadConfig(localEnvironment(folder)), type, id, { at, events });
+      const shown = await withConnections('aggregate', options.dataFolder, (connections, pipeline) =>
+        show(connections, pipeline, type, id, { at, events }),
+      );
       console.log(options.json === true ? aggregateJson(shown, events > 0) : aggregateText(shown));
     });
 }
 
 /** @throws UsageError for a type that no domain has; Error when there is no such aggregate. */
 async function show(
-  config: Config,
+  connections: Connections,
+  pipeline: PipelineDefinition,
   type: string,
   id: string,
   options: { readonly at: string | undefined; readonly events: number },
 ): Promise<ShownAggregate> {
-  const pipeline = pipelineIn(config.timeZone);
   const { domain, aggregate } = aggregateOf(pipeline, type);
-  const logger = createLogger({
-    service: 'millrace-aggregate',
-    environment: config.environment,
-    level: 'error',
-    format: config.log.format,
-  });
-  const connections = new Connections(pipeline, config, logger, 'millrace-aggregate');
-  try {
-    const view = await viewAggregate(connections.database(domain), domain, aggregate, id, options);
-    if (view.version === 0n) throw new Error(`no ${type} has this id${options.at === undefined ? '' : ` at ${options.at}`}`);
-    return { ...view, domain, type, id, at: options.at };
-  } finally {
-    for (const service of connections.services()) await service.stop(AbortSignal.timeout(STOP_MS));
-  }
+  const view = await viewAggregate(connections.database(domain), domain, aggregate, id, options);
+  if (view.version === 0n) throw new Error(`no ${type} has this id${options.at === undefined ? '' : ` at ${options.at}`}`);
+  return { ...view, domain, type, id, at: options.at };
 }
 
 /** @throws UsageError listing the types that there are. */

@@ -1,4 +1,5 @@
 import type { AggregateView, ViewedEvent } from '../runtime/postgres/view-aggregate.ts';
+import { oneLine, shortened } from './one-line.ts';
 
 export interface ShownAggregate extends AggregateView {
   readonly domain: string;
@@ -7,8 +8,6 @@ export interface ShownAggregate extends AggregateView {
   /** The time that was asked for; undefined: now. */
   readonly at: string | undefined;
 }
-
-const PAYLOAD_WIDTH = 160;
 
 /** For people: what it is, and a line per event. */
 export function aggregateText(shown: ShownAggregate): string {
@@ -48,13 +47,4 @@ export function aggregateJson({ domain, type, id, at, version, state, history }:
 
 function eventLine({ version, occurredAt, type, traceId, payload }: ViewedEvent): string {
   return `    ${version.toString().padStart(5)}  ${occurredAt}  ${type}  trace ${traceId ?? '-'}  ${shortened(JSON.stringify(payload))}`;
-}
-
-function shortened(text: string): string {
-  return text.length <= PAYLOAD_WIDTH ? text : `${text.slice(0, PAYLOAD_WIDTH - 1)}…`;
-}
-
-/** What a terminal would obey is shown and not sent. */
-function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?');
 }

@@ -4,12 +4,14 @@ import { applyCommand } from './apply-command.ts';
 import { connectCommand } from './connect-command.ts';
 import { demoCommand } from './demo-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
+import { flowsCommand } from './flows-command.ts';
 import { initCommand } from './init-command.ts';
 import { runCommand } from './run-command.ts';
 import { slotCommand } from './slot-command.ts';
 import { stackCommand } from './stack-command.ts';
 import { startCommand } from './start-command.ts';
 import { tokenCommand } from './token-command.ts';
+import { traceCommand } from './trace-command.ts';
 
 const program = new Command('millrace')
   .description('Kafka CDC stream processing: transactional outbox, choreography, read models')
@@ -25,6 +27,7 @@ Examples:
   millrace demo --count 1000              send, watch, compare
   millrace run relay processor:scan       some roles in this process
   millrace connect status                 the Debezium connectors
+  millrace trace <id>                     the timeline of one flow
   millrace stack status                   what runs where`,
   )
   .addCommand(startCommand())
@@ -35,6 +38,8 @@ Examples:
   .addCommand(connectCommand())
   .addCommand(stackCommand())
   .addCommand(aggregateCommand())
+  .addCommand(traceCommand())
+  .addCommand(flowsCommand())
   .addCommand(tokenCommand())
   .addCommand(demoCommand());
 

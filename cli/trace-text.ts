@@ -1,0 +1,159 @@
+import type { EventRecord } from '../core/envelope.ts';
+import type { ExpectedStep } from '../runtime/flows/flow.ts';
+import type { Trace, TracedFlow } from '../runtime/flows/trace-flows.ts';
+import { placeText, whereaboutsText } from '../runtime/flows/whereabouts.ts';
+import type { FlowRow } from '../runtime/postgres/flow-table.ts';
+import { oneLine, shortened } from './one-line.ts';
+
+interface Shown {
+  /** Payloads and results hold what users wrote. */
+  readonly payloads: boolean;
+  /** The name of a domain's group. */
+  readonly groupOf: (domain: string) => string;
+}
+
+/** For people: a tree by causation, with the time since the flow began before each line. */
+export function traceText(trace: Trace, shown: Shown): string {
+  const lines = trace.flows.flatMap((traced, index) => [...(index === 0 ? [] : ['']), ...flowLines(traced, shown)]);
+  if (trace.gaps.length > 0) lines.push('', ...trace.gaps.map((gap) => `not looked at: ${oneLine(gap)}`));
+  return lines.join('\n');
+}
+
+function flowLines(traced: TracedFlow, shown: Shown): string[] {
+  const { flow, rows } = traced;
+  const [first] = flow.events;
+  const head = [`flow ${oneLine(flow.id)}`, `trace ${first?.traceId ?? '-'}, began ${first?.occurredAt ?? '-'}`, ...rows.map(sagaText)];
+  const known = new Set(flow.events.map(({ id }) => id as string));
+  const roots = flow.events.filter(({ causationId }) => causationId === undefined || !known.has(causationId));
+  const tree = new Tree(traced, shown, first?.occurredAt ?? '');
+  return [
+    ...head,
+    // After the roots whatever hangs on none of them: foreign writers may name any cause.
+    ...[...roots, ...flow.events].flatMap((event) => tree.event(event, 1)),
+  ];
+}
+
+/** How the sweep last saw the flow. */
+export function sagaText(row: FlowRow): string {
+  const { saga, status, began_at, ended_as, ended_at, action, looked_at } = row;
+  const acted = action === null ? '' : `; ${action === 'finish' ? 'finished' : 'compensated'} by the sweep`;
+  if (status === 'ended') return `${saga}: ended as ${ended_as} after ${durationText(betweenMs(began_at, ended_at ?? began_at))}${acted}`;
+  return `${saga}: ${status} when it was looked at, ${looked_at}${acted}`;
+}
+
+class Tree {
+  private readonly traced: TracedFlow;
+  private readonly shown: Shown;
+  private readonly began: string;
+  private readonly seen = new Set<string>();
+
+  constructor(traced: TracedFlow, shown: Shown, began: string) {
+    this.traced = traced;
+    this.shown = shown;
+    this.began = began;
+  }
+
+  event(event: EventRecord, depth: number): string[] {
+    if (this.seen.has(event.id)) return [];
+    this.seen.add(event.id);
+    const { flow, topics } = this.traced;
+    const place = topics.get(event.id);
+    const payload = this.shown.payloads ? `  ${shortened(JSON.stringify(event.payload))}` : '';
+    const text = `${event.type}  ${event.aggregateType} ${oneLine(event.streamId)} version ${event.version}  event ${event.id}`;
+    const steps = flow.steps.filter((step) => step.event.id === event.id);
+    const caused = flow.events.filter(({ causationId }) => causationId === event.id);
+    const ofSteps = new Set(steps.map(({ domain }) => domain));
+    return [
+      this.line(event.occurredAt, depth, text + (place === undefined ? '' : `  at ${placeText(place.at)}`) + payload),
+      ...(place?.projections ?? []).map(({ group, passed }) =>
+        this.line(undefined, depth + 1, `${group}: ${passed ? 'read' : 'not read yet'}`),
+      ),
+      ...steps.flatMap((step) => [
+        this.step(step, depth + 1),
+        ...caused.filter(({ aggregateType }) => aggregateType === step.domain).flatMap((next) => this.event(next, depth + 2)),
+      ]),
+      ...caused.filter(({ aggregateType }) => !ofSteps.has(aggregateType)).flatMap((next) => this.event(next, depth + 1)),
+    ];
+  }
+
+  private step(step: ExpectedStep, depth: number): string {
+    const group = this.shown.groupOf(step.domain);
+    if (step.done === undefined) {
+      const where = this.traced.waiting.get(step);
+      if (step.unread) return this.line(undefined, depth, `${group}: not known, its inbox could not be read`);
+      return this.line(undefined, depth, `${group}: WAITS${where === undefined ? '' : `: ${whereaboutsText(where)}`}`);
+    }
+    const { startedAt, endedAt, status, result } = step.done;
+    const worked = startedAt === undefined ? '' : `, of which ${durationText(betweenMs(startedAt, endedAt))} at work`;
+    const kept = this.shown.payloads && result !== null ? `  ${shortened(JSON.stringify(result))}` : '';
+    return this.line(
+      endedAt,
+      depth,
+      `${group}: ${status} ${durationText(betweenMs(step.event.occurredAt, endedAt))} after the event${worked}${kept}`,
+    );
+  }
+
+  private line(at: string | undefined, depth: number, text: string): string {
+    const time = at === undefined ? '' : `+${durationText(betweenMs(this.began, at))}`;
+    return `${time.padStart(10)}${'  '.repeat(depth)}${text}`;
+  }
+}
+
+/** For programs: one object; times are ISO 8601 in UTC, durations milliseconds. */
+export function traceJson(trace: Trace, { payloads, groupOf }: Shown): string {
+  const flows = trace.flows.map((traced) => ({
+    flow_id: traced.flow.id,
+    trace_id: traced.flow.events[0]?.traceId ?? null,
+    sagas: traced.rows.map(({ saga, status, ended_as, ended_at, deadline_at, action, looked_at }) => ({
+      ...{ saga, status, ended_as, ended_at, deadline_at, action, looked_at },
+    })),
+    events: traced.flow.events.map((event) => ({
+      event_id: event.id,
+      type: event.type,
+      domain: event.aggregateType,
+      stream_id: event.streamId,
+      version: Number(event.version),
+      occurred_at: event.occurredAt,
+      causation_id: event.causationId ?? null,
+      position: positionJson(traced, event),
+      ...(payloads ? { payload: event.payload } : {}),
+      steps: traced.flow.steps.filter((step) => step.event.id === event.id).map((step) => stepJson(step, traced, { payloads, groupOf })),
+    })),
+  }));
+  return JSON.stringify({ flows, not_looked_at: trace.gaps });
+}
+
+function positionJson({ topics }: TracedFlow, { id }: EventRecord) {
+  const found = topics.get(id);
+  if (found === undefined) return null;
+  const { topic, partition, offset } = found.at;
+  return { topic, partition, offset: Number(offset), projections: found.projections };
+}
+
+function stepJson(step: ExpectedStep, { waiting }: TracedFlow, { payloads, groupOf }: Shown) {
+  const { done } = step;
+  const common = { group: groupOf(step.domain), status: done?.status ?? (step.unread ? 'unknown' : 'waiting') };
+  if (done === undefined) {
+    const where = waiting.get(step);
+    return where === undefined ? common : { ...common, where: where.kind, detail: whereaboutsText(where) };
+  }
+  const times = {
+    started_at: done.startedAt ?? null,
+    ended_at: done.endedAt,
+    after_event_ms: betweenMs(step.event.occurredAt, done.endedAt),
+  };
+  return { ...common, ...times, ...(payloads ? { result: done.result } : {}) };
+}
+
+/** Milliseconds with three digits behind the point, from times with microseconds. */
+export function betweenMs(from: string, to: string): number {
+  const micros = (text: string): number => Date.parse(`${text.slice(0, 19)}Z`) * 1_000 + Number(text.slice(20, 26).padEnd(6, '0'));
+  return (micros(to) - micros(from)) / 1_000;
+}
+
+export function durationText(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${(ms / 60_000).toFixed(1)} min`;
+  return `${(ms / 3_600_000).toFixed(1)} h`;
+}

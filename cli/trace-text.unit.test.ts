@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import type { EventRecord } from '../core/envelope.ts';
+import { eventId } from '../core/envelope.ts';
+import { offset } from '../core/offset.ts';
+import { pipeline } from '../pipeline.ts';
+import type { ExpectedStep } from '../runtime/flows/flow.ts';
+import { expectedSteps } from '../runtime/flows/flow.ts';
+import type { Trace } from '../runtime/flows/trace-flows.ts';
+import type { Whereabouts } from '../runtime/flows/whereabouts.ts';
+import type { FlowRow } from '../runtime/postgres/flow-table.ts';
+import { imageRegistered, scanCompleted } from '../schemas/catalogue.ts';
+import { arrived } from '../test/support/arrived.ts';
+import { flowsText } from './flows-command.ts';
+import { betweenMs, durationText, traceJson, traceText } from './trace-text.ts';
+
+const ID = eventId('0e000000-0000-4000-8000-000000000001');
+const NEXT = eventId('0e000000-0000-4000-8000-000000000002');
+const registered = arrived(
+  imageRegistered,
+  { image_id: 'i1', user_id: 'somebody', cdn_url: `https://cdn.example/${'x'.repeat(400)}` },
+  { id: ID, streamId: 'i1\u001b[2J', occurredAt: '2026-03-01T09:00:00.000001Z' },
+);
+const completed = arrived(
+  scanCompleted,
+  { scan_id: 's1', user_id: 'somebody', category: 'paper', reward_eligible: true, image_id: 'i1' },
+  { id: NEXT, streamId: 's1', occurredAt: '2026-03-01T09:00:00.030001Z', causationId: ID, correlationId: ID },
+);
+const row: FlowRow = {
+  saga: 'scan-to-reward',
+  flow_id: ID,
+  trace_id: registered.traceId,
+  began_with: ID,
+  began_domain: 'image',
+  began_at: registered.occurredAt,
+  deadline_at: '2026-03-01T09:15:00.000001Z',
+  status: 'overdue',
+  ended_as: null,
+  ended_at: null,
+  waits_for: [{ group: 'processor.character', event_id: NEXT, event_type: 'ScanCompleted', where: 'ahead', detail: 'it is ahead' }],
+  action: null,
+  acted_at: null,
+  looks: 3,
+  looked_at: '2026-03-01T09:16:00.000001Z',
+  next_look_at: '2026-03-01T09:17:00.000001Z',
+};
+
+function trace(): Trace {
+  const events: readonly EventRecord[] = [registered, completed];
+  const done = {
+    startedAt: '2026-03-01T09:00:00.020001Z',
+    endedAt: '2026-03-01T09:00:00.031001Z',
+    status: 'done',
+    result: { secret: 'kept' },
+  };
+  const steps: ExpectedStep[] = expectedSteps(pipeline, events).map((step) => ({
+    ...step,
+    done: step.event === registered ? done : undefined,
+    unread: false,
+  }));
+  const where: Whereabouts = {
+    kind: 'ahead',
+    at: { topic: 'events.scan.completed', partition: 3, offset: offset(17n) },
+    recordsBefore: 2n,
+  };
+  const waiting = new Map(steps.filter((step) => step.done === undefined).map((step) => [step, where]));
+  const at = { topic: 'events.scan.completed', partition: 3, offset: offset(17n) };
+  const topics = new Map([[NEXT, { at, projections: [{ group: 'projection.scan-history.v1', passed: true }] }]]);
+  return {
+    flows: [{ flow: { id: ID, events, steps, gaps: [] }, rows: [row], waiting, topics }],
+    gaps: ['the database of my does not answer'],
+  };
+}
+const shown = { payloads: false, groupOf: (domain: string) => `processor.${domain}` };
+
+describe('the timeline of a flow', () => {
+  it('is a tree by causation, with who waits and what could not be looked at', () => {
+    expect(traceText(trace(), shown).split('\n')).toEqual([
+      `flow ${ID}`,
+      `trace ${registered.traceId}, began ${registered.occurredAt}`,
+      'scan-to-reward: overdue when it was looked at, 2026-03-01T09:16:00.000001Z',
+      `     +0 ms  ImageRegistered  image i1?[2J version 1  event ${ID}`,
+      '    +31 ms    processor.scan: done 31 ms after the event, of which 11 ms at work',
+      `    +30 ms      ScanCompleted  scan s1 version 1  event ${NEXT}  at events.scan.completed/3@17`,
+      '                  projection.scan-history.v1: read',
+      '                  processor.character: WAITS: its record events.scan.completed/3@17 is 2 records ahead of its group',
+      '',
+      'not looked at: the database of my does not answer',
+    ]);
+  });
+
+  it('shows payloads and results only when asked (I13)', () => {
+    for (const text of [traceText(trace(), shown), traceJson(trace(), shown)]) expect(text).not.toMatch(/somebody|kept|cdn\.example/);
+    const open = { ...shown, payloads: true };
+    expect(traceText(trace(), open)).toMatch(/"user_id":"somebody".*…\n/);
+    expect(traceJson(trace(), open)).toContain('"result":{"secret":"kept"}');
+  });
+
+  it('is one JSON object for programs', () => {
+    const json = JSON.parse(traceJson(trace(), shown)) as { readonly flows: readonly { readonly events: readonly unknown[] }[] };
+    expect(json).toMatchObject({
+      not_looked_at: ['the database of my does not answer'],
+      flows: [{ flow_id: ID, sagas: [{ status: 'overdue' }] }],
+    });
+    expect(json.flows[0]?.events[1]).toEqual({
+      event_id: NEXT,
+      type: 'ScanCompleted',
+      domain: 'scan',
+      stream_id: 's1',
+      version: 1,
+      occurred_at: completed.occurredAt,
+      causation_id: ID,
+      position: {
+        topic: 'events.scan.completed',
+        partition: 3,
+        offset: 17,
+        projections: [{ group: 'projection.scan-history.v1', passed: true }],
+      },
+      steps: [expect.objectContaining({ group: 'processor.character', status: 'waiting', where: 'ahead' })],
+    });
+  });
+
+  it('takes no step for missing whose inbox could not be read', () => {
+    const { flows } = trace();
+    const steps = flows[0]!.flow.steps.map((step) => ({ ...step, unread: step.done === undefined }));
+    const unread: Trace = { flows: [{ ...flows[0]!, flow: { ...flows[0]!.flow, steps } }], gaps: [] };
+    expect(traceText(unread, shown)).toContain('processor.character: not known, its inbox could not be read');
+    expect(traceText(unread, shown)).not.toContain('WAITS');
+    expect(traceJson(unread, shown)).toContain('"status":"unknown"');
+  });
+
+  it('ends although two events name each other as their cause', () => {
+    const { flows } = trace();
+    const circle = [{ ...registered, causationId: NEXT }, completed];
+    const text = traceText({ flows: [{ ...flows[0]!, flow: { ...flows[0]!.flow, events: circle } }], gaps: [] }, shown);
+    expect(text).toContain(`event ${ID}`);
+    expect(text.match(/event 0e000000/g)).toHaveLength(2);
+  });
+
+  it('measures to the microsecond and prints what a person can read', () => {
+    expect(betweenMs('2026-03-01T09:00:00.000001Z', '2026-03-01T09:00:01.000501Z')).toBe(1_000.5);
+    expect([0.4, 999, 1_234, 90_000, 5_400_000].map(durationText)).toEqual(['0 ms', '999 ms', '1.2 s', '1.5 min', '1.5 h']);
+  });
+});
+
+describe('the list of flows', () => {
+  it('is a line per flow, and one per step that an overdue one waits for', () => {
+    expect(flowsText([row], true).split('\n')).toEqual([
+      `2026-03-01T09:00:00.000001Z  flow ${ID}  scan-to-reward: overdue when it was looked at, 2026-03-01T09:16:00.000001Z`,
+      '    processor.character waits for ScanCompleted: it is ahead',
+    ]);
+    const ended = { ...row, status: 'ended' as const, ended_as: 'granted', ended_at: '2026-03-01T09:00:01.200001Z', waits_for: [] };
+    expect(flowsText([ended], false)).toMatch(/scan-to-reward: ended as granted after 1\.2 s$/);
+    expect([flowsText([], true), flowsText([], false)]).toEqual(['no flow is overdue', 'no flow was seen yet']);
+  });
+});

@@ -1,0 +1,34 @@
+import { pipelineIn } from '../pipeline.ts';
+import type { PipelineDefinition } from '../core/define.ts';
+import { loadConfig } from '../runtime/config.ts';
+import { Connections } from '../runtime/connections.ts';
+import { createLogger } from '../runtime/telemetry/log.ts';
+import { UsageError } from './exit.ts';
+import { hasSettings, localEnvironment } from './local-environment.ts';
+import { localFolder } from './local-folder.ts';
+
+const STOP_MS = 5_000;
+
+/**
+ * Runs a command that looks into the servers, by the settings of the environment or of a `millrace start`; its connections are
+ * closed whatever happens.
+ * @throws UsageError without settings, ConfigurationError with wrong ones, or what `look` threw.
+ */
+export async function withConnections<T>(
+  command: string,
+  dataFolder: string,
+  look: (connections: Connections, pipeline: PipelineDefinition) => Promise<T>,
+): Promise<T> {
+  const folder = localFolder(dataFolder);
+  if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
+  const config = loadConfig(localEnvironment(folder));
+  const pipeline = pipelineIn(config.timeZone);
+  const service = `millrace-${command}`;
+  const logger = createLogger({ service, environment: config.environment, level: 'error', format: config.log.format });
+  const connections = new Connections(pipeline, config, logger, service);
+  try {
+    return await look(connections, pipeline);
+  } finally {
+    for (const opened of connections.services()) await opened.stop(AbortSignal.timeout(STOP_MS));
+  }
+}
