@@ -9,7 +9,7 @@ import type { LogicalMessage, PgoutputMessage, Relation } from './pgoutput.ts';
 import { POSTGRES_EPOCH_US, decodePgoutput } from './pgoutput.ts';
 import type { LookAtPublication, RememberPosition } from './publication-vouch.ts';
 import { PublicationVouch } from './publication-vouch.ts';
-import { RowRate, coalesceMs } from './read-coalescing.ts';
+import { RecentRate, coalesceMs } from './read-coalescing.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import { Tap } from './tap.ts';
 import type { OpenWalSender, WalSenderConnection, WalSenderTarget } from './walsender-connection.ts';
@@ -93,12 +93,13 @@ export class StreamSession {
   private readonly statusTimer: NodeJS.Timeout | undefined;
   private promptTimer: NodeJS.Timeout | undefined;
   private readonly tap: Tap<'back-pressure' | 'coalescing' | 'draining'>;
-  private readonly rate: RowRate;
+  private readonly rows: RecentRate;
+  private readonly bytes: RecentRate;
+  private readonly readBytesMax: number;
   private coalescing: NodeJS.Timeout | undefined;
   private current: SourceTransaction | undefined;
   private lastCommitTimeUs = 0;
   private rowsInRead = 0;
-  private transactionsInRead = 0;
   private receivedLsn: Lsn = LSN_ZERO;
   private reportedLsn: Lsn = LSN_ZERO;
   private unacknowledged = 0;
@@ -110,7 +111,9 @@ export class StreamSession {
     this.handlers = handlers;
     this.clock = dependencies.clock;
     this.lastHeardMs = this.clock.monotonicMs();
-    this.rate = new RowRate(this.lastHeardMs);
+    this.rows = new RecentRate(this.lastHeardMs);
+    this.bytes = new RecentRate(this.lastHeardMs);
+    this.readBytesMax = target.readBufferBytes;
     this.tap = new Tap((open) => {
       if (open) this.connection.resume();
       else this.connection.pause();
@@ -131,7 +134,7 @@ export class StreamSession {
         handlers.onStreaming();
       },
       onWal: (bytes, start, end) => this.onWal(bytes, start, end),
-      onReadEnd: (sentAtUs) => this.onReadEnd(sentAtUs),
+      onReadEnd: (readBytes, sentAtUs) => this.onReadEnd(readBytes, sentAtUs),
       onKeepalive: (walEnd, replyRequested) => this.onKeepalive(walEnd, replyRequested),
       onPublicationSkipped: () =>
         this.end(
@@ -238,7 +241,6 @@ export class StreamSession {
   private begin(commitLsn: Lsn, commitTimeUs: number): void {
     this.current = { commitLsn, commitTimeUs, session: this, endLsn: undefined, undurable: 0 };
     this.lastCommitTimeUs = commitTimeUs;
-    this.transactionsInRead += 1;
     this.ledger.begin(this.current);
   }
 
@@ -302,20 +304,20 @@ export class StreamSession {
   }
 
   /** @param sentAtUs when the server sent the last message, on its own clock; microseconds since the epoch. */
-  private onReadEnd(sentAtUs: number): void {
+  private onReadEnd(readBytes: number, sentAtUs: number): void {
     if (this.over) return;
     const nowMs = this.clock.monotonicMs();
     this.lastHeardMs = nowMs;
     this.handlers.onReadEnd();
     this.regulate();
     const waitMs = coalesceMs({
-      rows: this.rowsInRead,
-      transactions: this.transactionsInRead,
-      rowsPerSecond: this.rate.add(this.rowsInRead, nowMs),
+      bytes: readBytes,
+      bytesMax: this.readBytesMax,
+      rowsPerSecond: this.rows.add(this.rowsInRead, nowMs),
+      bytesPerSecond: this.bytes.add(readBytes, nowMs),
       behindMs: (sentAtUs - this.lastCommitTimeUs) / 1000,
     });
     this.rowsInRead = 0;
-    this.transactionsInRead = 0;
     if (waitMs === 0 || this.coalescing !== undefined) return;
     this.tap.close('coalescing');
     this.coalescing = setTimeout(() => {

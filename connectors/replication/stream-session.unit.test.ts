@@ -68,7 +68,7 @@ function session(settings: { inFlightBytesMax?: number; look?: LookAtPublication
     /** One read of the socket, behind bytes that are none of the message's. */
     onMessage: (message: Buffer) => {
       handlers.onWal(Buffer.concat([Buffer.from('xyz'), message, Buffer.from('next')]), 3, 3 + message.length);
-      handlers.onReadEnd(0);
+      handlers.onReadEnd(1024, 0);
     },
   };
   return { under, wire, sent, taps, rows, messages, skipped, ends };

@@ -28,9 +28,10 @@ export interface WalSenderHandlers {
   onWal(bytes: Buffer, start: number, end: number): void;
   /**
    * Everything that came with one read of the socket was handed over.
+   * @param readBytes so much it was; behind TLS, what came in one turn of the event loop.
    * @param sentAtUs when the server sent the last WAL message, on its own clock; microseconds since the epoch.
    */
-  onReadEnd(sentAtUs: number): void;
+  onReadEnd(readBytes: number, sentAtUs: number): void;
   onKeepalive(walEnd: Lsn, replyRequested: boolean): void;
   /** The plugin did not find the publication at this point of the stream: what follows may lack rows. */
   onPublicationSkipped(): void;
@@ -180,7 +181,10 @@ class LibraryConnection implements WalSenderConnection {
     const onread: OnReadOpts = {
       buffer: () => this.frames.free(),
       callback: (count, buffer) => {
-        if (this.driver !== undefined) this.onBytes(count, true);
+        if (this.driver !== undefined) {
+          this.onBytes(count);
+          this.onReadEnd(count);
+        }
         // Until the stream begins the driver reads, and keeps what it reads.
         else socket.emit('data', Buffer.from(buffer.subarray(0, count)));
         return true;
@@ -197,35 +201,61 @@ class LibraryConnection implements WalSenderConnection {
     this.driver = driver as DataListener;
     stream.removeAllListeners('data');
     // Behind TLS the bytes come as chunks of the stream; a plain socket no longer emits any.
-    passOnChunks(
-      stream,
-      () => this.frames.free(),
-      (count, endsRead) => this.onBytes(count, endsRead),
-    );
+    passOnChunks(stream, {
+      free: () => this.frames.free(),
+      taken: (count) => this.onBytes(count),
+      readEnd: (count) => this.onReadEnd(count),
+      readBytesMax: this.target.readBufferBytes,
+    });
   }
 
-  private onBytes(count: number, endsRead: boolean): void {
+  private onReadEnd(count: number): void {
+    if (!this.closed) this.handlers.onReadEnd(count, this.frames.sentAtPostgresUs + Number(POSTGRES_EPOCH_US));
+  }
+
+  private onBytes(count: number): void {
     try {
       this.frames.taken(count);
-      if (endsRead && !this.closed) this.handlers.onReadEnd(this.frames.sentAtPostgresUs + Number(POSTGRES_EPOCH_US));
     } catch (thrown) {
       this.end(new ClassifiedError('POSTGRES_UNAVAILABLE', 'the bytes of the server could not be read', { cause: thrown }));
     }
   }
 }
 
+export interface ChunkReceiver {
+  /** Where there is room for bytes; never empty. */
+  free(): Buffer;
+  /** So many bytes were copied into `free()`. */
+  taken(count: number): void;
+  /** So many bytes were one read. */
+  readEnd(count: number): void;
+  /** A read ends at the latest when it has brought so many bytes. */
+  readonly readBytesMax: number;
+}
+
 /**
- * Copies the chunks of a stream to where there is room for them. Behind TLS one read of the socket brings many records, each a
- * chunk; the read ends where nothing is left of it, and who looks away after each chunk would get one at a time.
+ * Copies the chunks of a stream to where there is room for them. Behind TLS every record is a chunk, and a stream that is paused
+ * keeps no more than one or two: who looked away after the last chunk that waits would get 16 KiB at a time. So a read is what
+ * comes in one turn of the event loop, while the stream flows.
  */
-export function passOnChunks(stream: Readable, free: () => Buffer, taken: (count: number, endsRead: boolean) => void): void {
+export function passOnChunks(stream: Readable, receiver: ChunkReceiver): void {
+  let readBytes = 0;
+  const end = (): void => {
+    if (readBytes === 0) return;
+    const count = readBytes;
+    readBytes = 0;
+    receiver.readEnd(count);
+  };
   stream.on('data', (chunk: Buffer) => {
+    if (readBytes === 0) setImmediate(end);
     for (let at = 0; at < chunk.length;) {
-      const room = free();
+      const room = receiver.free();
       const count = chunk.copy(room, 0, at, at + room.length);
       at += count;
-      taken(count, at === chunk.length && stream.readableLength === 0);
+      readBytes += count;
+      receiver.taken(count);
     }
+    if (readBytes >= receiver.readBytesMax) end();
   });
 }
 

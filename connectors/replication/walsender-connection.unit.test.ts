@@ -20,28 +20,40 @@ describe('a notice of the server', () => {
 });
 
 describe('the chunks of a stream', () => {
-  it('are copied in pieces that fit, and end a read only when no other one waits', async () => {
-    const stream = new PassThrough();
-    const room = Buffer.alloc(4);
-    const taken: [string, boolean][] = [];
-    passOnChunks(
-      stream,
-      () => room,
-      (count, endsRead) => {
-        taken.push([room.toString('latin1', 0, count), endsRead]);
-        if (endsRead) stream.pause();
+  const room = Buffer.alloc(4);
+  const passOn = (stream: PassThrough, readBytesMax: number): string[] => {
+    const told: string[] = [];
+    passOnChunks(stream, {
+      free: () => room,
+      taken: (count) => told.push(room.toString('latin1', 0, count)),
+      readEnd: (count) => {
+        told.push(`read of ${count}`);
+        stream.pause();
       },
-    );
+      readBytesMax,
+    });
     stream.pause();
     for (const chunk of ['abcdef', 'gh', 'ijkl']) stream.write(chunk);
     stream.resume();
+    return told;
+  };
+
+  it('are copied in pieces that fit, and are one read as far as they come in one turn', async () => {
+    const stream = new PassThrough();
+    const told = passOn(stream, 1024);
     await new Promise((resolve) => stream.once('pause', resolve));
-    expect(taken).toEqual([
-      ['abcd', false],
-      ['ef', false],
-      ['gh', false],
-      ['ijkl', true],
-    ]);
+    expect(told).toEqual(['abcd', 'ef', 'gh', 'ijkl', 'read of 12']);
+  });
+
+  it('are no more than fits into a read, and stop when the reader does', async () => {
+    const stream = new PassThrough();
+    const told = passOn(stream, 7);
+    await new Promise((resolve) => stream.once('pause', resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toEqual(['abcd', 'ef', 'gh', 'read of 8']);
+    stream.resume();
+    await new Promise((resolve) => stream.once('pause', resolve));
+    expect(told.slice(4)).toEqual(['ijkl', 'read of 4']);
   });
 });
 
