@@ -30,4 +30,6 @@ export interface PayloadDecoder {
   decode(type: string, record: ConsumedRecord): Promise<unknown>;
   /** The same at once; undefined when something has to be asked first, which `decode` does. */
   decodeNow?(type: string, record: ConsumedRecord): unknown;
+  /** False when the registry has to be asked first. Left out: it is never known. */
+  readsFromMemory?(record: ConsumedRecord): boolean;
 }

@@ -59,6 +59,7 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
   const surroundings = { ...given, payloads: createPayloads(pipeline, connections) };
   const domains = (names: readonly string[]): DomainDefinition[] => pipeline.domains.filter(({ name }) => names.includes(name));
   return [
+    surroundings.payloads.preload(typesReadBy(roles, pipeline)),
     ...(roles.flows ? [flowSweeper(pipeline, connections, given.metrics)] : []),
     ...pipeline.projections
       .filter(({ name }) => roles.projectors.includes(name))
@@ -72,6 +73,14 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
       return [maintenance(domain, outbox, surroundings), walWatch(domain, surroundings), outbox.part, ...tables];
     }),
   ];
+}
+
+/** The event types that the processors and projectors of this process handle. */
+function typesReadBy(roles: Roles, pipeline: PipelineDefinition): readonly string[] {
+  const processors = pipeline.domains.filter(({ name }) => roles.processors.includes(name)).map(({ processor }) => processor);
+  const projections = pipeline.projections.filter(({ name }) => roles.projectors.includes(name));
+  const reactions = processors.flatMap((processor) => processor?.reactions ?? []);
+  return [...new Set([...reactions.map(({ on }) => on), ...projections.flatMap(({ reads }) => reads).map(({ type }) => type)])];
 }
 
 /** What captures an outbox, and what keeps its rows from being dropped; undefined while all is well. */

@@ -1,26 +1,40 @@
 import type { PayloadDecoder, PayloadEncoder } from '../core/codec.ts';
 import type { PipelineDefinition } from '../core/define.ts';
 import { ClassifiedError } from '../core/errors.ts';
+import type { Service } from '../core/lifecycle.ts';
 import type { ConsumedRecord } from '../core/record.ts';
 import { utf8Text } from '../core/record.ts';
 import { createAvroEncoder, createJsonEncoder, createPayloadDecoder } from '../schemas/codec.ts';
 import { schemaOf, subjectsByType } from '../schemas/event-schema.ts';
+import type { Config } from './config.ts';
 import type { Connections } from './connections.ts';
 
 export interface Payloads {
   readonly encoder: PayloadEncoder;
   readonly decoder: PayloadDecoder;
+  /** Reads the schemas of the event types from the registry, beside the start and not before it: see `SchemaRegistry.preload`. */
+  preload(types: readonly string[]): Service;
 }
 
+type PayloadConnections = Pick<Connections, 'registry'> & { readonly config: Pick<Config, 'names' | 'wireFormat'> };
+
 /** How payloads are written to topics and read from them, by the deployment's wire format and registry. */
-export function createPayloads(pipeline: PipelineDefinition, connections: Connections): Payloads {
+export function createPayloads(pipeline: PipelineDefinition, connections: PayloadConnections): Payloads {
   const registry = connections.registry();
   const { config } = connections;
-  const encoder =
-    config.wireFormat === 'json'
-      ? createJsonEncoder()
-      : createAvroEncoder({ registry, subjectOf: subjectsByType(pipeline, config.names), schemaOf });
-  return { encoder, decoder: keyedDecoder(pipeline, createPayloadDecoder({ registry, readerSchemaOf: schemaOf })) };
+  const subjectOf = subjectsByType(pipeline, config.names);
+  return {
+    encoder: config.wireFormat === 'json' ? createJsonEncoder() : createAvroEncoder({ registry, subjectOf, schemaOf }),
+    decoder: keyedDecoder(pipeline, createPayloadDecoder({ registry, readerSchemaOf: schemaOf })),
+    preload: (types) => {
+      const stopped = new AbortController();
+      return {
+        name: 'schemas',
+        start: async () => void registry.preload(types.map(subjectOf), stopped.signal),
+        stop: async () => stopped.abort(),
+      };
+    },
+  };
 }
 
 /** A record whose key is not its payload's own would run beside its user's other events, in another lane: it is refused. */
@@ -40,5 +54,6 @@ export function keyedDecoder(pipeline: PipelineDefinition, decoder: PayloadDecod
       const payload = decoder.decodeNow?.(type, record);
       return payload === undefined ? undefined : keyed(payload, type, record);
     },
+    ...(decoder.readsFromMemory === undefined ? {} : { readsFromMemory: (record) => decoder.readsFromMemory?.(record) ?? true }),
   };
 }

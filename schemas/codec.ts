@@ -66,12 +66,12 @@ export function createAvroEncoder(options: {
  * no longer than the size of the value explains, and never puts a part of the value into a message.
  */
 export function createPayloadDecoder(options: {
-  readonly registry: Pick<SchemaRegistry, 'schemaById'>;
+  readonly registry: Pick<SchemaRegistry, 'schemaById'> & Partial<Pick<SchemaRegistry, 'knowsSchema'>>;
   /** Undefined, or a throw of EVENT_UNKNOWN, for an event that this pipeline does not know. */
   readonly readerSchemaOf: (type: string) => AvroRecord | undefined;
 }): PayloadDecoder {
   const readers = new Map<string, avsc.Type>();
-  const writers = new LookupCache<number, Writer>({ maxEntries: 500, failureTtlMs: () => 0 });
+  const writers = new LookupCache<number, Writer>({ maxEntries: 500, failureTtlMs: ttlOfFailure });
 
   function readerOf(type: string): avsc.Type {
     const known = readers.get(type);
@@ -121,6 +121,12 @@ export function createPayloadDecoder(options: {
       const writer = await writerOf(schemaId).catch(unreadable);
       return classifying(() => read(type, record, () => writer));
     },
+    readsFromMemory({ value }) {
+      const wire = value === null ? undefined : readWireValue(value);
+      if (wire?.kind !== 'frame') return true;
+      const { schemaId } = wire.frame;
+      return writers.now(schemaId) !== undefined || options.registry.knowsSchema?.(schemaId) === true;
+    },
   };
 }
 
@@ -143,6 +149,11 @@ function unreadable(thrown: unknown): never {
   if (thrown instanceof ClassifiedError) throw thrown;
   // Without the cause: the messages of parsers quote what they parse.
   throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value could not be read');
+}
+
+/** A schema that is no Avro stays so; what the registry said or could not say, it remembers itself. */
+function ttlOfFailure(failure: unknown): number {
+  return failure instanceof ClassifiedError && failure.code === 'PAYLOAD_UNREADABLE' ? 30_000 : 0;
 }
 
 function compile(schema: AvroRecord): avsc.Type {

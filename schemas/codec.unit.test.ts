@@ -191,6 +191,16 @@ describe('a payload', () => {
     expect(await decoder.decode('Scan', record(value))).toMatchObject({ scan_id: 's' });
   });
 
+  it('is known to need the registry only before its schema was read', async () => {
+    const registry = new FakeRegistry();
+    const { value } = await writer(V2, registry).encode('Scan', json({ scan_id: 's' }));
+    const decoder = reader(V2, registry);
+    const reads = (bytes: Uint8Array | null) => decoder.readsFromMemory?.(record(bytes));
+    expect([reads(value), reads(json({})), reads(null), reads(utf8('neither'))]).toEqual([false, true, true, true]);
+    await decoder.decode('Scan', record(value));
+    expect([reads(value), reads(encodeFrame(9, new Uint8Array()))]).toEqual([true, false]);
+  });
+
   it('asks the registry once for what many need at the same time', async () => {
     const registry = new FakeRegistry();
     const { value } = await writer(V2).encode('Scan', json({ scan_id: 's' }));

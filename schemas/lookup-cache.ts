@@ -46,6 +46,12 @@ export class LookupCache<K, V> {
     return known.value;
   }
 
+  /** An answer that nobody had to ask for. It is good as long as one that was asked for now. */
+  put(key: K, answer: V): void {
+    const entry: Entry<V> = { answer: Promise.resolve(answer), value: answer, goodUntilMs: this.goodUntilMs() };
+    this.remember(key, entry);
+  }
+
   forget(key: K): void {
     this.entries.delete(key);
   }
@@ -54,7 +60,7 @@ export class LookupCache<K, V> {
     entry.answer.then(
       (value) => {
         entry.value = value;
-        entry.goodUntilMs = this.options.ttlMs === undefined ? Number.POSITIVE_INFINITY : this.nowMs() + this.options.ttlMs;
+        entry.goodUntilMs = this.goodUntilMs();
       },
       (failure: unknown) => {
         const ttlMs = this.options.failureTtlMs(failure);
@@ -62,6 +68,10 @@ export class LookupCache<K, V> {
         if (ttlMs === 0 && this.entries.get(key) === entry) this.entries.delete(key);
       },
     );
+  }
+
+  private goodUntilMs(): number {
+    return this.options.ttlMs === undefined ? Number.POSITIVE_INFINITY : this.nowMs() + this.options.ttlMs;
   }
 
   /** Puts the entry last, and drops the first when there are too many. */

@@ -33,6 +33,17 @@ describe('a lookup', () => {
     expect(await cache.get('a', source.ask)).toBe(2);
   });
 
+  it('is not asked for what was put there, and says what it knows', async () => {
+    const source = counting();
+    const cache = new LookupCache<string, number>({ maxEntries: 2, failureTtlMs: () => 30 });
+    expect(cache.now('a')).toBeUndefined();
+    cache.put('a', 7);
+    expect([cache.now('a'), await cache.get('a', source.ask), source.asked]).toEqual([7, 7, 0]);
+    source.fails = true;
+    await expect(cache.get('b', source.ask)).rejects.toThrow();
+    expect(cache.now('b')).toBeUndefined();
+  });
+
   it('that failed is remembered as long as its failure says', async () => {
     const source = counting();
     source.fails = true;

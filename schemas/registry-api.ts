@@ -50,6 +50,11 @@ export class RegistryApi {
     return this.answer(this.api.Subject.latestVersion({ subject }));
   }
 
+  /** Number, id and text of the subject's version. */
+  version(subject: string, version: number): Promise<RegistryAnswer> {
+    return this.answer(this.api.Subject.version({ subject, version }));
+  }
+
   /** The id of exactly this schema under the subject. */
   registered(subject: string, schema: string): Promise<RegistryAnswer> {
     return this.answer(this.api.Subject.registered({ subject, body: { schema } }));

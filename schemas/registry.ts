@@ -1,4 +1,4 @@
-import { ClassifiedError } from '../core/errors.ts';
+import { ClassifiedError, classified } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { Logger } from '../core/log.ts';
 import type { AvroType } from './avro-schema.ts';
@@ -21,8 +21,18 @@ export interface SchemaRegistry {
   idOf(subject: string, schema: AvroType): Promise<number>;
   /** At most 30 s old. @throws ClassifiedError SCHEMA_UNKNOWN */
   latestId(subject: string): Promise<number>;
-  /** The schema as it was registered. @throws ClassifiedError SCHEMA_UNKNOWN, which is remembered for 30 s. */
+  /**
+   * The schema as it was registered.
+   * @throws ClassifiedError SCHEMA_UNKNOWN, and PAYLOAD_UNREADABLE for one that is not Avro; both are remembered for 30 s.
+   */
   schemaById(id: number): Promise<Json>;
+  /** Whether `schemaById` answers from memory. */
+  knowsSchema(id: number): boolean;
+  /**
+   * Reads the latest versions of the subjects ahead of the records that need them, so that a registry that goes away later is
+   * missed by nobody. Resolves with the number of schemas that were read: fewer, and no error, when the registry is away.
+   */
+  preload(subjects: readonly string[], signal: AbortSignal): Promise<number>;
   /** Makes the subject at least as strict; never less than it is, by itself or by the global level. Returns whether it changed. */
   setCompatibility(subject: string, level: Compatibility): Promise<boolean>;
   /** Whether the registry would take the schema as the next version. A subject without versions takes any. */
@@ -32,6 +42,8 @@ export interface SchemaRegistry {
 const SCHEMAS_MAX = 1_000;
 const UNKNOWN_TTL_MS = 30_000;
 const LATEST_TTL_MS = 30_000;
+/** Of one subject: topics rarely hold records of more. */
+const PRELOADED_VERSIONS_MAX = 10;
 /** Short: `millrace apply` may register what is missing at any moment. */
 const UNREGISTERED_TTL_MS = 2_000;
 
@@ -104,6 +116,41 @@ class CachingRegistry implements SchemaRegistry {
     });
   }
 
+  knowsSchema(id: number): boolean {
+    return this.schemas.now(id) !== undefined;
+  }
+
+  async preload(subjects: readonly string[], signal: AbortSignal): Promise<number> {
+    let read = 0;
+    try {
+      for (const subject of subjects) read += await this.preloadSubject(subject, signal);
+    } catch (thrown) {
+      const { code } = classified(thrown, 'REGISTRY_UNAVAILABLE', 'the schemas could not be read');
+      if (!signal.aborted) this.logger.info({ 'error.code': code, schemas: read }, 'schemas are read when records need them');
+    }
+    return read;
+  }
+
+  private async preloadSubject(subject: string, signal: AbortSignal): Promise<number> {
+    let read = 0;
+    const { version: latest } = this.learn(await this.api.latest(subject)) ?? { version: 0 };
+    if (latest > 0) read += 1;
+    // Numbers of deleted versions are passed over.
+    for (let version = latest - 1; version > 0 && version > latest - PRELOADED_VERSIONS_MAX; version -= 1) {
+      signal.throwIfAborted();
+      if (this.learn(await this.api.version(subject, version)) !== undefined) read += 1;
+    }
+    return read;
+  }
+
+  private learn(answer: RegistryAnswer): { readonly version: number } | undefined {
+    if (answer.status !== 200) return undefined;
+    const id = idFrom(answer.data);
+    this.schemas.put(id, schemaFrom(answer.data, id));
+    const version: unknown = isObject(answer.data) ? answer.data['version'] : undefined;
+    return { version: typeof version === 'number' ? version : 1 };
+  }
+
   async setCompatibility(subject: string, level: Compatibility): Promise<boolean> {
     const named = await this.api.subjectCompatibility(subject);
     const own = named === undefined ? undefined : compatibilityNamed(named);
@@ -130,7 +177,8 @@ class NotRegistered extends ClassifiedError {}
 
 function ttlOfFailure(failure: unknown): number {
   if (failure instanceof NotRegistered) return UNREGISTERED_TTL_MS;
-  return failure instanceof ClassifiedError && failure.code === 'SCHEMA_UNKNOWN' ? UNKNOWN_TTL_MS : 0;
+  const isAnswer = failure instanceof ClassifiedError && (failure.code === 'SCHEMA_UNKNOWN' || failure.code === 'PAYLOAD_UNREADABLE');
+  return isAnswer ? UNKNOWN_TTL_MS : 0;
 }
 
 function refusal(subject: string, status: Exclude<RegistryAnswer['status'], 200>): string {

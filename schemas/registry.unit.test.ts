@@ -107,6 +107,37 @@ describe('the schema registry', () => {
     expect(own).toBe('FULL');
   });
 
+  it('is read ahead, so that it is missed by nobody when it goes away', async () => {
+    let away = false;
+    const versions = new Map([
+      ['1', { id: 11, schema: '"string"' }],
+      // Version 2 was deleted.
+      ['3', { id: 13, schema: '"long"' }],
+    ]);
+    const { registry, asked } = await stub((request, response, body) => {
+      const [, subject, number = ''] = /subjects\/([^/]+)\/versions\/(\w+)$/.exec(request.url ?? '') ?? [];
+      const version = number === 'latest' ? '3' : number;
+      const found = subject === 'known' ? versions.get(version) : undefined;
+      const answer = found === undefined ? say(404, { error_code: 40402 }) : say(200, { ...found, subject, version: Number(version) });
+      (away ? say(503, {}) : answer)(request, response, body);
+    });
+    const going = new AbortController().signal;
+    expect(await registry.preload(['unknown', 'known'], going)).toBe(2);
+    away = true;
+    asked.length = 0;
+    expect(await Promise.all([registry.schemaById(11), registry.schemaById(13)])).toEqual(['string', 'long']);
+    expect([registry.knowsSchema(11), registry.knowsSchema(12)]).toEqual([true, false]);
+    expect(asked).toEqual([]);
+    expect(await registry.preload(['known'], going)).toBe(0);
+  });
+
+  it('is asked once in a while for a schema that is no Avro', async () => {
+    const { registry, asked } = await stub(say(200, { schema: 'syntax = "proto3"', schemaType: 'PROTOBUF' }));
+    for (let time = 0; time < 3; time += 1) await expect(registry.schemaById(7)).rejects.toMatchObject({ code: 'PAYLOAD_UNREADABLE' });
+    expect(asked).toHaveLength(1);
+    expect(registry.knowsSchema(7)).toBe(false);
+  });
+
   it('is not to blame for a schema that is no Avro of its own', async () => {
     for (const data of [
       { schema: '{', id: 1 },
