@@ -61,6 +61,7 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
   return [
     surroundings.payloads.preload(typesReadBy(roles, pipeline)),
     ...(roles.flows ? [flowSweeper(pipeline, connections, given.metrics)] : []),
+    surroundings.payloads.preload(typesReadBy(roles, pipeline)),
     ...pipeline.projections
       .filter(({ name }) => roles.projectors.includes(name))
       .map((projection) => projectionGroup(projection, surroundings)),
