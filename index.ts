@@ -33,6 +33,7 @@ export type {
   RedisMutation,
   RedisProjection,
   Rejection,
+  RetryDefinition,
   SagaDefinition,
   StateChange,
   StoredEvent,

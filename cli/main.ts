@@ -6,6 +6,7 @@ import { demoCommand } from './demo-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
 import { flowsCommand } from './flows-command.ts';
 import { initCommand } from './init-command.ts';
+import { parkedCommand } from './parked-command.ts';
 import { runCommand } from './run-command.ts';
 import { slotCommand } from './slot-command.ts';
 import { stackCommand } from './stack-command.ts';
@@ -37,6 +38,7 @@ Examples:
   .addCommand(slotCommand())
   .addCommand(connectCommand())
   .addCommand(stackCommand())
+  .addCommand(parkedCommand())
   .addCommand(aggregateCommand())
   .addCommand(traceCommand())
   .addCommand(flowsCommand())

@@ -110,12 +110,28 @@ export interface ReactionInput<S, E, R> {
   readonly result: R;
 }
 
+/** How a group goes on with a record that fails and may pass later. */
+export interface RetryDefinition {
+  /** Waits before the second, third … attempt, in milliseconds, with jitter; after the last one the record is given up. The deployment's when left out. */
+  readonly delaysMs?: readonly number[];
+  /**
+   * What becomes of the key when one of its records is given up (it is in the dead letters then): `continue` goes on with what
+   * comes behind it; `block` holds the key until an operator says how it goes on. `continue` when left out.
+   */
+  readonly policy?: 'continue' | 'block';
+}
+
 /**
  * One step of the choreography: when `on` arrives, load the aggregate, decide, and commit inbox mark, state, events and
  * outbox rows in one transaction.
  */
 export interface Reaction {
   readonly on: string;
+  /**
+   * The event does not wait behind other events of its key that are parked for a retry, only behind its own kind: for a
+   * compensation, which must not wait for what may have failed for the same reason. It must not rely on what those events do.
+   */
+  readonly overtakes?: boolean;
   readonly aggregate: AggregateDefinition<unknown>;
   aggregateId(event: EventRecord): string;
   /** Derived from the cause; the inbox holds it, so that a repeated event changes nothing. */
@@ -138,6 +154,7 @@ export interface Reaction {
 
 interface TypedReaction<D extends EventDefinition, S, E extends StoredEvent, C extends CallName> {
   readonly on: D;
+  readonly overtakes?: boolean;
   readonly aggregate: AggregateDefinition<S, E>;
   aggregateId(event: EventOf<D>): string;
   idempotencyKey(event: EventOf<D>): string;
@@ -162,6 +179,7 @@ export interface ProcessorDefinition {
   /** The domain in whose database the effects are committed; one consumer group per domain. */
   readonly domain: string;
   readonly reactions: readonly Reaction[];
+  readonly retry?: RetryDefinition;
 }
 
 /** @throws RangeError when two reactions of one processor wait for the same event: one group reads a record once. */
@@ -281,6 +299,7 @@ export interface RedisProjection {
   /** What its documents are: `put` and `drop` are for hashes, `count` is for sorted sets. */
   readonly structure: 'hash' | 'zset';
   readonly reads: readonly EventDefinition[];
+  readonly retry?: RetryDefinition;
   /** Undefined: documents do not expire. */
   readonly ttlMs: number | undefined;
   mutations(event: EventRecord): readonly RedisMutation[];
@@ -300,6 +319,7 @@ export interface ElasticsearchProjection {
   readonly name: string;
   readonly version: number;
   readonly reads: readonly EventDefinition[];
+  readonly retry?: RetryDefinition;
   /** The name that queries use; the index behind it is `<alias>-v<version>`. */
   readonly alias: string;
   /** The `properties` of the index mapping; unknown fields are refused. */

@@ -38,6 +38,10 @@ export const ERRORS = {
   CALL_FAILED: { disposition: 'retry-ladder', remedy: 'The called service failed for this record; look at its logs by trace id.' },
   HANDLER_TIMEOUT: { disposition: 'retry-ladder', remedy: 'The handler did not end within its deadline; look at its dependencies.' },
   HANDLER_FAILED: { disposition: 'retry-ladder', remedy: 'Look at the error in the log by trace id; replay the record after the fix.' },
+  PARKING_FULL: {
+    disposition: 'outage',
+    remedy: 'So many keys wait for a retry that something they share must be broken: run `millrace parked list` and look at the errors.',
+  },
   DECISION_FAILED: {
     disposition: 'dead-letter',
     remedy: 'A decision threw: this is a bug of the processor; fix it and replay the record.',

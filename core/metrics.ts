@@ -116,7 +116,23 @@ export const METRICS = {
     labels: ['group', 'topic', 'partition'],
   },
   millrace_intake_paused: { kind: 'gauge', help: '1 while intake of a group waits for a dependency', labels: ['group', 'code'] },
-  millrace_parked_records: { kind: 'gauge', help: 'Records that wait for their next attempt', labels: ['group'] },
+  millrace_parked_records: {
+    kind: 'gauge',
+    help: 'Records that wait for their next attempt, in the partitions of this process',
+    labels: ['group'],
+  },
+  millrace_parked_oldest_seconds: { kind: 'gauge', help: 'Time since the oldest of them was parked', labels: ['group'] },
+  millrace_blocked_keys: {
+    kind: 'gauge',
+    help: 'Keys that wait for a person because one of their records was given up, in the partitions of this process',
+    labels: ['group'],
+  },
+  millrace_blocked_oldest_seconds: { kind: 'gauge', help: 'Time since the first of them was blocked', labels: ['group'] },
+  millrace_parked_discarded_records: {
+    kind: 'gauge',
+    help: 'Parked records that operators have discarded, ever; every process of the group says the same',
+    labels: ['group'],
+  },
   millrace_dead_lettered_total: { kind: 'counter', help: 'Records that went to a dead-letter topic', labels: ['group', 'topic', 'code'] },
   millrace_step_batch_size: {
     kind: 'histogram',

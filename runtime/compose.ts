@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DomainDefinition, PipelineDefinition, ProjectionDefinition } from '../core/define.ts';
+import type { DomainDefinition, PipelineDefinition, ProjectionDefinition, RetryDefinition } from '../core/define.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -25,7 +25,9 @@ import { captureUrl } from './database-url.ts';
 import type { Payloads } from './payloads.ts';
 import { createPayloads } from './payloads.ts';
 import type { OutboxCare } from './postgres/maintenance.ts';
+import type { Database } from './postgres/database.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
+import { createParkedRecords } from './postgres/parked-records.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
@@ -222,6 +224,9 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
     {
       name: names.processorGroup(domain.name),
       types: processor.reactions.map(({ on }) => on),
+      overtaking: processor.reactions.filter(({ overtakes }) => overtakes === true).map(({ on }) => on),
+      retry: processor.retry,
+      database: connections.database(domain.name),
       handler,
       handlerTimeoutMs: Math.max(processing.stepTimeoutMs, ...timeouts.values()),
       timeoutMsOf: (type) => timeouts.get(type) ?? processing.stepTimeoutMs,
@@ -240,7 +245,9 @@ function projectionGroup(projection: ProjectionDefinition, surroundings: Shared)
     clock: systemClock,
   });
   const { handlerTimeoutMs } = surroundings.connections.config.processing;
-  return group({ name, types: projection.reads.map(({ type }) => type), handler, handlerTimeoutMs }, surroundings);
+  const types = projection.reads.map(({ type }) => type);
+  const database = surroundings.connections.platform();
+  return group({ name, types, overtaking: [], retry: projection.retry, database, handler, handlerTimeoutMs }, surroundings);
 }
 
 export function createProjector(projection: ProjectionDefinition, connections: Connections, metrics: Metrics): Projector {
@@ -255,18 +262,29 @@ export function createProjector(projection: ProjectionDefinition, connections: C
 interface Group {
   readonly name: string;
   readonly types: readonly string[];
+  /** Those of `types` that do not wait behind other parked events of their key. */
+  readonly overtaking: readonly string[];
+  readonly retry: RetryDefinition | undefined;
+  /** Where its parked records are. */
+  readonly database: Database;
   readonly handler: EventHandler;
   readonly handlerTimeoutMs: number;
   readonly timeoutMsOf?: (eventType: string) => number;
 }
 
-function group({ name, types, ...handling }: Group, { pipeline, connections, metrics, payloads, onFatal }: Shared): Part {
+function group(options: Group, { pipeline, connections, metrics, payloads, onFatal }: Shared): Part {
+  const { name, types, overtaking, retry, database, ...handling } = options;
   const { config, logger } = connections;
   const events = pipeline.domains.flatMap((domain) => domain.events);
+  const topicsOf = (wanted: readonly string[]): string[] =>
+    events.filter(({ type }) => wanted.includes(type)).map(({ route }) => config.names.eventTopic(route));
   return createConsumerGroup({
     group: name,
     service: 'millrace',
-    topics: events.filter(({ type }) => types.includes(type)).map(({ route }) => config.names.eventTopic(route)),
+    topics: topicsOf(types),
+    overtakingTopics: new Set(topicsOf(overtaking)),
+    parked: createParkedRecords({ database, group: name }),
+    giveUp: retry?.policy ?? 'continue',
     broker: connections.broker(),
     producer: connections.producer(),
     decoder: payloads.decoder,
@@ -274,7 +292,7 @@ function group({ name, types, ...handling }: Group, { pipeline, connections, met
     wanted: new Set(types),
     known: new Set(events.map(({ type }) => type)),
     deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, name),
-    retryPolicy: { delaysMs: config.processing.retryDelaysMs, jitter: 0.2 },
+    retryPolicy: { delaysMs: retry?.delaysMs ?? config.processing.retryDelaysMs, jitter: 0.2 },
     limits: { concurrencyMax: config.processing.concurrencyMax },
     metrics,
     logger,

@@ -12,6 +12,7 @@ import { createMetrics } from '../../runtime/telemetry/metrics.ts';
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { createPayloadDecoder } from '../../schemas/codec.ts';
 import { schemaOf } from '../../schemas/event-schema.ts';
+import { InMemoryParkedRecords } from '../../test/support/in-memory-parked-records.ts';
 import { EVENT_TYPE } from './handler-topic.ts';
 
 const JOIN_WITHIN_MS = 60_000;
@@ -34,6 +35,7 @@ export async function startGroup({ brokers, topic, ...options }: GroupOrder): Pr
     wanted: new Set([EVENT_TYPE]),
     known: new Set([EVENT_TYPE]),
     deadLetterTopicOf: (of) => `${of}.dlt`,
+    parked: new InMemoryParkedRecords(systemClock),
     retryPolicy: { delaysMs: [10_000, 60_000, 300_000], jitter: 0.2 },
     handlerTimeoutMs: 30_000,
     metrics: createMetrics('bench').metrics,

@@ -17,6 +17,7 @@ import type { LivingChoreography } from '../../test/support/living-choreography.
 import { livingChoreography } from '../../test/support/living-choreography.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
 import { flowSources } from '../compose-flows.ts';
+import { createParkedRecords } from '../postgres/parked-records.ts';
 import { createConsumerGroup } from '../processing/consumer-group.ts';
 import { createPayloads } from '../payloads.ts';
 import { executeCommand } from '../postgres/command-handler.ts';
@@ -112,6 +113,7 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
       wanted: new Set(['ScanCompleted']),
       known: new Set(['ScanCompleted']),
       deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, group),
+      parked: createParkedRecords({ database: connections.database('character'), group }),
       retryPolicy: { delaysMs: [], jitter: 0 },
       handlerTimeoutMs: 5_000,
       metrics: NO_METRICS,

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { IntakeValve } from './intake-valve.ts';
 import type { OffsetCommitter } from './offset-committer.ts';
+import type { Parking } from './parking.ts';
 import { PartitionEpoch } from './partition-epoch.ts';
 import { settledWithin } from './pause.ts';
 import type { RecordInHand } from './record-in-hand.ts';
@@ -12,6 +13,7 @@ interface AssignmentOptions {
   readonly loop: Pick<RecordLoop, 'withdraw' | 'giveBack'>;
   readonly valve: IntakeValve;
   readonly committer: OffsetCommitter;
+  readonly parking: Pick<Parking, 'admit' | 'dismiss'>;
 }
 
 const NEVER = new AbortController().signal;
@@ -75,6 +77,7 @@ export class Assignment {
     const epoch = new PartitionEpoch<RecordInHand>(partition);
     this.epochs.set(nameOf(partition), epoch);
     this.options.valve.add(epoch);
+    this.options.parking.admit(epoch);
     return epoch;
   }
 
@@ -103,6 +106,7 @@ export class Assignment {
       this.options.valve.remove(epoch);
       if (this.epochs.get(nameOf(epoch)) === epoch) this.epochs.delete(nameOf(epoch));
       for (const item of [...epoch.inHand]) this.options.loop.giveBack(item);
+      this.options.parking.dismiss(epoch);
     }
   }
 }

@@ -21,7 +21,7 @@ interface BurialOptions {
   readonly logger: Logger;
   readonly failpoint: Failpoint;
   readonly pause: (ms: number) => Promise<void>;
-  /** The letter is durable: the record may leave. */
+  /** The letter is durable. */
   readonly onBuried: (item: RecordInHand, error: ClassifiedError) => void;
 }
 
@@ -86,6 +86,7 @@ export class Burial {
       return false;
     }
     this.failing.delete(item);
+    item.buried = true;
     if (!item.gone) this.options.onBuried(item, error);
     return true;
   }

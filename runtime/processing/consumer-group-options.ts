@@ -4,21 +4,24 @@ import type { PayloadDecoder } from '../../core/codec.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
+import type { ParkedRecords } from '../../core/parked-records.ts';
 import type { RetryPolicy } from '../../core/retry-policy.ts';
 import type { EventHandler } from './event-handler.ts';
 import type { Failpoint } from './failpoint.ts';
 import { NO_FAILPOINT } from './failpoint.ts';
-import { IN_PLACE_PARKING } from './in-place-parking.ts';
 import type { IntakeLimits } from './intake-valve.ts';
-import type { Parking } from './parking.ts';
+import type { GiveUpPolicy } from './parking.ts';
 
 export interface GroupLimits extends IntakeLimits {
   /** Keys that are handled at the same time. */
   readonly concurrencyMax: number;
+  /** Keys that may wait for a retry at the same time; above it intake waits. */
+  readonly parkedKeysMax: number;
 }
 
 const DEFAULT_LIMITS: GroupLimits = {
   concurrencyMax: 64,
+  parkedKeysMax: 100_000,
   inFlightRecordsMax: 10_000,
   inFlightBytesMax: 32 * 1_048_576,
   spanMax: 100_000,
@@ -51,7 +54,14 @@ export interface ConsumerGroupOptions {
   readonly random: () => number;
   /** The group gave up: it takes nothing in any more and does not come back by itself. Called once. */
   readonly onFatal: (error: ClassifiedError) => void;
-  readonly parking?: Parking;
+  /** Where records wait for their next attempt. */
+  readonly parked: ParkedRecords;
+  /** What becomes of a key when one of its records was given up; by default it goes on. */
+  readonly giveUp?: GiveUpPolicy;
+  /** Topics whose records do not wait behind other parked records of their key. */
+  readonly overtakingTopics?: ReadonlySet<string>;
+  /** How often it is looked for what somebody else has changed among the parked records. */
+  readonly parkedLookMs?: number;
   readonly limits?: Partial<GroupLimits>;
   /** Offsets of finished records are committed this often … */
   readonly commitIntervalMs?: number;
@@ -72,7 +82,9 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
   const sessionTimeoutMs = options.sessionTimeoutMs ?? 30_000;
   const rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 60_000;
   return {
-    parking: IN_PLACE_PARKING,
+    giveUp: 'continue',
+    overtakingTopics: new Set(),
+    parkedLookMs: 3_000,
     commitIntervalMs: 200,
     commitRecordsMax: 10_000,
     failpoint: NO_FAILPOINT,

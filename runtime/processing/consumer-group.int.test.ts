@@ -7,6 +7,7 @@ import { headerText, utf8 } from '../../core/record.ts';
 import { eventHeaders } from '../../test/support/consumed-record.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { ACKED, JSON_DECODER, failedWith } from '../../test/support/group-under-test.ts';
+import { InMemoryParkedRecords } from '../../test/support/in-memory-parked-records.ts';
 import { services, uniqueNamespace } from '../../test/support/services.ts';
 import { createKafkaJsDriver } from '../kafka/kafkajs-driver.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
@@ -82,6 +83,7 @@ async function startGroup(place: Place, handler: EventHandler, options: Partial<
     clock: systemClock,
     random: Math.random,
     onFatal: (error) => expect.fail(error.message),
+    parked: new InMemoryParkedRecords(systemClock),
     ...options,
   });
   running.push(group);

@@ -114,7 +114,9 @@ class World {
         this.committed[partition] = Number(offset);
         // I6: nothing below a committed offset is unfinished.
         for (const record of this.log[partition]!) {
-          if (record.offset < offset) this.claim(this.durable.has(nameOf(record)), `${nameOf(record)} is below a commit and unfinished`);
+          const waits = this.setup.parked.rows.some((row) => nameOf(row.record) === nameOf(record));
+          if (record.offset < offset)
+            this.claim(waits || this.durable.has(nameOf(record)), `${nameOf(record)} is below a commit and unfinished`);
         }
       }
       return true;
@@ -188,6 +190,7 @@ class World {
   }
 
   private isQuiet(): boolean {
+    if (this.setup.parked.rows.length > 0) return false;
     return this.setup.group.balance().inFlight === 0 && this.committed.every((at, index) => at === this.log[index]!.length);
   }
 

@@ -13,6 +13,7 @@ import { IntakeValve } from './intake-valve.ts';
 import { LagGauge } from './lag-gauge.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
+import { ParkingWatch } from './parking-watch.ts';
 import { pause } from './pause.ts';
 import { RecordLoop } from './record-loop.ts';
 
@@ -39,6 +40,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
   private readonly committer: OffsetCommitter;
   private readonly assignment: Assignment;
   private readonly lagGauge: LagGauge;
+  private readonly parkingWatch: ParkingWatch;
   private readonly ticking = new AbortController();
   private state: 'new' | 'joining' | 'running' | 'stopped' = 'new';
   private joining: Promise<void> = Promise.resolve();
@@ -61,8 +63,11 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       onFatal: (error) => this.onHalted(error),
     });
     this.committer = new OffsetCommitter({ consumer: this.consumer, logger: settings.logger, failpoint: settings.failpoint });
-    this.assignment = new Assignment({ clock: settings.clock, loop: this.loop, valve: this.valve, committer: this.committer });
+    const { loop, valve, committer } = this;
+    this.assignment = new Assignment({ clock: settings.clock, loop, valve, committer, parking: loop.parking });
     this.lagGauge = new LagGauge(settings.metrics, group);
+    const { parked: store, parkedLookMs: intervalMs } = settings;
+    this.parkingWatch = new ParkingWatch({ ...settings, store, parking: loop.parking, intervalMs });
   }
 
   /**
@@ -74,6 +79,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     this.state = 'joining';
     this.joining = this.join();
     void this.tick();
+    void this.parkingWatch.run(this.ticking.signal);
   }
 
   /** Gives back what has not begun, waits for what runs, commits, leaves the group. */
@@ -135,11 +141,13 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       assignedPartitions: epochs.length,
       pausedPartitions: this.valve.pausedPartitions,
       inFlight: loop.balance.inFlight,
-      parked: loop.waiting.size,
+      parked: this.parkingWatch.survey.records,
+      parkingWaitsFor: loop.parking.waitsFor,
+      blockedKeys: this.parkingWatch.survey.blockedLanes,
+      blockedForMs: this.parkingWatch.survey.blockedForMs,
       unburied: loop.burial.unburied,
       lag: epochs.reduce((sum, epoch) => sum + epoch.lag, 0),
       sinceProgressMs: settings.clock.monotonicMs() - loop.progressAtMs,
-      longestDelayMs: Math.max(0, ...settings.retryPolicy.delaysMs) * (1 + settings.retryPolicy.jitter),
     });
     return [report];
   }
@@ -206,6 +214,5 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     const { metrics } = this.settings;
     this.loop.balance.publish(metrics, this.name);
     this.lagGauge.publish(this.assignment.all());
-    metrics.gauge('millrace_parked_records', { group: this.name }, this.loop.waiting.size);
   }
 }

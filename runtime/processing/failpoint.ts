@@ -1,6 +1,15 @@
 /** The places at which a crash is interesting: beside every await that separates an effect from its record being finished. */
 export type FailpointLabel =
-  'after-intake' | 'after-handler' | 'before-dead-letter' | 'after-dead-letter' | 'before-commit' | 'after-commit';
+  | 'after-intake'
+  | 'after-handler'
+  | 'before-park'
+  | 'after-park'
+  | 'before-settle'
+  | 'after-settle'
+  | 'before-dead-letter'
+  | 'after-dead-letter'
+  | 'before-commit'
+  | 'after-commit';
 
 /** Injected by tests that stop, delay or kill at a label. */
 export type Failpoint = (label: FailpointLabel) => Promise<void>;

@@ -15,15 +15,19 @@ export interface GroupFacts {
   readonly assignedPartitions: number;
   readonly pausedPartitions: number;
   readonly inFlight: number;
-  /** Records that wait for their next attempt. */
+  /** Records that wait for their next attempt, in the partitions of this member. */
   readonly parked: number;
+  /** Why parked records cannot be reached. */
+  readonly parkingWaitsFor: ClassifiedError | undefined;
+  /** Keys that wait for a person. */
+  readonly blockedKeys: number;
+  /** Since the first of them is blocked. */
+  readonly blockedForMs: number;
   /** Records whose dead letter could not be written yet. */
   readonly unburied: number;
   /** Records behind the ends of the partitions, as far as those are known. */
   readonly lag: number;
   readonly sinceProgressMs: number;
-  /** The longest wait that the ladder may ask for. */
-  readonly longestDelayMs: number;
 }
 
 /** Ready means making progress: a group that has nothing to do is well, one that has and does not get on is not. */
@@ -38,6 +42,7 @@ export function groupHealth(facts: GroupFacts): HealthReport {
       paused_partitions: facts.pausedPartitions,
       in_flight: facts.inFlight,
       parked: facts.parked,
+      blocked_keys: facts.blockedKeys,
       unburied: facts.unburied,
       lag: facts.lag,
       seconds_since_progress: Math.round(facts.sinceProgressMs / 1000),
@@ -55,10 +60,17 @@ function judge(facts: GroupFacts): { readonly status: HealthReport['status']; re
       detail: `${facts.unburied} dead letters cannot be written; their partitions wait. Run \`millrace apply\`.`,
     };
   }
-  // What is parked is allowed to wait as long as the ladder says.
-  const patienceMs = STALLED_AFTER_MS + (facts.parked > 0 ? facts.longestDelayMs : 0);
-  if (facts.lag > 0 && facts.sinceProgressMs > patienceMs) {
+  if (facts.parkingWaitsFor !== undefined)
+    return { status: 'degraded', detail: sentence('records cannot be parked', facts.parkingWaitsFor) };
+  if (facts.lag > 0 && facts.sinceProgressMs > STALLED_AFTER_MS) {
     return { status: 'degraded', detail: `${facts.lag} records behind and no progress for ${Math.round(facts.sinceProgressMs / 1000)} s` };
+  }
+  if (facts.blockedKeys > 0) {
+    const minutes = Math.round(facts.blockedForMs / 60_000);
+    return {
+      status: 'degraded',
+      detail: `${facts.blockedKeys} keys are blocked, the first for ${minutes} min. Run \`millrace parked list --group ${facts.group} --blocked\`.`,
+    };
   }
   return { status: 'ok' };
 }

@@ -25,6 +25,10 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
   /** The partition is given away: nothing may be committed for it any more. */
   closed = false;
   highWatermark: Offset | undefined;
+  /** Resolves when it is known what waits for the partition, or the stay is over: none of its records begins before. */
+  readonly admission: Promise<void>;
+  admitted = false;
+  private onAdmitted: () => void = () => undefined;
   private readonly watermark = new Watermark<Offset>();
   private lastArrived: Offset | undefined;
   private committedNext: Offset | undefined;
@@ -35,6 +39,14 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
   constructor({ topic, partition }: TopicPartition) {
     this.topic = topic;
     this.partition = partition;
+    this.admission = new Promise((resolve) => {
+      this.onAdmitted = resolve;
+    });
+  }
+
+  admit(): void {
+    this.admitted = true;
+    this.onAdmitted();
   }
 
   /**
@@ -50,6 +62,11 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
   begin(item: T): void {
     this.watermark.begin(item.record.offset);
     this.lastArrived = item.record.offset;
+    this.reenter(item);
+  }
+
+  /** A record that was parked comes back: it counts as in hand, and its offset, which was finished then, as nothing. */
+  reenter(item: T): void {
     this.inHand.add(item);
     this.bytesInHand += item.bytes;
   }
@@ -60,7 +77,7 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
     return this.watermark.finish(item.record.offset);
   }
 
-  /** The record is given back: commits never pass its offset in this stay. */
+  /** The record is given back, and commits never pass its offset in this stay; or it had come back from where it waited. */
   giveBack(item: T): void {
     this.forget(item);
   }

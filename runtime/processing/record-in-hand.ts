@@ -2,6 +2,7 @@ import type { Envelope } from '../../core/envelope.ts';
 import { parseEnvelope } from '../../core/envelope.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import { classified } from '../../core/errors.ts';
+import type { ParkedRecord } from '../../core/parked-records.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { recordBytes, utf8Text } from '../../core/record.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
@@ -17,6 +18,8 @@ export interface RecordInHand {
   readonly bytes: number;
   /** Monotonic milliseconds. */
   readonly takenAtMs: number;
+  /** Set when it comes from where it waited: its offset is finished long since. */
+  readonly parked: ParkedRecord | undefined;
   attempt: number;
   immediateTries: number;
   /** Failed writes of its dead letter, one after another. */
@@ -27,6 +30,8 @@ export interface RecordInHand {
   condemnedFor: ClassifiedError | undefined;
   /** Its dead letter is on its way: a rebalance waits for it. */
   burying: boolean;
+  /** Its dead letter is durable; what is left is to write down that its key goes on, or is blocked. */
+  buried: boolean;
   /** The attempt that runs, or the last one; `cutOff` ends it at once and without its result. */
   running: { cutOff(error: ClassifiedError): void } | undefined;
   /** It left by a door or was given back: whatever still runs for it is ignored. */
@@ -34,23 +39,30 @@ export interface RecordInHand {
 }
 
 /** Never throws: what is wrong with the record becomes part of it. */
-export function takeInHand(record: ConsumedRecord, epoch: PartitionEpoch<RecordInHand>, takenAtMs: number): RecordInHand {
+export function takeInHand(
+  record: ConsumedRecord,
+  epoch: PartitionEpoch<RecordInHand>,
+  lane: string,
+  takenAtMs: number,
+  parked?: ParkedRecord,
+): RecordInHand {
   const key = record.key === null ? undefined : utf8Text(record.key);
   return {
     record,
     epoch,
-    // By key over all topics of the group, so that one user's events never run beside each other. A record without a key has only its partition.
-    lane: key === undefined ? `\0${record.topic}/${record.partition}` : key,
+    lane,
     envelope: readEnvelope(record, key),
     bytes: recordBytes(record),
     takenAtMs,
-    attempt: 1,
+    parked,
+    attempt: parked === undefined ? 1 : parked.attempts + 1,
     immediateTries: 0,
     deadLetterFailures: 0,
-    firstFailedAtMs: undefined,
+    firstFailedAtMs: parked?.firstFailedAtMs,
     condemnedFor: undefined,
     burying: false,
     running: undefined,
+    buried: false,
     gone: false,
   };
 }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { HandlerResult, Outcome } from '../../core/outcome.ts';
+import type { ParkedRecord } from '../../core/parked-records.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { AttemptDeadlines } from './attempt-deadlines.ts';
 import { attempt, type AttemptDeps } from './attempt.ts';
@@ -12,7 +13,9 @@ import { decideDoor } from './decide-door.ts';
 import { NO_FAILPOINT, type Failpoint } from './failpoint.ts';
 import type { LaneVerdict } from './key-lanes.ts';
 import { AGAIN, FINISHED, KeyLanes } from './key-lanes.ts';
+import { laneOf } from './lane.ts';
 import { OutageGate } from './outage-gate.ts';
+import { Parking } from './parking.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
 import { pause } from './pause.ts';
 import type { RecordInHand } from './record-in-hand.ts';
@@ -37,8 +40,7 @@ export class RecordLoop {
   readonly balance = new Balance();
   readonly gate: OutageGate<RecordInHand>;
   readonly burial: Burial;
-  /** Records that wait for their next attempt at the head of their lane. */
-  readonly waiting = new Set<RecordInHand>();
+  readonly parking: Parking;
   /** Monotonic milliseconds: when a record last left, or the first one came after there were none. */
   progressAtMs: number;
   private readonly options: RecordLoopOptions;
@@ -68,21 +70,40 @@ export class RecordLoop {
       onDefect: (error) => this.halt(classified(error, 'UNCLASSIFIED', 'the loop met an error of its own')),
     });
     this.gate = new OutageGate({ random: settings.random, pause: sleep, onClosed: (e) => this.close(e), onOpened: (e) => this.open(e) });
-    this.burial = new Burial({ ...settings, pause: sleep, onBuried: (item, error) => this.leave(item, { door: 'deadLettered', error }) });
+    this.burial = new Burial({ ...settings, pause: sleep, onBuried: (item, error) => this.buried(item, error) });
+    this.parking = new Parking({
+      ...settings,
+      store: settings.parked,
+      policy: settings.giveUp,
+      activeMax: settings.limits.concurrencyMax,
+      lanesMax: settings.limits.parkedKeysMax,
+      handOver: (parked, epoch) => this.reenter(parked, epoch),
+      onSettled: (item, outcome) => void this.leave(item, outcome),
+    });
   }
 
   takeIn(epoch: PartitionEpoch<RecordInHand>, record: ConsumedRecord): void {
-    const now = this.settings.clock.monotonicMs();
-    if (this.balance.inFlight === 0) this.progressAtMs = now;
-    const item = takeInHand(record, epoch, now);
+    const item = takeInHand(record, epoch, laneOf(record, this.settings.overtakingTopics), this.settings.clock.monotonicMs());
     epoch.begin(item);
-    this.balance.enter(record.topic);
+    this.enter(item);
+  }
+
+  /** A parked record's turn has come: it is in once more, and leaves once more. */
+  private reenter(parked: ParkedRecord, epoch: PartitionEpoch<RecordInHand>): void {
+    const item = takeInHand(parked.record, epoch, parked.lane, this.settings.clock.monotonicMs(), parked);
+    epoch.reenter(item);
+    this.enter(item);
+  }
+
+  private enter(item: RecordInHand): void {
+    if (this.balance.inFlight === 0) this.progressAtMs = item.takenAtMs;
+    this.balance.enter(item.record.topic);
     this.lanes.push(item);
   }
 
   /** Takes what has not begun out of the partitions that leave. A dead letter on its way is let through. */
   withdraw(): RecordInHand[] {
-    return this.lanes.remove((item) => item.epoch.leaving && !item.burying);
+    return this.lanes.remove((item) => item.epoch.leaving && !item.burying && !item.buried);
   }
 
   /** The record goes back to Kafka undone. If it runs it is cut off, and its late end finds it gone. */
@@ -91,6 +112,7 @@ export class RecordLoop {
     this.forget(item);
     item.gone = true;
     item.epoch.giveBack(item);
+    this.parking.forget(item);
     this.balance.release(item.record.topic);
     this.gate.abandon(item);
     item.running?.cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the partition was given away while the handler ran'));
@@ -106,6 +128,7 @@ export class RecordLoop {
   stop(): void {
     this.stopped.abort();
     this.deadlines.stop();
+    this.parking.stop();
   }
 
   private async run(item: RecordInHand): Promise<LaneVerdict> {
@@ -120,11 +143,16 @@ export class RecordLoop {
   }
 
   private async step(item: RecordInHand): Promise<LaneVerdict> {
-    this.waiting.delete(item);
+    if (item.buried) return FINISHED;
+    if (!item.epoch.admitted) return { kind: 'again', after: item.epoch.admission };
     if (this.failpoint !== undefined) await this.failpoint('after-intake');
     if (item.condemnedFor !== undefined) return this.burial.bury(item, item.condemnedFor);
-    const heldFor = this.settings.parking.heldFor(item.lane);
-    if (heldFor !== undefined) return this.park(item, heldFor, 0, 0);
+    const heldFor = item.parked === undefined ? this.parking.heldFor(item.lane) : undefined;
+    if (heldFor !== undefined) {
+      // It does not come to an attempt, so that it cannot tell any more whether an outage is over.
+      this.gate.abandon(item);
+      return this.park(item, heldFor, 0, 0);
+    }
     const result = await attempt(item, this.attemptDeps);
     if (this.failpoint !== undefined) await this.failpoint('after-handler');
     if (item.gone) return FINISHED;
@@ -160,8 +188,10 @@ export class RecordLoop {
     const now = clock.monotonicMs();
     this.forget(item);
     item.gone = true;
-    item.epoch.finish(item);
+    if (item.parked === undefined) item.epoch.finish(item);
+    else item.epoch.giveBack(item);
     this.balance.leave(topic, outcome.door);
+    if (outcome.door === 'acked' || outcome.door === 'skipped') this.parking.finished(item);
     this.progressAtMs = now;
     metrics.observe('millrace_processing_duration_seconds', { group }, (now - item.takenAtMs) / 1000);
     if (outcome.door === 'deadLettered') {
@@ -173,21 +203,15 @@ export class RecordLoop {
     return FINISHED;
   }
 
-  private async park(item: RecordInHand, error: ClassifiedError, attempts: number, delayMs: number): Promise<LaneVerdict> {
-    const { parking, group, clock } = this.settings;
-    try {
-      const { record, lane, firstFailedAtMs } = item;
-      const place = await parking.park({ group, lane, record, attempts, delayMs, firstFailedAtMs, error });
-      if (place.kind === 'parked') return this.leave(item, { door: 'retried', error, attempt: attempts });
-    } catch (thrown) {
-      // A record that is gone must not become the probe: it would never run again, and the gate never open.
-      return item.gone ? FINISHED : this.gate.wait(item, classified(thrown, 'POSTGRES_UNAVAILABLE', 'the record could not be parked'));
-    }
-    if (item.gone) return FINISHED;
-    item.attempt += 1;
-    item.immediateTries = 0;
-    this.waiting.add(item);
-    return { kind: 'again', after: pause(clock, delayMs, this.stopped.signal) };
+  /** The lane goes on at once, and what comes next in it is parked behind; the record leaves when its row is durable. */
+  private park(item: RecordInHand, error: ClassifiedError, attempts: number, delayMs: number): LaneVerdict {
+    if (!this.parking.hasRoomFor(item.lane)) return this.gate.wait(item, new ClassifiedError('PARKING_FULL', 'no further key may wait'));
+    this.parking.park(item, error, attempts, delayMs);
+    return FINISHED;
+  }
+
+  private buried(item: RecordInHand, error: ClassifiedError): void {
+    if (!this.parking.giveUp(item, error)) this.leave(item, { door: 'deadLettered', error });
   }
 
   private note(item: RecordInHand, result: HandlerResult, next: NextStep): void {
@@ -202,7 +226,6 @@ export class RecordLoop {
   }
 
   private forget(item: RecordInHand): void {
-    this.waiting.delete(item);
     this.burial.forget(item);
   }
 

@@ -20,6 +20,7 @@ import { topicsOf } from '../../schemas/topics.ts';
 import { encodeFrame } from '../../schemas/wire-format.ts';
 import { eventHeaders } from '../support/consumed-record.ts';
 import { eventually } from '../support/eventually.ts';
+import { InMemoryParkedRecords } from '../support/in-memory-parked-records.ts';
 import { services, uniqueNamespace } from '../support/services.ts';
 
 /** As the topic is declared. */
@@ -279,6 +280,7 @@ async function startGroup(): Promise<void> {
     wanted: new Set([TYPE]),
     known: new Set(pipeline.domains.flatMap(({ events }) => events).map(({ type }) => type)),
     deadLetterTopicOf: () => letters,
+    parked: new InMemoryParkedRecords(systemClock),
     retryPolicy: { delaysMs: [LADDER_STEP_MS, LADDER_STEP_MS], jitter: 0 },
     handlerTimeoutMs: 10_000,
     metrics: NO_METRICS,
@@ -336,9 +338,10 @@ describe('bad input', () => {
   });
 
   it('balances the books, with every offset committed', async () => {
-    const { in: taken, acked, skipped, deadLettered, inFlight } = underTest.balance();
+    const { in: taken, acked, skipped, retried, deadLettered, inFlight } = underTest.balance();
     const count = (door: (input: Input) => boolean) => INPUTS.filter(door).length;
-    expect(taken).toBe(3 * INPUTS.length);
+    // What is retried comes in once more.
+    expect(taken - retried).toBe(3 * INPUTS.length);
     expect(acked).toBe(neighbours.length + count(({ leavesAs }) => leavesAs === 'acked'));
     expect({ skipped, inFlight }).toEqual({ skipped: 1, inFlight: 0 });
     expect(deadLettered).toBe(count(({ leavesAs }) => leavesAs !== 'acked' && leavesAs !== 'skipped'));

@@ -8,7 +8,8 @@ import { utf8Text } from '../../core/record.ts';
 import type { ConsumerGroupOptions } from '../../runtime/processing/consumer-group-options.ts';
 import type { ConsumerGroup } from '../../runtime/processing/consumer-group.ts';
 import { createConsumerGroup } from '../../runtime/processing/consumer-group.ts';
-import { ManualClock } from './manual-clock.ts';
+import { InMemoryParkedRecords } from './in-memory-parked-records.ts';
+import { ManualClock, settle } from './manual-clock.ts';
 import { ScriptedConsumer } from './scripted-consumer.ts';
 
 export const ACKED: HandlerResult = { kind: 'acked' };
@@ -33,6 +34,7 @@ interface GroupUnderTest {
   readonly group: ConsumerGroup;
   readonly consumer: ScriptedConsumer;
   readonly clock: ManualClock;
+  readonly parked: InMemoryParkedRecords;
   /** What was written to dead-letter topics. */
   readonly letters: ProducerRecord[];
   readonly fatal: ClassifiedError[];
@@ -43,8 +45,9 @@ export async function groupUnderTest(
   options: Pick<ConsumerGroupOptions, 'handler'> & Partial<ConsumerGroupOptions>,
   partitions: readonly TopicPartition[] = [{ topic: 'events.happened', partition: 0 }],
   consumer = new ScriptedConsumer(),
+  clock = new ManualClock(),
 ): Promise<GroupUnderTest> {
-  const clock = new ManualClock();
+  const parked = options.parked instanceof InMemoryParkedRecords ? options.parked : new InMemoryParkedRecords(clock);
   const letters: ProducerRecord[] = [];
   const fatal: ClassifiedError[] = [];
   const group = createConsumerGroup({
@@ -62,11 +65,14 @@ export async function groupUnderTest(
     metrics: NO_METRICS,
     logger: SILENT_LOGGER,
     clock,
+    parked,
     random: () => 0.5,
     onFatal: (error) => fatal.push(error),
     ...options,
   });
   await group.start(new AbortController().signal);
   consumer.callbacks.onAssigned(partitions);
-  return { group, consumer, clock, letters, fatal };
+  // What waits for the partitions is known from here on.
+  await settle();
+  return { group, consumer, clock, parked, letters, fatal };
 }

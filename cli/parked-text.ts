@@ -1,0 +1,53 @@
+import type { ParkedFailure, ParkedFindings } from '../runtime/parked-operations.ts';
+import type { ParkedEntry } from '../runtime/postgres/parked-admin.ts';
+import { oneLine } from './one-line.ts';
+
+/** For people: a line per record, in the order of its key, and what there is in all. */
+export function parkedText({ entries, records, keys }: ParkedFindings): string {
+  if (records === 0) return 'nothing is parked that this means';
+  const lines = entries.map(entryLine);
+  if (entries.length < records) lines.push(`(${records - entries.length} more are not shown; --limit shows more)`);
+  return [...lines, `${records} records of ${keys} keys`].join('\n');
+}
+
+/** For programs. */
+export function parkedJson({ entries, records, keys, failed }: ParkedFindings): object {
+  return { records, keys, shown: entries.map(entryJson), failed: failedJson(failed) };
+}
+
+export function failedJson(failed: readonly ParkedFailure[]): readonly object[] {
+  return failed.map(({ domain, error }) => ({ domain, code: error.code, message: error.message, remedy: error.remedy }));
+}
+
+function entryLine(entry: ParkedEntry): string {
+  const { group, key, type, topic, partition, offset, traceId, errorCode } = entry;
+  return `${group}  key ${oneLine(key ?? '-')}  ${oneLine(type ?? '-')}  ${topic}/${partition}@${offset}  ${stateOf(entry)}  ${errorCode ?? '-'}  trace ${oneLine(traceId ?? '-')}`;
+}
+
+function stateOf({ blockedSince, attempts, dueAt, origin }: ParkedEntry): string {
+  if (blockedSince !== null) return `blocked since ${blockedSince}`;
+  if (attempts > 0) return `attempt ${attempts + 1} at ${dueAt}`;
+  return origin === 'replay' ? 'replayed' : 'behind another one';
+}
+
+function entryJson(entry: ParkedEntry): object {
+  return {
+    group: entry.group,
+    key: entry.key,
+    topic: entry.topic,
+    partition: entry.partition,
+    offset: entry.offset.toString(),
+    event_id: entry.eventId,
+    type: entry.type,
+    trace_id: entry.traceId,
+    origin: entry.origin,
+    attempts: entry.attempts,
+    due_at: entry.dueAt,
+    blocked_since: entry.blockedSince,
+    error_code: entry.errorCode,
+    error_message: entry.errorMessage,
+    first_failed_at: entry.firstFailedAt,
+    parked_at: entry.parkedAt,
+    bytes: entry.bytes,
+  };
+}
