@@ -45,6 +45,8 @@ export interface SweepLimits {
 }
 
 const HOUR_MS = 3_600_000;
+/** Rows of a statement, of which a pass makes as many as pages. */
+const PRUNED_AT_ONCE = 5_000;
 /** The inbox keeps its keys for 31 days: beyond them nobody can say whether a step was made. */
 const LIMITS: SweepLimits = {
   pageFlows: 200,
@@ -90,8 +92,12 @@ export class FlowSweep {
       for (const type of saga.begins) await this.takeIn(saga, type, counts, stopping);
     }
     await this.lookAgain(counts, stopping);
-    const { keepEndedMs, forgetMs } = this.limits;
-    const { forgotten } = await pruneFlows(this.options.platform, { keepEndedMs, forgetMs, limit: 10_000 });
+    const { keepEndedMs, forgetMs, pages } = this.limits;
+    const { forgotten } = await pruneFlows(
+      this.options.platform,
+      { keepEndedMs, forgetMs, batch: PRUNED_AT_ONCE, batches: pages },
+      stopping,
+    );
     if (forgotten > 0)
       this.options.logger.error({ flows: forgotten }, 'flows never ended, and are too old to be judged: they are forgotten');
     return counts;

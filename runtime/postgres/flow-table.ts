@@ -107,20 +107,28 @@ export async function summarizeOverdue(database: Session): Promise<readonly Over
 }
 
 /**
- * Removes flows that ended long ago, and those that never ended and are older than anything that could still say how: at most
- * `limit` of each. Returns how many of both went.
+ * Removes flows that ended long ago, and those that never ended and are older than anything that could still say how: in
+ * statements of `batch` rows, at most `batches` of each kind. Returns how many of both went.
  */
 export async function pruneFlows(
   database: Session,
-  options: { readonly keepEndedMs: number; readonly forgetMs: number; readonly limit: number },
+  options: { readonly keepEndedMs: number; readonly forgetMs: number; readonly batch: number; readonly batches: number },
+  stopping: AbortSignal,
 ): Promise<{ readonly ended: number; readonly forgotten: number }> {
-  const remove = (condition: string, ageMs: number): Promise<number> =>
-    database.execute(
-      `DELETE FROM millrace.flows WHERE (saga, flow_id) IN (
-         SELECT saga, flow_id FROM millrace.flows WHERE ${condition} < now() - make_interval(secs => $1::double precision / 1000) LIMIT $2
-         FOR UPDATE SKIP LOCKED)`,
-      [ageMs, options.limit],
-    );
+  const remove = async (condition: string, ageMs: number): Promise<number> => {
+    let removed = 0;
+    for (let batch = 0; batch < options.batches && !stopping.aborted; batch += 1) {
+      const rows = await database.execute(
+        `DELETE FROM millrace.flows WHERE (saga, flow_id) IN (
+           SELECT saga, flow_id FROM millrace.flows WHERE ${condition} < now() - make_interval(secs => $1::double precision / 1000) LIMIT $2
+           FOR UPDATE SKIP LOCKED)`,
+        [ageMs, options.batch],
+      );
+      removed += rows;
+      if (rows < options.batch) break;
+    }
+    return removed;
+  };
   const ended = await remove(`status = 'ended' AND ended_at`, options.keepEndedMs);
   return { ended, forgotten: await remove(`status <> 'ended' AND began_at`, options.forgetMs) };
 }
