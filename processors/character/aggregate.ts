@@ -65,8 +65,12 @@ function lost(user_id: string, character_id: string, released_at: string): State
   return { op: 'update', table: OWNERSHIPS, key: { user_id, character_id }, set: { released_at, status: 'lost' } };
 }
 
-function evolved(userId: string, { from_character_id, to_character_id }: CharacterEvolved, at: string): StateChange[] {
-  const character_name = characterById(to_character_id)?.name ?? to_character_id;
+function evolved(
+  userId: string,
+  { from_character_id, to_character_id, character_name: name }: CharacterEvolved,
+  at: string,
+): StateChange[] {
+  const character_name = name ?? characterById(to_character_id)?.name ?? to_character_id;
   const acquisition = { character_name, source: 'event', source_id: from_character_id, acquired_at: at };
   return [lost(userId, from_character_id, at), owned(userId, to_character_id, acquisition)];
 }

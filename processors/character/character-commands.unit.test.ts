@@ -17,6 +17,7 @@ const evolved = newEvent(characterEvolved, {
   from_character_id: paper.id,
   to_character_id: next.id,
   evolution_level: 1,
+  character_name: next.name,
 });
 const row = (of: CatalogueCharacter, change: object) => ({
   user_id: 'u1',

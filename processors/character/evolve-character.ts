@@ -24,7 +24,7 @@ export const evolveCharacter = defineCommand<EvolveCharacter, UserCharactersStat
     if (state.owned.includes(next.id)) return { rejected: 'already_owned', detail: 'You own the next form of this character already.' };
     const evolution = { from_character_id: character_id, to_character_id: next.id, evolution_level: next.level };
     return {
-      events: [newEvent(characterEvolved, { user_id, ...evolution })],
+      events: [newEvent(characterEvolved, { user_id, ...evolution, character_name: next.name })],
       result: { character_id: next.id, character_name: next.name, evolution_level: next.level },
     };
   },

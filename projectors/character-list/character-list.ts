@@ -6,7 +6,7 @@ import { characterAcquired, characterEvolved, characterLost } from '../../schema
 /** One field of the hash `character:{user_id}:list`, named by the character. */
 export type CharacterListEntry = {
   readonly id: string;
-  /** Null when it was not acquired but evolved: that event names no name. */
+  /** Null when it evolved before the event told the name. */
   readonly name: string | null;
   /** ISO 8601, UTC. */
   readonly acquired_at: string;
@@ -40,7 +40,12 @@ export const characterList = defineProjection({
         return [drop(key, event, event.payload.character_id)];
       case 'CharacterEvolved': {
         const { from_character_id: from, to_character_id: to } = event.payload;
-        const evolved = put(key, event, { id: to, name: null, acquired_at: event.occurredAt, source: 'evolution' });
+        const evolved = put(key, event, {
+          id: to,
+          name: event.payload.character_name ?? null,
+          acquired_at: event.occurredAt,
+          source: 'evolution',
+        });
         return from === to ? [evolved] : [drop(key, event, from), evolved];
       }
     }

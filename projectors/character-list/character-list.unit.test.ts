@@ -15,6 +15,7 @@ describe('the character list', () => {
       from_character_id: 'a',
       to_character_id: 'b',
       evolution_level: 1,
+      character_name: 'B',
     });
 
     expect(characterList.mutations(acquired)).toEqual([
@@ -29,8 +30,14 @@ describe('the character list', () => {
     expect(characterList.mutations(lost)).toEqual([{ op: 'drop', key, field: 'a', version: 2n }]);
     expect(characterList.mutations(evolved)).toEqual([
       { op: 'drop', key, field: 'a', version: 3n },
-      { op: 'put', key, field: 'b', version: 3n, value: { id: 'b', name: null, acquired_at: evolved.occurredAt, source: 'evolution' } },
+      { op: 'put', key, field: 'b', version: 3n, value: { id: 'b', name: 'B', acquired_at: evolved.occurredAt, source: 'evolution' } },
     ]);
+  });
+
+  it('has no name for one that evolved before the event told it', () => {
+    const payload = { user_id: 'user-1', from_character_id: 'a', to_character_id: 'b', evolution_level: 1 };
+    const [, put] = characterList.mutations(new HistoryBuilder('user-1').add('CharacterEvolved', payload));
+    expect(put).toMatchObject({ op: 'put', value: { id: 'b', name: null } });
   });
 
   it('changes a character that evolves into itself only once', () => {

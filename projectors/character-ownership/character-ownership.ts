@@ -73,7 +73,7 @@ export const characterOwnership = defineProjection({
       case 'CharacterEvolved':
         return id === ownershipId(user, event.payload.to_character_id)
           ? acquired(before, event.version, {
-              character_name: null,
+              character_name: event.payload.character_name ?? null,
               source: 'evolution',
               source_id: event.payload.from_character_id,
               acquired_at: event.occurredAt,

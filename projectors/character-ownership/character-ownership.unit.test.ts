@@ -12,7 +12,7 @@ function lifeOf(user: HistoryBuilder) {
       user.add('CharacterAcquired', { user_id, character_id, character_name: 'Name', source: 'scan', source_id: 'scan-1' }),
     lose: (character_id: string) => user.add('CharacterLost', { user_id, character_id, reason: 'traded' }),
     evolve: (from: string, to: string) =>
-      user.add('CharacterEvolved', { user_id, from_character_id: from, to_character_id: to, evolution_level: 1 }),
+      user.add('CharacterEvolved', { user_id, from_character_id: from, to_character_id: to, evolution_level: 1, character_name: 'Next' }),
   };
 }
 
@@ -54,7 +54,7 @@ describe('the ownership of a character', () => {
     const [acquired, evolved] = [life.acquire('a'), life.evolve('a', 'b')];
     expect(characterOwnership.documentIds(evolved)).toEqual(['user-1:a', 'user-1:b']);
     expect(fold('user-1:a', [acquired, evolved])).toMatchObject({ owned: false, lost_reason: 'evolved' });
-    expect(fold('user-1:b', [evolved])).toMatchObject({ owned: true, character_id: 'b', source: 'evolution', source_id: 'a' });
+    expect(fold('user-1:b', [evolved])).toMatchObject({ owned: true, character_id: 'b', character_name: 'Next', source: 'evolution' });
     expect(characterOwnership.documentIds(life.evolve('a', 'a'))).toEqual(['user-1:a']);
   });
 

@@ -80,6 +80,8 @@ export type CharacterEvolved = {
   readonly to_character_id: string;
   /** The level reached; the first evolution is 1. */
   readonly evolution_level: number;
+  /** The name of the character after; null in events of before it was told. */
+  readonly character_name?: string | null;
 };
 
 /** A user no longer owns a character. */
@@ -507,6 +509,44 @@ const CharacterEvolvedV1: AvroRecord = {
       "name": "evolution_level",
       "type": "int",
       "doc": "The level reached; the first evolution is 1."
+    }
+  ]
+};
+
+const CharacterEvolvedV2: AvroRecord = {
+  "type": "record",
+  "name": "CharacterEvolved",
+  "namespace": "eco2.character",
+  "doc": "A character of a user turned into another one.",
+  "fields": [
+    {
+      "name": "user_id",
+      "type": "string",
+      "doc": "The user whose fact this is; the record key."
+    },
+    {
+      "name": "from_character_id",
+      "type": "string",
+      "doc": "The character before, a UUID."
+    },
+    {
+      "name": "to_character_id",
+      "type": "string",
+      "doc": "The character after, a UUID."
+    },
+    {
+      "name": "evolution_level",
+      "type": "int",
+      "doc": "The level reached; the first evolution is 1."
+    },
+    {
+      "name": "character_name",
+      "type": [
+        "null",
+        "string"
+      ],
+      "default": null,
+      "doc": "The name of the character after; null in events of before it was told."
     }
   ]
 };
@@ -1129,7 +1169,7 @@ export const SCHEMAS: { readonly [T in EventType]: EventSchemas } = {
   UserRegistered: { latest: UserRegisteredV1, versions: [UserRegisteredV1] },
   CharacterAcquireFailed: { latest: CharacterAcquireFailedV1, versions: [CharacterAcquireFailedV1] },
   CharacterAcquired: { latest: CharacterAcquiredV1, versions: [CharacterAcquiredV1] },
-  CharacterEvolved: { latest: CharacterEvolvedV1, versions: [CharacterEvolvedV1] },
+  CharacterEvolved: { latest: CharacterEvolvedV2, versions: [CharacterEvolvedV1, CharacterEvolvedV2] },
   CharacterLost: { latest: CharacterLostV1, versions: [CharacterLostV1] },
   ChatResponded: { latest: ChatRespondedV1, versions: [ChatRespondedV1] },
   ConversationEnded: { latest: ConversationEndedV1, versions: [ConversationEndedV1] },

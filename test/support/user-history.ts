@@ -102,6 +102,7 @@ function play(builder: HistoryBuilder, scans: Map<number, number>, step: Action)
         from_character_id: characterOf(step.character).character_id,
         to_character_id: characterOf(step.into).character_id,
         evolution_level: 1,
+        character_name: characterOf(step.into).character_name,
       });
       return;
     case 'scan': {
