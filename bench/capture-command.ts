@@ -48,12 +48,13 @@ async function run(options: Options): Promise<void> {
   const partial = options.quick ?? options.side ?? options.only;
   if (options.write && partial !== undefined) throw new UsageError('--write is for whole runs: without --quick, --side and --only');
   const { result, hotspots, failures } = await measured(options);
-  const text = report(result, CAPTURE_LAYOUT, hotspots);
+  const text = report(result, CAPTURE_LAYOUT, { hotspots, failures });
   console.log(options.json ? JSON.stringify(result) : text);
   if (failures.length > 0) {
     console.error(`Not measured:\n${failures.join('\n')}`);
     process.exitCode = 1;
-  } else if (options.write) {
+  }
+  if (options.write) {
     const command = `npm run bench -- capture --write${options.runs === undefined ? '' : ` --runs ${options.runs}`}`;
     await writeResults(join(cloneFolder(), 'docs', 'benchmarks.md'), 'capture', `\`${command}\`\n\n${text}`);
   }

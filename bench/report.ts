@@ -10,11 +10,11 @@ export interface ReportLayout<Id extends string, V extends string> extends Figur
   readonly profileOf: string;
 }
 
-/** The result as Markdown that also reads well on a terminal: machine, aims, figures, and where the CPU time goes. */
+/** The result as Markdown that also reads well on a terminal: machine, aims, figures, what could not be measured, and where the CPU time goes. */
 export function report<Id extends string, V extends string>(
   result: BenchResult<Id, V>,
   layout: ReportLayout<Id, V>,
-  hotspots: readonly Hotspots[] = [],
+  { hotspots = [], failures = [] }: { readonly hotspots?: readonly Hotspots[]; readonly failures?: readonly string[] } = {},
 ): string {
   return [
     machineLine(result.machine),
@@ -23,6 +23,7 @@ export function report<Id extends string, V extends string>(
     ...(result.ratios.length === 0 ? [] : [aimTable(result, layout), '']),
     figureTable(result.figures, layout),
     ...besideTable(result.figures, layout),
+    ...(failures.length === 0 ? [] : ['', ...failures.map((failure) => `Not measured: ${failure}`)]),
     ...hotspots.flatMap((each) => hotspotList(each, layout.profileOf)),
   ].join('\n');
 }

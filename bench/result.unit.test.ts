@@ -46,7 +46,7 @@ test('the report shows each aim with what is wanted and measured, both sides wit
   expect(text).toContain('| catch-up in one-row transactions at least 2× Debezium | ≥ 2× | 2.07× | met |');
   expect(text).toContain('| first event within 500 ms of the start | ≤ 500 ms | 612 ms | MISSED |');
   expect(text).toContain('| catch-up, one-row transactions | 124,000 rows/s (120,000–131,000) | 60,000 rows/s (54,000–62,000) | 2.07× |');
-  expect(text).toContain('| 500 rows/s: commit to Kafka, p50 | 0.71 ms | | |');
+  expect(text).toContain('| 500 rows/s: commit to append in Kafka, p50 | 0.71 ms | | |');
   expect(text).toContain('| debezium-cold | catch-up, one-row transactions | 20,600 rows/s |');
 });
 
@@ -60,7 +60,16 @@ test('every line of a table is as wide as the others', () => {
 });
 
 test('where the time goes is shown as it was measured, apart from the tables', () => {
-  const text = report(measured(), CAPTURE_LAYOUT, [{ measurement: 'bulk', functions: [' 60.0 %  encode  core/codec.js:10'] }]);
+  const text = report(measured(), CAPTURE_LAYOUT, {
+    hotspots: [{ measurement: 'bulk', functions: [' 60.0 %  encode  core/codec.js:10'] }],
+  });
   expect(text).toContain("The relay's CPU time by function");
   expect(text).toMatch(/\n```\n 60\.0 % {2}encode {2}core\/codec\.js:10\n```$/);
+});
+
+test('what could not be measured stands in the report, with its reason, and takes nothing from the rest', () => {
+  const failures = ['stalled: Debezium has failed: the server closed the connection'];
+  const text = report(measured(), CAPTURE_LAYOUT, { failures });
+  expect(text).toContain('\nNot measured: stalled: Debezium has failed: the server closed the connection');
+  expect(text).toContain(report(measured(), CAPTURE_LAYOUT));
 });

@@ -183,7 +183,8 @@ export class Connections {
   batchProducer(): BatchProducer {
     return this.once('batch-producer', () => {
       const producer = this.broker().batchProducer({ clientId: `${this.service}-relay` });
-      this.opened.push({ name: 'batch-producer', start: async () => producer.start(), stop: async () => producer.stop() });
+      // It never rejects, and what needs it waits for it: meanwhile the relay looks at its source.
+      this.opened.push({ name: 'batch-producer', start: async () => void producer.start(), stop: async () => producer.stop() });
       return producer;
     });
   }

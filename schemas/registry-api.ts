@@ -2,11 +2,21 @@ import { createRequire } from 'node:module';
 import type { SchemaRegistryAPIClient, SchemaRegistryAPIClientArgs } from '@kafkajs/confluent-schema-registry/dist/api/index.js';
 import { ClassifiedError } from '../core/errors.ts';
 
-// Required and not imported: loaders do not agree on what the default of this CommonJS module is.
 const load = createRequire(import.meta.url);
 const CLIENT = '@kafkajs/confluent-schema-registry/dist/api/index.js';
-const { default: createApi } = load(CLIENT) as { default: (args: SchemaRegistryAPIClientArgs) => SchemaRegistryAPIClient };
-surviveNullBodies();
+let createApi: ((args: SchemaRegistryAPIClientArgs) => SchemaRegistryAPIClient) | undefined;
+
+/**
+ * Required and not imported: loaders do not agree on what the default of this CommonJS module is. And only when it is used: a
+ * process that speaks with no registry starts sooner without it.
+ */
+function client(): (args: SchemaRegistryAPIClientArgs) => SchemaRegistryAPIClient {
+  if (createApi === undefined) {
+    createApi = (load(CLIENT) as { default: (args: SchemaRegistryAPIClientArgs) => SchemaRegistryAPIClient }).default;
+    surviveNullBodies();
+  }
+  return createApi;
+}
 
 const REQUEST_TIMEOUT_MS = 3_000;
 /** One more try by the client itself: a registry behind a load balancer drops a connection now and then. */
@@ -39,7 +49,7 @@ export class RegistryApi {
       retry: RETRY,
       middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: requestTimeoutMs }) })],
     };
-    this.api = createApi(auth === undefined ? args : { ...args, auth: { ...auth } });
+    this.api = client()(auth === undefined ? args : { ...args, auth: { ...auth } });
   }
 
   schema(id: number): Promise<RegistryAnswer> {

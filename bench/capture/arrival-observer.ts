@@ -3,10 +3,15 @@ import { headerBytes } from './verify.ts';
 import { rowNumber } from './outbox-table.ts';
 import type { WallClock } from '../wall-clock.ts';
 
+export interface Latencies {
+  readonly toAppend: Float64Array;
+  readonly toConsumer: Float64Array;
+}
+
 /**
  * A consumer that notes when each row was readable in Kafka: the time at which the record is in this process, in
- * microseconds since the epoch. The topic carries the broker's own append time (whole milliseconds), which tells how much of
- * a latency is this consumer's.
+ * microseconds since the epoch. The topic carries the broker's own append time, which is what a latency of a capture ends with:
+ * what comes after it is this consumer's.
  */
 export class ArrivalObserver {
   private readonly consumer: Consumer;
@@ -55,16 +60,17 @@ export class ArrivalObserver {
     return this.missing;
   }
 
-  /** Milliseconds from each row's commit to its arrival; every row must have arrived. */
-  latenciesMs(committedMicros: Float64Array): Float64Array {
+  /**
+   * Milliseconds from each row's commit until the broker appended it, and until it was here; every row must have arrived. The
+   * broker cuts its time to whole milliseconds, so each append is taken to be in the middle of its own.
+   */
+  latenciesMs(committedMicros: Float64Array): Latencies {
     if (this.missing > 0 || this.duplicates > 0) throw new Error(`${this.missing} rows are missing and ${this.duplicates} came twice`);
-    return this.arrived.map((micros, index) => (micros - (committedMicros[index] ?? NaN)) / 1_000);
-  }
-
-  /** Mean time from the append to the arrival. The broker cuts its time to whole milliseconds: half of one on average. */
-  ownCostMs(): number {
-    const sum = this.arrived.reduce((total, micros, index) => total + micros / 1_000 - ((this.appended[index] ?? NaN) + 0.5), 0);
-    return sum / this.arrived.length;
+    const committedMs = committedMicros.map((micros) => micros / 1_000);
+    return {
+      toAppend: this.appended.map((ms, index) => ms + 0.5 - (committedMs[index] ?? NaN)),
+      toConsumer: this.arrived.map((micros, index) => micros / 1_000 - (committedMs[index] ?? NaN)),
+    };
   }
 
   async stop(): Promise<void> {

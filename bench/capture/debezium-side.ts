@@ -42,10 +42,11 @@ class ConnectApi {
     this.url = url;
   }
 
-  /** The first lines of what a failed task said; undefined while none has failed. */
+  /** What a failed task said, in one line; undefined while none has failed. */
   async failureOf(name: string): Promise<string | undefined> {
     const status = (await this.request('GET', `/connectors/${name}/status`)) as ConnectorStatus | undefined;
-    return status?.tasks.find(({ state }) => state === 'FAILED')?.trace?.slice(0, 1_000);
+    const trace = status?.tasks.find(({ state }) => state === 'FAILED')?.trace;
+    return trace === undefined ? undefined : reasonOf(trace);
   }
 
   /** Resolves when the connector is gone from the worker. */
@@ -73,4 +74,14 @@ class ConnectApi {
       await sleep(POLL_MS);
     }
   }
+}
+
+/** The first and the last cause of a Java stack trace: what happened, and why. */
+export function reasonOf(trace: string): string {
+  const [first = '', ...rest] = trace.split('\n');
+  const cause = rest
+    .filter((line) => line.startsWith('Caused by: '))
+    .at(-1)
+    ?.slice('Caused by: '.length);
+  return cause === undefined ? first.trim() : `${first.trim()} because of ${cause.trim()}`;
 }

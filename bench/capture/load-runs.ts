@@ -1,7 +1,9 @@
 import type { BenchContext } from './bench-context.ts';
-import type { Variant } from './figures.ts';
+import type { Side, Variant } from './figures.ts';
 import { measureStalledBroker } from './stalled-broker.ts';
-import { LoadedLane } from './steady-load.ts';
+import { LoadedLane, type Percentiles } from './steady-load.ts';
+
+const PERCENTILES = ['p50', 'p99', 'p999'] as const;
 
 type Loaded = 'millrace' | 'debezium' | 'debezium-defaults';
 
@@ -18,14 +20,13 @@ async function steadyRun(context: BenchContext, variant: Loaded, rates: readonly
   const { plan, book, say } = context;
   await withLoadedLane(context, variant, async (loaded) => {
     for (const rate of rates) {
-      const load = await loaded.steady(rate, plan.steadySeconds);
-      const { p50, p99, p999, cpuMicrosPerEvent, observerMs } = load;
-      say(`steady: ${variant}, run ${run + 1}, ${rate}/s: p50 ${p50.toFixed(2)}, p99 ${p99.toFixed(2)}, p99.9 ${p999.toFixed(2)} ms`);
-      book.add(`steady-${rate}.p50`, variant, p50);
-      book.add(`steady-${rate}.p99`, variant, p99);
-      book.add(`steady-${rate}.p999`, variant, p999);
+      const { append, consumer, cpuMicrosPerEvent } = await loaded.steady(rate, plan.steadySeconds);
+      say(`steady: ${variant}, run ${run + 1}, ${rate}/s: ${inWords(append)} to the append, ${inWords(consumer)} to the consumer`);
+      for (const name of PERCENTILES) {
+        book.add(`steady-${rate}.${name}`, variant, append[name]);
+        book.add(`steady-${rate}.consumer-${name}`, variant, consumer[name]);
+      }
       book.add(`steady-${rate}.cpu`, variant, cpuMicrosPerEvent);
-      book.add(`steady-${rate}.observer`, variant, observerMs);
     }
   });
 }
@@ -45,39 +46,54 @@ export async function highestRuns(context: BenchContext): Promise<void> {
 
 /** Returns the place of the highest rate that was kept up with. */
 async function climb({ plan, book, say }: BenchContext, side: Variant, loaded: LoadedLane, from: number): Promise<number> {
-  let reached:
-    { readonly index: number; readonly rate: number; readonly p50: number; readonly p99: number; readonly p999: number } | undefined;
+  let reached: { readonly index: number; readonly rate: number; readonly append: Percentiles } | undefined;
   for (let index = from; index < plan.risingRates.length; index += 1) {
     const rate = plan.risingRates[index] ?? NaN;
     const load = await loaded.tryRate(rate, plan.risingSeconds);
-    say(`highest: ${side}, ${rate}/s: ${load === undefined ? 'too much' : `p50 ${load.p50.toFixed(2)}, p99 ${load.p99.toFixed(2)} ms`}`);
+    say(`highest: ${side}, ${rate}/s: ${load === undefined ? 'too much' : inWords(load.append)}`);
     if (load === undefined) break;
-    reached = { index, rate, ...load };
+    reached = { index, rate, append: load.append };
   }
   if (reached === undefined) {
     say(`highest: ${side} does not keep up with ${plan.risingRates[from] ?? NaN}/s`);
     return from;
   }
   book.add('highest.rate', side, reached.rate);
-  book.add('highest.p50', side, reached.p50);
-  book.add('highest.p99', side, reached.p99);
-  book.add('highest.p999', side, reached.p999);
+  for (const name of PERCENTILES) book.add(`highest.${name}`, side, reached.append[name]);
   return reached.index;
 }
 
-/** Once, not once per run: what counts is the memory, and a stall takes its time. */
+/**
+ * Once, not once per run: what counts is the memory, and a stall takes its time. A side that does not come back from it keeps
+ * the other from nothing.
+ */
 export async function stalledBroker(context: BenchContext): Promise<void> {
-  const { plan, sides, lanes, captures, servers, book, say, signal } = context;
-  for (const side of sides) {
-    const lane = await lanes.open('image');
-    say(`stalled: ${side}, ${plan.stallRate} rows/s while the broker stands still for ${plan.stallSeconds} s`);
-    const load = { rate: plan.stallRate, stallSeconds: plan.stallSeconds, brokerPid: await servers.pid('kafka'), signal };
-    const { peakMemoryMb, recoveryMs, duplicates } = await measureStalledBroker(captures[side], lane, load, context);
-    say(`stalled: ${side}: ${Math.round(peakMemoryMb)} MB, caught up after ${Math.round(recoveryMs)} ms, ${duplicates} rows twice`);
-    book.add('stalled.rss', side, peakMemoryMb);
-    book.add('stalled.recovery', side, recoveryMs);
-    await lanes.close(lane);
+  const failures: string[] = [];
+  for (const side of context.sides) {
+    try {
+      await stalledUnder(context, side);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      failures.push(`${side}: ${error instanceof Error ? error.message : String(error)}`);
+      context.say(`stalled: ${failures.at(-1) ?? ''}`);
+    }
   }
+  if (failures.length > 0) throw new Error(failures.join('; '));
+}
+
+async function stalledUnder({ plan, lanes, captures, servers, book, say, signal, ...tools }: BenchContext, side: Side): Promise<void> {
+  const lane = await lanes.open('image');
+  say(`stalled: ${side}, ${plan.stallRate} rows/s while the broker stands still for ${plan.stallSeconds} s`);
+  const load = { rate: plan.stallRate, stallSeconds: plan.stallSeconds, brokerPid: await servers.pid('kafka'), signal };
+  const { peakMemoryMb, recoveryMs, duplicates } = await measureStalledBroker(captures[side], lane, load, tools);
+  say(`stalled: ${side}: ${Math.round(peakMemoryMb)} MB, caught up after ${Math.round(recoveryMs)} ms, ${duplicates} rows twice`);
+  book.add('stalled.rss', side, peakMemoryMb);
+  book.add('stalled.recovery', side, recoveryMs);
+  await lanes.close(lane);
+}
+
+function inWords({ p50, p99, p999 }: Percentiles): string {
+  return `p50 ${p50.toFixed(2)}, p99 ${p99.toFixed(2)}, p99.9 ${p999.toFixed(2)} ms`;
 }
 
 async function withLoadedLane<T>(context: BenchContext, variant: Loaded, use: (loaded: LoadedLane) => Promise<T>): Promise<T> {

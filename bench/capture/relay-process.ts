@@ -58,5 +58,5 @@ const stop = async (): Promise<void> => {
 process.once('SIGTERM', () => void stop());
 // A benchmark that was killed cannot stop its relay.
 process.once('disconnect', () => void stop());
-await producer.start();
+void producer.start();
 await relay.start(new AbortController().signal);

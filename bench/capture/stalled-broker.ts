@@ -37,7 +37,7 @@ export async function measureStalledBroker(
     await stalled(load.brokerPid, load.stallSeconds * 1_000, load.signal);
     const returned = performance.now();
     await writing;
-    const samples = await watch.until(rows + 1, { check: async () => undefined, stillMs: STILL_MS });
+    const samples = await watch.until(rows + 1, { check, stillMs: STILL_MS });
     const measured = { peakMemoryMb: peakMemoryMb(running.pid), recoveryMs: (samples.at(-1)?.atMs ?? NaN) - returned };
     return { ...measured, duplicates: await verifyTopic(driver, lane.topic, { first, rows: rows + 1 }) };
   } finally {

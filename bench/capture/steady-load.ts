@@ -23,13 +23,22 @@ export interface LoadTools {
   readonly writer: OutboxWriter;
 }
 
-export interface SteadyLoad {
+export interface Percentiles {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
+}
+
+/** Latencies in milliseconds. */
+export interface LoadLatency {
+  /** From the commit to the append in Kafka. */
+  readonly append: Percentiles;
+  /** From the commit until a consumer holds the record. */
+  readonly consumer: Percentiles;
+}
+
+export interface SteadyLoad extends LoadLatency {
   readonly cpuMicrosPerEvent: number;
-  /** Part of the latencies: from the append to the arrival at the observer, mean. */
-  readonly observerMs: number;
 }
 
 /** A capture that runs and has shown that it does, with an observer at its topic. */
@@ -71,15 +80,11 @@ export class LoadedLane {
     const before = cpuMs(this.running.pid);
     const committed = await this.pass(rate * seconds, rate, true);
     const cpu = cpuMs(this.running.pid) - before;
-    return {
-      ...quantiles(this.observer.latenciesMs(committed)),
-      cpuMicrosPerEvent: (cpu * 1_000) / committed.length,
-      observerMs: this.observer.ownCostMs(),
-    };
+    return { ...this.latency(committed), cpuMicrosPerEvent: (cpu * 1_000) / committed.length };
   }
 
   /** Undefined when the writer or the capture cannot keep up with the rate. Its transactions do not wait for the disk. */
-  async tryRate(rate: number, seconds: number): Promise<Pick<SteadyLoad, 'p50' | 'p99' | 'p999'> | undefined> {
+  async tryRate(rate: number, seconds: number): Promise<LoadLatency | undefined> {
     this.clock.calibrate();
     const started = performance.now();
     const rows = rate * seconds;
@@ -101,11 +106,16 @@ export class LoadedLane {
     })();
     const [committed] = await Promise.all([passing, watching]);
     const inTime = writerMs <= seconds * 1_000 * (1 + WRITER_LATE_MAX);
-    return inTime && keepsUp(samples, rate) ? quantiles(this.observer.latenciesMs(committed)) : undefined;
+    return inTime && keepsUp(samples, rate) ? this.latency(committed) : undefined;
   }
 
   async close(): Promise<void> {
     await Promise.all([this.observer.stop(), this.running.stop()]);
+  }
+
+  private latency(committedMicros: Float64Array): LoadLatency {
+    const { toAppend, toConsumer } = this.observer.latenciesMs(committedMicros);
+    return { append: percentiles(toAppend), consumer: percentiles(toConsumer) };
   }
 
   /** Writes rows and waits until all of them have arrived; resolves with the times of their commits. */
@@ -122,6 +132,6 @@ export class LoadedLane {
   }
 }
 
-function quantiles(latenciesMs: Float64Array): Pick<SteadyLoad, 'p50' | 'p99' | 'p999'> {
+function percentiles(latenciesMs: Float64Array): Percentiles {
   return { p50: percentile(latenciesMs, 0.5), p99: percentile(latenciesMs, 0.99), p999: percentile(latenciesMs, 0.999) };
 }
