@@ -3,6 +3,7 @@ import { aggregateCommand } from './aggregate-command.ts';
 import { applyCommand } from './apply-command.ts';
 import { connectCommand } from './connect-command.ts';
 import { demoCommand } from './demo-command.ts';
+import { dltCommand } from './dlt-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
 import { flowsCommand } from './flows-command.ts';
 import { initCommand } from './init-command.ts';
@@ -29,6 +30,7 @@ Examples:
   millrace run relay processor:scan       some roles in this process
   millrace connect status                 the Debezium connectors
   millrace trace <id>                     the timeline of one flow
+  millrace dlt stats                      what could not be handled, and why
   millrace stack status                   what runs where`,
   )
   .addCommand(startCommand())
@@ -37,6 +39,7 @@ Examples:
   .addCommand(runCommand())
   .addCommand(slotCommand())
   .addCommand(connectCommand())
+  .addCommand(dltCommand())
   .addCommand(stackCommand())
   .addCommand(parkedCommand())
   .addCommand(aggregateCommand())

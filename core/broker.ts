@@ -81,6 +81,8 @@ export interface BrokerAdmin {
   ensureTopics(topics: readonly TopicDeclaration[]): Promise<readonly string[]>;
   listTopics(): Promise<readonly string[]>;
   deleteTopics(topics: readonly string[]): Promise<void>;
+  /** Removes the records below the offset from each partition, for good; an offset that is past already changes nothing. */
+  deleteRecords(positions: readonly (TopicPartition & { readonly offset: Offset })[]): Promise<void>;
   /** Unknown topics are left out. */
   offsets(topics: readonly string[]): Promise<readonly PartitionOffsets[]>;
   /** Committed offsets of a group; partitions without one are left out. */

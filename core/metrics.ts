@@ -159,6 +159,11 @@ export const METRICS = {
     labels: ['saga'],
     buckets: LATENCY_BUCKETS_SECONDS,
   },
+  millrace_dead_letters: {
+    kind: 'gauge',
+    help: 'Letters in a dead-letter topic that nobody has handled: open, or archived for their age',
+    labels: ['topic', 'state'],
+  },
   millrace_projection_latency_seconds: {
     kind: 'histogram',
     help: 'Time from the event to its durable effect in the read model',

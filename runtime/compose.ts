@@ -20,6 +20,7 @@ import { callConcurrency, createCalls } from './calls/create-calls.ts';
 import { capturerOf, capturesTables, connectRest } from './capture.ts';
 import { flowSweeper } from './compose-flows.ts';
 import type { Config } from './config.ts';
+import { deadLetterCare } from './compose-dead-letters.ts';
 import type { Connections } from './connections.ts';
 import { captureUrl } from './database-url.ts';
 import type { Payloads } from './payloads.ts';
@@ -63,7 +64,7 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
   return [
     surroundings.payloads.preload(typesReadBy(roles, pipeline)),
     ...(roles.flows ? [flowSweeper(pipeline, connections, given.metrics)] : []),
-    surroundings.payloads.preload(typesReadBy(roles, pipeline)),
+    ...deadLetterCare(roles, given),
     ...pipeline.projections
       .filter(({ name }) => roles.projectors.includes(name))
       .map((projection) => projectionGroup(projection, surroundings)),
@@ -150,6 +151,7 @@ function streamingRelay(domain: DomainDefinition, { pipeline, connections, metri
     connection: { url: captureUrl(config, domain.name) },
     names: config.names,
     routes: new Set(domain.events.map((event) => event.route)),
+    deadLetterDialects: config.deadLetters.dialects,
     producer: connections.batchProducer(),
     encoder: payloads.encoder,
     metrics,
@@ -292,6 +294,7 @@ function group(options: Group, { pipeline, connections, metrics, payloads, onFat
     wanted: new Set(types),
     known: new Set(events.map(({ type }) => type)),
     deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, name),
+    deadLetterDialects: config.deadLetters.dialects,
     retryPolicy: { delaysMs: retry?.delaysMs ?? config.processing.retryDelaysMs, jitter: 0.2 },
     limits: { concurrencyMax: config.processing.concurrencyMax },
     metrics,

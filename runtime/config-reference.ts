@@ -32,7 +32,8 @@ ${rows.join('\n')}
 
 function show(value: unknown): string {
   if (value === '') return '(empty)';
-  return Array.isArray(value) ? value.join(',') : String(value);
+  if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(',');
+  return String(value);
 }
 
 const page = render();

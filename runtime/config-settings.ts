@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEAD_LETTER_DIALECTS } from '../core/dead-letter-dialect.ts';
 
 /** Who publishes a domain's outbox. */
 export type Capturer = 'relay' | 'debezium';
@@ -189,6 +190,22 @@ export const SETTINGS = {
       .transform((text) => text.split(',').map(Number))
       .default([10_000, 60_000, 300_000]),
     'Waits before the second, third … attempt, in milliseconds; after the last one a record is dead-lettered.',
+  ),
+  DEAD_LETTER_DIALECTS: setting(
+    z
+      .string()
+      .transform((text) => text.split(',').map((word) => word.trim()))
+      .pipe(z.array(z.enum(DEAD_LETTER_DIALECTS, `must be some of ${DEAD_LETTER_DIALECTS.join(', ')}, separated by commas`)))
+      .default([]),
+    'Whose headers dead letters carry beside `dlt-*`, for tools that know those: `spring`, `connect`, or both separated by a comma.',
+  ),
+  DEAD_LETTER_ARCHIVE_FOLDER: setting(
+    z.string().min(1).optional(),
+    'Folder into which dead letters are archived that nobody has handled in time; one for all processes. Without it none are archived.',
+  ),
+  DEAD_LETTER_ARCHIVE_AFTER_MS: setting(
+    integer(3_600_000, 1_000, 2_592_000_000),
+    'Age at which such a letter is archived, in milliseconds.',
   ),
   LOG_LEVEL: setting(choice(['debug', 'info', 'warn', 'error'], 'info'), 'Least level that is written.'),
   LOG_FORMAT: setting(choice(['ecs', 'flat'], 'ecs'), '`ecs` for the Elastic Common Schema, `flat` for plain names.'),

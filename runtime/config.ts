@@ -1,3 +1,4 @@
+import type { DeadLetterDialect } from '../core/dead-letter-dialect.ts';
 import { Names } from '../core/names.ts';
 import type { ConfigNeeds, PerDomain } from './config-faults.ts';
 import { connectFaults, crossFieldFaults } from './config-faults.ts';
@@ -77,6 +78,12 @@ export interface Config {
     readonly lockTimeoutMs: number;
     readonly handlerTimeoutMs: number;
   };
+  readonly deadLetters: {
+    /** Whose headers letters carry beside our own. */
+    readonly dialects: readonly DeadLetterDialect[];
+    /** Undefined: letters are not archived. */
+    readonly archive: { readonly folder: string; readonly afterMs: number } | undefined;
+  };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'ecs' | 'flat' };
   readonly shutdownTimeoutMs: number;
 }
@@ -154,6 +161,7 @@ export function printableConfig(config: Config): Record<string, unknown> {
     notifier: config.notifier.kind,
     assistant: config.assistant.kind,
     processing: config.processing,
+    deadLetters: config.deadLetters,
     log: config.log,
   };
 }
@@ -234,9 +242,15 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
       lockTimeoutMs: settings.PROCESSING_LOCK_TIMEOUT_MS,
       handlerTimeoutMs: settings.PROCESSING_HANDLER_TIMEOUT_MS,
     },
+    deadLetters: assembleDeadLetters(settings),
     log: { level: settings.LOG_LEVEL, format: settings.LOG_FORMAT },
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
   };
+}
+
+function assembleDeadLetters(settings: Settings): Config['deadLetters'] {
+  const { DEAD_LETTER_DIALECTS: dialects, DEAD_LETTER_ARCHIVE_FOLDER: folder, DEAD_LETTER_ARCHIVE_AFTER_MS: afterMs } = settings;
+  return { dialects, archive: folder === undefined ? undefined : { folder, afterMs } };
 }
 
 function assembleConnect(settings: Settings, { passwordReferences }: PerDomain): Config['connect'] {

@@ -23,7 +23,7 @@ import { createDatabase } from './postgres/database.ts';
 import { createHistory } from './postgres/history.ts';
 import { createBatchedSteps } from './postgres/steps/batched-steps.ts';
 import { createStepDatabase } from './postgres/steps/step-database.ts';
-import type { PostgresUnitOfWork, UnitOfWorkOptions } from './postgres/unit-of-work.ts';
+import type { RehearsableUnitOfWork, UnitOfWorkOptions } from './postgres/unit-of-work.ts';
 import { createUnitOfWork } from './postgres/unit-of-work.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
@@ -88,7 +88,7 @@ export class Connections {
     });
   }
 
-  unitOfWork(domainName: string): PostgresUnitOfWork {
+  unitOfWork(domainName: string): RehearsableUnitOfWork {
     return this.once(`unit-of-work.${domainName}`, () => createUnitOfWork(this.store(domainName)));
   }
 

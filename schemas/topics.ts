@@ -1,5 +1,5 @@
 import type { TopicDeclaration } from '../core/broker.ts';
-import type { EventDefinition, PipelineDefinition } from '../core/define.ts';
+import type { DomainDefinition, EventDefinition, PipelineDefinition, ProjectionDefinition } from '../core/define.ts';
 import type { Names } from '../core/names.ts';
 
 const DEAD_LETTER_RETENTION_MS = 30 * 86_400_000;
@@ -23,7 +23,7 @@ export function topicsOf(pipeline: PipelineDefinition, names: Names, replication
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return [
     ...events.map((event) => declare(names.eventTopic(event.route), event.partitions, event.retentionMs)),
-    ...readers(pipeline, names).map(({ group, event }) =>
+    ...readersOf(pipeline, names).map(({ group, event }) =>
       declare(
         names.deadLetterTopic(names.eventTopic(event.route), group),
         event.partitions,
@@ -72,18 +72,29 @@ function topicConfig(replicationFactor: number, bytesMax: number): Record<string
   return { 'cleanup.policy': 'delete', ...replicas, 'max.message.bytes': String(bytesMax) };
 }
 
-interface Reader {
+/** A group and an event that it reads: by a domain's processor, or by a projection. */
+export interface Reader {
   readonly group: string;
   readonly event: EventDefinition;
+  /** Whose processor it is; for a projection the event's own domain. */
+  readonly domain: DomainDefinition;
+  readonly projection: ProjectionDefinition | undefined;
 }
 
-function readers(pipeline: PipelineDefinition, names: Names): Reader[] {
-  const byType = new Map(pipeline.domains.flatMap((domain) => domain.events).map((event) => [event.type, event]));
+/** Which group reads which event. One that nobody declares is left out. */
+export function readersOf(pipeline: PipelineDefinition, names: Names): Reader[] {
+  const declared = new Map(pipeline.domains.flatMap((domain) => domain.events.map((event) => [event.type, { event, domain }] as const)));
   const processors = pipeline.domains.flatMap((domain) =>
-    (domain.processor?.reactions ?? []).map((reaction) => ({ group: names.processorGroup(domain.name), event: byType.get(reaction.on) })),
+    (domain.processor?.reactions ?? []).flatMap((reaction) => {
+      const event = declared.get(reaction.on)?.event;
+      return event === undefined ? [] : [{ group: names.processorGroup(domain.name), event, domain, projection: undefined }];
+    }),
   );
   const projections = pipeline.projections.flatMap((projection) =>
-    projection.reads.map((event) => ({ group: names.projectionGroup(projection.name, projection.version), event })),
+    projection.reads.flatMap(({ type }) => {
+      const found = declared.get(type);
+      return found === undefined ? [] : [{ group: names.projectionGroup(projection.name, projection.version), ...found, projection }];
+    }),
   );
-  return [...processors, ...projections].filter((reader): reader is Reader => reader.event !== undefined);
+  return [...processors, ...projections];
 }

@@ -1,3 +1,5 @@
+import type { DeadLetterDialect } from '../../core/dead-letter-dialect.ts';
+import { dialectHeaders } from '../../core/dead-letter-dialect.ts';
 import { CONTENT_TYPE_JSON } from '../../core/envelope.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import type { Lsn } from '../../core/lsn.ts';
@@ -14,6 +16,8 @@ export interface DeadLetterContext {
   readonly service: string;
   readonly failedAtMs: number;
   readonly commitLsn: Lsn;
+  /** Whose headers the letter carries beside our own. */
+  readonly dialects: readonly DeadLetterDialect[];
 }
 
 /**
@@ -45,7 +49,7 @@ export function letterOfBytes(bytes: Uint8Array, error: ClassifiedError, context
   return { key: null, value: Uint8Array.from(bytes), headers };
 }
 
-function reasons(error: ClassifiedError, topic: string | null, { service, failedAtMs, commitLsn }: DeadLetterContext): Header[] {
+function reasons(error: ClassifiedError, topic: string | null, { service, failedAtMs, commitLsn, dialects }: DeadLetterContext): Header[] {
   return [
     ...(topic === null ? [] : [textHeader('dlt-original-topic', topic)]),
     textHeader('dlt-error-class', error.disposition),
@@ -54,6 +58,7 @@ function reasons(error: ClassifiedError, topic: string | null, { service, failed
     textHeader('dlt-failed-at', new Date(failedAtMs).toISOString()),
     textHeader('dlt-service', service),
     textHeader('dlt-lsn', formatLsn(commitLsn)),
+    ...dialectHeaders(dialects, { topic: topic ?? undefined, reader: service, service, error }),
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { EncodedPayload, PayloadEncoder } from '../../core/codec.ts';
+import type { DeadLetterDialect } from '../../core/dead-letter-dialect.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import { formatLsn } from '../../core/lsn.ts';
@@ -30,6 +31,8 @@ import { TopicLanes } from './topic-lanes.ts';
 export interface PublisherOptions {
   readonly domain: string;
   readonly service: string;
+  /** Whose headers dead letters carry beside our own. */
+  readonly deadLetterDialects?: readonly DeadLetterDialect[] | undefined;
   readonly names: Names;
   readonly routes: ReadonlySet<string>;
   readonly producer: BatchProducer;
@@ -428,7 +431,8 @@ export class Publisher {
   }
 
   private context({ commitLsn }: SourceTransaction): DeadLetterContext {
-    return { service: this.options.service, failedAtMs: this.options.clock.nowMs(), commitLsn };
+    const { service, clock, deadLetterDialects: dialects = [] } = this.options;
+    return { service, failedAtMs: clock.nowMs(), commitLsn, dialects };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { PayloadEncoder } from '../../core/codec.ts';
+import type { DeadLetterDialect } from '../../core/dead-letter-dialect.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
@@ -60,6 +61,8 @@ export interface RelayOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly settings?: Partial<RelaySettings>;
+  /** Whose headers dead letters carry beside our own; none when left out. */
+  readonly deadLetterDialects?: readonly DeadLetterDialect[];
   /** Knows whether the database, the slot and the topics are those that were captured before. Left out: nobody does. */
   readonly identity?: SourceIdentity;
   /** Called when the relay stands in a gap that no person has to judge; resolves when the gap is closed. */
@@ -114,6 +117,7 @@ class Relay implements Service, HealthSource {
     const lifetime = this.lifetime.signal;
     this.publisher = new Publisher({
       ...{ domain, service: this.name, names, routes, producer, encoder, metrics, logger, clock, failpoint, settings, lifetime },
+      deadLetterDialects: options.deadLetterDialects,
       onAstray: (error) => this.stream.startOver(error),
       ...(options.identity === undefined ? {} : { onPublished: (row: PublishedRow) => this.notePublished(row) }),
     });

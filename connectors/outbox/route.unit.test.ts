@@ -162,7 +162,7 @@ describe('the rule from outbox row to record', () => {
 });
 
 describe('a dead letter of the capture', () => {
-  const context = { service: 'relay.image', failedAtMs: Date.UTC(2025, 10, 21), commitLsn: lsn(0x1_0000_00ffn) };
+  const context = { service: 'relay.image', failedAtMs: Date.UTC(2025, 10, 21), commitLsn: lsn(0x1_0000_00ffn), dialects: [] as const };
 
   it('holds key, payload and readable headers as they are, and says why, where and when', () => {
     const letter = letterOfRow(rowOf(FULL), new ClassifiedError('EVENT_UNROUTABLE', 'no topic'), names, context);
@@ -182,6 +182,16 @@ describe('a dead letter of the capture', () => {
       ['dlt-service', 'relay.image'],
       ['dlt-lsn', '1/FF'],
     ]);
+  });
+
+  it('says the same in the headers of Spring and of Kafka Connect where they are wanted', () => {
+    const error = new ClassifiedError('EVENT_UNROUTABLE', 'no topic');
+    const letter = letterOfRow(rowOf(FULL), error, names, { ...context, dialects: ['spring', 'connect'] });
+    expect(headerText(letter.headers, 'kafka_dlt-original-topic')).toBe('ns.events.image.registered');
+    expect(headerText(letter.headers, 'kafka_dlt-exception-message')).toBe('no topic');
+    expect(headerText(letter.headers, '__connect.errors.stage')).toBe('TRANSFORMATION');
+    // A row has no place in a topic yet.
+    expect(letter.headers.map(([name]) => name)).not.toContain('kafka_dlt-original-offset');
   });
 
   it('is made of a row that holds nothing else', () => {

@@ -2,7 +2,7 @@ import type { BrokerAdmin, BrokerDriver, Consumer, ConsumerOptions, Producer, To
 import { ClassifiedError } from '../../core/errors.ts';
 import type { LogReader, PartitionOffsets } from '../../core/log-reader.ts';
 import { SILENT_LOGGER, type Logger } from '../../core/log.ts';
-import { offset, type Offset } from '../../core/offset.ts';
+import { maxOffset, offset, type Offset } from '../../core/offset.ts';
 import type { BatchProducer } from '../../core/record-batch.ts';
 import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
 import { InMemoryBatchProducer, type InMemoryBatchServer } from './in-memory-batch-producer.ts';
@@ -83,6 +83,11 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
           this.deleteTopics(topics);
         });
       },
+      deleteRecords: async (positions) => {
+        this.read(() => {
+          for (const position of positions) this.log.deleteBefore(position, position.offset);
+        });
+      },
       offsets: async (topics) => this.read(() => this.offsets(topics)),
       committed: async (group, topics) => this.read(() => this.committed(group, topics)),
       deleteGroups: async (groups) => {
@@ -112,7 +117,8 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
         this.read(() => {
           const records = this.log.read(partition, from, LOG_SLICE_RECORDS);
           const end = this.log.end(partition);
-          return { records, next: offset(records.length === 0 ? from : from + BigInt(records.length)), end };
+          const last = records.at(-1);
+          return { records, next: last === undefined ? maxOffset(from, this.log.earliest(partition)) : offset(last.offset + 1n), end };
         }),
       stop: async () => undefined,
     };
@@ -194,7 +200,11 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
   }
 
   private offsets(topics: readonly string[]): readonly PartitionOffsets[] {
-    return this.existingPartitions(topics).map((partition) => ({ ...partition, earliest: 0n as Offset, end: this.log.end(partition) }));
+    return this.existingPartitions(topics).map((partition) => ({
+      ...partition,
+      earliest: this.log.earliest(partition),
+      end: this.log.end(partition),
+    }));
   }
 
   private committed(group: string, topics: readonly string[]): (TopicPartition & { offset: Offset })[] {

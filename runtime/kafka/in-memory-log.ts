@@ -1,7 +1,7 @@
 import type { TopicDeclaration } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { TopicFacts } from '../../core/log-reader.ts';
-import { offset, type Offset } from '../../core/offset.ts';
+import { maxOffset, offset, type Offset } from '../../core/offset.ts';
 import { recordBytes, type ConsumedRecord, type ProducerRecord, type TopicPartition } from '../../core/record.ts';
 import { partitionOfKey } from '../../core/partition-of-key.ts';
 import { declaredConfig, type ExistingTopic } from './topic-plan.ts';
@@ -13,6 +13,8 @@ const BATCH_OVERHEAD_BYTES = 80;
 interface Topic {
   readonly id: string;
   readonly partitions: ConsumedRecord[][];
+  /** Per partition what was deleted from its beginning. */
+  readonly deletedBefore: Map<number, Offset>;
   readonly config: Map<string, string>;
   roundRobin: number;
 }
@@ -29,6 +31,7 @@ export class InMemoryLog {
     this.topics.set(topic.topic, {
       id: `topic-${this.created}`,
       partitions: Array.from({ length: topic.partitions }, () => []),
+      deletedBefore: new Map(),
       config: new Map(declaredConfig(topic)),
       roundRobin: 0,
     });
@@ -88,7 +91,20 @@ export class InMemoryLog {
 
   read({ topic, partition }: TopicPartition, from: Offset, limit: number): readonly ConsumedRecord[] {
     const entries = this.topics.get(topic)?.partitions[partition] ?? [];
-    return entries.slice(Number(from), Number(from) + limit);
+    const first = Number(maxOffset(from, this.earliest({ topic, partition })));
+    return entries.slice(first, first + limit);
+  }
+
+  /** @throws ClassifiedError CONFIGURATION_INVALID */
+  deleteBefore(partition: TopicPartition, before: Offset): void {
+    this.partition(partition);
+    if (before <= this.earliest(partition)) return;
+    if (before > this.end(partition)) throw new ClassifiedError('CONFIGURATION_INVALID', `topic ${partition.topic} ends before ${before}`);
+    this.existing(partition.topic).deletedBefore.set(partition.partition, before);
+  }
+
+  earliest({ topic, partition }: TopicPartition): Offset {
+    return this.topics.get(topic)?.deletedBefore.get(partition) ?? offset(0n);
   }
 
   end({ topic, partition }: TopicPartition): Offset {

@@ -54,6 +54,16 @@ export class KafkaJsAdmin implements BrokerAdmin {
     });
   }
 
+  deleteRecords(positions: readonly (TopicPartition & { readonly offset: Offset })[]): Promise<void> {
+    return this.call('the records could not be deleted', async (admin) => {
+      for (const { topic, partition, offset: before } of positions) {
+        // It looks for the leader of a topic that it must have heard of.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: before.toString() }] });
+      }
+    });
+  }
+
   offsets(topics: readonly string[]): Promise<readonly PartitionOffsets[]> {
     return this.call('the offsets could not be read', async (admin) => {
       const perTopic = await Promise.all((await existingOf(admin, topics)).map((topic) => offsetsOf(admin, topic)));

@@ -9,12 +9,13 @@ import { takeAdvisoryLock } from './advisory-lock.ts';
 import { fold, loadAggregate, stateVersion } from './aggregate-loader.ts';
 import { APPEND_PARAMETERS, appendStatement, appendValues } from './append-statement.ts';
 import type { Database, TransactionSession } from './database.ts';
-
 import { appendContext } from './event-rows.ts';
 import { qualified } from './identifiers.ts';
+import { INBOX_RETENTION_DAYS } from './inbox-retention.ts';
 import { keepOutcomeStatement, keepOutcomeValues, markStatement, markValues } from './inbox-statements.ts';
 import type { AppendSettings } from './prepare-append.ts';
 import { isSnapshotDue, prepareAppend, snapshotJson } from './prepare-append.ts';
+import { rolledBack } from './rolled-back.ts';
 import type { ChangeStatement } from './state-change-sql.ts';
 import { changeStatement, statementGroups } from './state-change-sql.ts';
 
@@ -31,7 +32,7 @@ export interface UnitOfWorkOptions extends Omit<AppendSettings, 'ids'>, Partial<
 export type UnitOfWorkSettings = Required<UnitOfWorkOptions>;
 
 export function withUnitOfWorkDefaults(options: UnitOfWorkOptions): UnitOfWorkSettings {
-  return { snapshotEvery: 100, inboxRetentionDays: 31, lockTimeoutMs: 30_000, ids: uuidv7, ...options };
+  return { snapshotEvery: 100, inboxRetentionDays: INBOX_RETENTION_DAYS, lockTimeoutMs: 30_000, ids: uuidv7, ...options };
 }
 
 /** What the PostgreSQL implementation can do beyond the port. */
@@ -39,16 +40,25 @@ export interface PostgresUnitOfWork extends UnitOfWork {
   run<T>(cause: Cause, work: (tx: PostgresTransaction) => Promise<T>): Promise<T>;
 }
 
+export interface RehearsableUnitOfWork extends PostgresUnitOfWork {
+  /**
+   * As `run` up to the commit, deferred constraints included, and then rolls back: what `work` did was never there for anybody
+   * else. Locks are held meanwhile, as by any transaction.
+   */
+  rehearse<T>(cause: Cause, work: (tx: PostgresTransaction) => Promise<T>): Promise<T>;
+}
+
 export interface PostgresTransaction extends UnitOfWorkTransaction {
   /** The result kept with a committed key; undefined when the key is not there. */
   processedResult(idempotencyKey: string): Promise<Json | undefined>;
 }
 
-export function createUnitOfWork(options: UnitOfWorkOptions): PostgresUnitOfWork {
+export function createUnitOfWork(options: UnitOfWorkOptions): RehearsableUnitOfWork {
   const settings = { ...withUnitOfWorkDefaults(options), schema: options.domain.name };
   return {
     domain: options.domain.name,
     run: (cause, work) => options.database.transaction((session) => work(new Transaction(settings, session, cause))),
+    rehearse: (cause, work) => rolledBack(options.database, (session) => work(new Transaction(settings, session, cause))),
   };
 }
 

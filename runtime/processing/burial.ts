@@ -1,5 +1,6 @@
 import type { Producer } from '../../core/broker.ts';
 import type { Clock } from '../../core/clock.ts';
+import type { DeadLetterDialect } from '../../core/dead-letter-dialect.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import { classified } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
@@ -16,6 +17,7 @@ interface BurialOptions {
   readonly service: string;
   readonly producer: Pick<Producer, 'send'>;
   readonly deadLetterTopicOf: (topic: string) => string;
+  readonly deadLetterDialects: readonly DeadLetterDialect[];
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -66,17 +68,12 @@ export class Burial {
   }
 
   private async tryToWrite(item: RecordInHand, error: ClassifiedError): Promise<boolean> {
-    const { group, service, clock, failpoint } = this.options;
+    const { group, service, clock, failpoint, deadLetterDialects } = this.options;
     const topic = this.options.deadLetterTopicOf(item.record.topic);
     const failedAtMs = clock.nowMs();
-    const letter = deadLetter(item.record, topic, {
-      group,
-      service,
-      error,
-      attempts: item.attempt,
-      firstFailedAtMs: item.firstFailedAtMs ?? failedAtMs,
-      failedAtMs,
-    });
+    const firstFailedAtMs = item.firstFailedAtMs ?? failedAtMs;
+    const why = { group, service, error, attempts: item.attempt, firstFailedAtMs, failedAtMs };
+    const letter = deadLetter(item.record, topic, why, deadLetterDialects);
     try {
       await failpoint('before-dead-letter');
       await this.writer.write(letter);

@@ -1,6 +1,7 @@
 import type { BrokerDriver, Producer } from '../../core/broker.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { PayloadDecoder } from '../../core/codec.ts';
+import type { DeadLetterDialect } from '../../core/dead-letter-dialect.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
@@ -62,6 +63,8 @@ export interface ConsumerGroupOptions {
   readonly overtakingTopics?: ReadonlySet<string>;
   /** How often it is looked for what somebody else has changed among the parked records. */
   readonly parkedLookMs?: number;
+  /** Whose headers dead letters carry beside our own; none when left out. */
+  readonly deadLetterDialects?: readonly DeadLetterDialect[];
   readonly limits?: Partial<GroupLimits>;
   /** Offsets of finished records are committed this often … */
   readonly commitIntervalMs?: number;
@@ -85,6 +88,7 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
     giveUp: 'continue',
     overtakingTopics: new Set(),
     parkedLookMs: 3_000,
+    deadLetterDialects: [],
     commitIntervalMs: 200,
     commitRecordsMax: 10_000,
     failpoint: NO_FAILPOINT,

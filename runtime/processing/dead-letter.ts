@@ -1,8 +1,10 @@
+import type { DeadLetterDialect } from '../../core/dead-letter-dialect.ts';
+import { dialectHeaders, failureMessage } from '../../core/dead-letter-dialect.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
-import type { ConsumedRecord, ProducerRecord } from '../../core/record.ts';
+import type { ConsumedRecord, Header, ProducerRecord } from '../../core/record.ts';
 import { textHeader } from '../../core/record.ts';
-
-const MESSAGE_BYTES_MAX = 1024;
+import type { FormerLife } from './former-life.ts';
+import { splitFormerLife } from './former-life.ts';
 
 /** Why, where and when a record was given up. */
 export interface Condemnation {
@@ -19,35 +21,48 @@ export interface Condemnation {
 
 /**
  * The dead letter of a record: its key, value and headers untouched, in the same order, and `dlt-*` text headers behind
- * them. The message is the classified one, which never holds a payload. The letter gets the time of its writing, because
- * the topic keeps letters by their age and not by their event's; the record's own time is in `dlt-original-timestamp`.
+ * them, then those of the dialects. The message is the classified one, which never holds a payload. The letter gets the time
+ * of its writing, because the topic keeps letters by their age and not by their event's; the record's own time is in
+ * `dlt-original-timestamp`. A record that was replayed says in its letter which one it was first, and since when it fails.
  */
-export function deadLetter(record: ConsumedRecord, topic: string, why: Condemnation): ProducerRecord {
+export function deadLetter(
+  record: ConsumedRecord,
+  topic: string,
+  why: Condemnation,
+  dialects: readonly DeadLetterDialect[] = [],
+): ProducerRecord {
+  const { own, life } = splitFormerLife(record.headers);
   return {
     topic,
     partition: record.partition,
     key: record.key,
     value: record.value,
-    headers: [
-      ...record.headers,
-      textHeader('dlt-original-topic', record.topic),
-      textHeader('dlt-original-partition', record.partition.toString()),
-      textHeader('dlt-original-offset', record.offset.toString()),
-      textHeader('dlt-original-timestamp', record.timestampMs.toString()),
-      textHeader('dlt-consumer-group', why.group),
-      textHeader('dlt-error-class', why.error.disposition),
-      textHeader('dlt-error-code', why.error.code),
-      textHeader('dlt-error-message', capped(why.error.message)),
-      textHeader('dlt-attempts', why.attempts.toString()),
-      textHeader('dlt-first-failed-at', new Date(why.firstFailedAtMs).toISOString()),
-      textHeader('dlt-failed-at', new Date(why.failedAtMs).toISOString()),
-      textHeader('dlt-service', why.service),
-    ],
+    headers: [...own, ...ownHeaders(record, why, life), ...dialectHeaders(dialects, { ...record, ...why, reader: why.group })],
   };
 }
 
-/** At most 1 KiB of UTF-8, cut between characters. */
-function capped(message: string): string {
-  const { read } = new TextEncoder().encodeInto(message, new Uint8Array(MESSAGE_BYTES_MAX));
-  return message.slice(0, read);
+function ownHeaders(record: ConsumedRecord, why: Condemnation, life: FormerLife | undefined): Header[] {
+  return [
+    textHeader('dlt-original-topic', record.topic),
+    textHeader('dlt-original-partition', record.partition.toString()),
+    textHeader('dlt-original-offset', record.offset.toString()),
+    textHeader('dlt-original-timestamp', record.timestampMs.toString()),
+    textHeader('dlt-consumer-group', why.group),
+    textHeader('dlt-error-class', why.error.disposition),
+    textHeader('dlt-error-code', why.error.code),
+    textHeader('dlt-error-message', failureMessage(why.error)),
+    textHeader('dlt-attempts', why.attempts.toString()),
+    textHeader('dlt-first-failed-at', life?.firstFailedAt ?? new Date(why.firstFailedAtMs).toISOString()),
+    textHeader('dlt-failed-at', new Date(why.failedAtMs).toISOString()),
+    textHeader('dlt-service', why.service),
+    ...(life === undefined ? [] : formerHeaders(life)),
+  ];
+}
+
+function formerHeaders({ letter, replays, firstErrorCode }: FormerLife): Header[] {
+  return [
+    textHeader('dlt-replay-of', letter),
+    textHeader('dlt-replays', replays.toString()),
+    textHeader('dlt-first-error-code', firstErrorCode),
+  ];
 }

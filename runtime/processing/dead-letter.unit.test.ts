@@ -49,6 +49,14 @@ describe('a dead letter', () => {
     ]);
   });
 
+  it('carries the headers of other dialects behind its own where they are wanted', () => {
+    const names = deadLetter(record, 't', why, ['spring', 'connect']).headers.map(([name]) => name);
+    expect(names.slice(0, letter.headers.length)).toEqual(letter.headers.map(([name]) => name));
+    expect(names.slice(letter.headers.length)).toHaveLength(18);
+    expect(names).toContain('kafka_dlt-original-consumer-group');
+    expect(names).toContain('__connect.errors.connector.name');
+  });
+
   it('is as old as its writing, so that it is kept as long as any other letter', () => {
     expect(letter.timestampMs).toBeUndefined();
   });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BrokerDriver } from '../../core/broker.ts';
 import { offset } from '../../core/offset.ts';
-import { utf8, type ConsumedRecord, type ProducerRecord } from '../../core/record.ts';
+import { utf8, utf8Text, type ConsumedRecord, type ProducerRecord } from '../../core/record.ts';
 import { createInMemoryBroker } from '../../runtime/kafka/in-memory-broker.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { partitionOfKey } from '../../core/partition-of-key.ts';
@@ -355,6 +355,24 @@ describe.each(ADAPTERS)('a broker %s', (_name, createDriver) => {
       await broker.admin.deleteTopics([topic, 'no-such-topic.conformance']);
       await eventually(async () => !(await broker.admin.listTopics()).includes(topic));
       expect(await broker.admin.offsets([topic])).toEqual([]);
+    });
+
+    it('deletes the records below an offset, which readers then pass over, and nothing the second time', async () => {
+      const topic = await broker.topic();
+      await broker.send(topic, ['0', '1', '2']);
+      const before = [{ topic, partition: 0, offset: offset(2n) }];
+      await broker.admin.deleteRecords(before);
+      await broker.admin.deleteRecords([{ topic, partition: 0, offset: offset(1n) }]);
+      await broker.admin.deleteRecords(before);
+      expect(await broker.admin.offsets([topic])).toEqual([{ topic, partition: 0, earliest: 2n, end: 3n }]);
+      const reader = broker.driver.logReader();
+      try {
+        const gone = await reader.read({ topic, partition: 0 }, offset(0n));
+        const { records } = gone.records.length > 0 ? gone : await reader.read({ topic, partition: 0 }, gone.next);
+        expect(records.map(({ value }) => utf8Text(value!))).toEqual(['2']);
+      } finally {
+        await reader.stop();
+      }
     });
 
     it('deletes a group with its offsets, and does not mind one that is not there', async () => {

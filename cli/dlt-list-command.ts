@@ -1,0 +1,55 @@
+import type { Command } from 'commander';
+import type { FilterOptions } from './dlt-options.ts';
+import { countOf, filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
+import { letterFields, letterLines } from './dlt-text.ts';
+
+const LIMIT_DEFAULT = '50';
+const LIMIT_MAX = 1_000_000;
+
+interface Options extends FilterOptions {
+  readonly limit: string;
+  readonly json?: true;
+}
+
+/** `millrace dlt list` */
+export function dltListCommand(): Command {
+  return letterCommand('list', 'list dead letters: why, where and when, without their payloads')
+    .option('--state <states>', 'all, or some of open, archived, replayed, discarded; without it, those that nobody has handled')
+    .option('--limit <count>', 'so many at most', LIMIT_DEFAULT)
+    .option('--json', 'print one JSON object a line')
+    .addHelpText(
+      'after',
+      `
+Reads the topics as they are when the command begins, and changes nothing.
+
+Examples:
+  millrace dlt list
+  millrace dlt list --group processor.scan --code CALL_FAILED --newer-than 12h
+  millrace dlt list --topic events.scan.requested --key somebody --state all --json`,
+    )
+    .action(async (options: Options) => list(options));
+}
+
+async function list(options: Options): Promise<void> {
+  const limit = countOf(options.limit, '--limit', LIMIT_MAX);
+  const filter = filterOf(options, Date.now());
+  await withLetters(options, async ({ letters, signal }) => {
+    const queues = queuesOf(letters.queues, options);
+    const progress = progressOnTerminal(options.json === true);
+    let shown = 0;
+    let isCut = false;
+    for await (const found of letters.log.read(queues, filter, { signal, onProgress: progress.onProgress })) {
+      if (shown === limit) {
+        isCut = true;
+        break;
+      }
+      progress.end();
+      console.log(options.json === true ? JSON.stringify(letterFields(found)) : letterLines(found));
+      shown += 1;
+    }
+    progress.end();
+    if (options.json === true) return;
+    if (shown === 0) console.log('no dead letter fits');
+    if (isCut) console.error(`there are more than ${limit}: --limit shows more, the conditions show others`);
+  });
+}

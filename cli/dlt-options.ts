@@ -1,0 +1,136 @@
+import { Command } from 'commander';
+import type { PipelineDefinition } from '../core/define.ts';
+import { pipelineIn } from '../pipeline.ts';
+import type { Config } from '../runtime/config.ts';
+import { loadConfig } from '../runtime/config.ts';
+import type { LetterFilter } from '../runtime/dead-letters/letter-filter.ts';
+import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
+import type { LetterQueue } from '../runtime/dead-letters/letter-queues.ts';
+import { chooseQueues } from '../runtime/dead-letters/letter-queues.ts';
+import type { LetterState } from '../runtime/dead-letters/letter-states.ts';
+import { LETTER_STATES } from '../runtime/dead-letters/letter-states.ts';
+import type { DeadLetters } from '../runtime/dead-letters/open-dead-letters.ts';
+import { withDeadLetters } from '../runtime/dead-letters/open-dead-letters.ts';
+import { createLogger } from '../runtime/telemetry/log.ts';
+import { UsageError } from './exit.ts';
+import { hasSettings, localEnvironment } from './local-environment.ts';
+import { localFolder } from './local-folder.ts';
+
+/** The conditions that every command over letters understands. */
+export interface FilterOptions {
+  readonly group?: string;
+  readonly topic?: string;
+  readonly code?: string;
+  readonly fingerprint?: string;
+  readonly key?: string;
+  readonly type?: string;
+  readonly trace?: string;
+  readonly olderThan?: string;
+  readonly newerThan?: string;
+  readonly state?: string;
+  readonly dataFolder: string;
+}
+
+export function letterCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--group <group>', 'of this consumer group, such as processor.scan, or of this capture, such as capture.scan')
+    .option('--topic <topic>', 'of this dead-letter topic, or of the topic that was read')
+    .option('--code <code>', 'with this error code, such as CALL_FAILED')
+    .option('--fingerprint <fingerprint>', 'with this fingerprint, as `dlt stats` prints them')
+    .option('--key <key>', 'of this record key')
+    .option('--type <type>', 'of this event type, such as ScanRequested')
+    .option('--trace <id>', 'of this trace')
+    .option('--older-than <age>', 'written at least so long ago: 90s, 30m, 12h, 7d')
+    .option('--newer-than <age>', 'written less than so long ago')
+    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace');
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds. @throws UsageError */
+export function ageOf(text: string, option: string): number {
+  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count === undefined) throw new UsageError(`${option} must be an age such as 90s, 30m, 12h or 7d`);
+  return Number(count) * (UNIT_MS[unit] ?? 0);
+}
+
+/** Without a state: the letters that nobody has handled. @throws UsageError */
+export function filterOf(options: FilterOptions, nowMs: number): LetterFilter {
+  const { code, fingerprint, key, type, trace: traceId, olderThan, newerThan } = options;
+  const states = statesOf(options.state);
+  return {
+    ...{ code, fingerprint, key, type, traceId, states },
+    writtenFromMs: newerThan === undefined ? undefined : nowMs - ageOf(newerThan, '--newer-than'),
+    writtenBeforeMs: olderThan === undefined ? undefined : nowMs - ageOf(olderThan, '--older-than'),
+  };
+}
+
+function statesOf(text: string | undefined): readonly LetterState[] | undefined {
+  if (text === undefined) return UNHANDLED;
+  if (text === 'all') return undefined;
+  const states = text.split(',');
+  const known: readonly string[] = LETTER_STATES;
+  if (!states.every((state) => known.includes(state))) throw new UsageError(`--state must be all, or some of ${LETTER_STATES.join(', ')}`);
+  return states as LetterState[];
+}
+
+/** @throws UsageError listing what there is. */
+export function queuesOf(queues: readonly LetterQueue[], { group, topic }: FilterOptions): readonly LetterQueue[] {
+  const chosen = chooseQueues(queues, { group, topic });
+  if (chosen.length > 0) return chosen;
+  const groups = [...new Set(queues.map((queue) => queue.group))].join(', ');
+  throw new UsageError(`no dead-letter topic fits --group and --topic\nGroups: ${groups}`);
+}
+
+/** A whole number of at least 1. @throws UsageError */
+export function countOf(text: string, option: string, max: number): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= max) return count;
+  throw new UsageError(`${option} must be a whole number from 1 to ${max}`);
+}
+
+export interface LetterWork {
+  readonly letters: DeadLetters;
+  readonly pipeline: PipelineDefinition;
+  readonly config: Config;
+  /** Aborted by Ctrl-C: what is begun is finished, and the command can be run again. */
+  readonly signal: AbortSignal;
+}
+
+/** Opens what the commands need, by the settings of the process or of the folder, and closes it again. */
+export async function withLetters(options: Pick<FilterOptions, 'dataFolder'>, work: (given: LetterWork) => Promise<void>): Promise<void> {
+  const folder = localFolder(options.dataFolder);
+  if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
+  const config = loadConfig(localEnvironment(folder));
+  const pipeline = pipelineIn(config.timeZone);
+  const logger = createLogger({ service: 'millrace-dlt', environment: config.environment, level: 'error', format: config.log.format });
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new DOMException('interrupted', 'AbortError'));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  await withDeadLetters({ pipeline, config, logger, service: 'millrace-dlt' }, async (letters) =>
+    work({ letters, pipeline, config, signal: stopping.signal }),
+  );
+}
+
+const PROGRESS_EVERY_MS = 500;
+/** Shorter reads say nothing. */
+const PROGRESS_FROM_RECORDS = 20_000;
+
+/** Tells a person at a terminal how far a long read is; others see nothing. */
+export function progressOnTerminal(quiet: boolean): { readonly onProgress: (done: number, total: number) => void; end(): void } {
+  let saidAtMs = performance.now();
+  let said = false;
+  const talks = !quiet && process.stderr.isTTY;
+  return {
+    onProgress: (done, total) => {
+      if (!talks || total < PROGRESS_FROM_RECORDS || performance.now() - saidAtMs < PROGRESS_EVERY_MS) return;
+      saidAtMs = performance.now();
+      said = true;
+      process.stderr.write(`\r${done} of ${total} letters read (${Math.floor((done * 100) / total)} %) `);
+    },
+    end: () => {
+      if (said) process.stderr.write('\r\u001b[K');
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import type { Clock } from '../../core/clock.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
+import { classified } from '../../core/errors.ts';
+import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
+import type { LogReader } from '../../core/log-reader.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import { settledWithin } from '../processing/pause.ts';
+import type { LetterArchive } from './archive.ts';
+import { countLetters } from './count-letters.ts';
+import type { LetterQueue } from './letter-queues.ts';
+import type { LetterStates } from './letter-states.ts';
+
+export interface DeadLetterCareOptions {
+  /** Those of the groups and captures of this process. */
+  readonly queues: readonly LetterQueue[];
+  readonly reader: LogReader;
+  readonly states: LetterStates;
+  /** Undefined: letters are not archived. */
+  readonly archive: LetterArchive | undefined;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly intervalMs?: number;
+}
+
+const INTERVAL_MS = 30_000;
+/** A stop waits for the file in hand so long; a file that is cut off is written again. */
+const STOP_WAIT_MS = 10_000;
+
+/**
+ * Looks after the dead letters of a process's groups twice a minute: counts those that nobody has handled, forgets what
+ * became of those that are gone, and archives those that are old enough. Any number of processes may do so at once. A pass that
+ * fails is said and tried again; it stops nothing.
+ */
+export function createDeadLetterCare(options: DeadLetterCareOptions): Service & HealthSource {
+  return new DeadLetterCare(options);
+}
+
+class DeadLetterCare implements Service, HealthSource {
+  readonly name = 'dead-letters';
+  private readonly options: DeadLetterCareOptions;
+  private readonly stopping = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+  private failure: ClassifiedError | undefined;
+  private unhandled: number | undefined;
+
+  constructor(options: DeadLetterCareOptions) {
+    this.options = options;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.running = this.loop();
+  }
+
+  async stop(hard: AbortSignal): Promise<void> {
+    this.stopping.abort();
+    await settledWithin(this.options.clock, STOP_WAIT_MS, hard, this.running);
+  }
+
+  health(): HealthReport[] {
+    const facts = this.unhandled === undefined ? {} : { unhandled: this.unhandled };
+    if (this.failure === undefined) return [{ name: this.name, status: 'ok', facts }];
+    const { code, message, remedy } = this.failure;
+    return [{ name: this.name, status: 'degraded', detail: `${code}: ${message}. ${remedy}`, facts }];
+  }
+
+  private async loop(): Promise<void> {
+    const { clock, logger, intervalMs = INTERVAL_MS } = this.options;
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        await this.pass(signal);
+        this.failure = undefined;
+      } catch (thrown) {
+        const failure = classified(thrown, 'UNCLASSIFIED', 'the dead letters could not be looked after');
+        if (this.failure?.code !== failure.code)
+          logger.warn({ 'log.logger': this.name, 'error.code': failure.code }, failure.message, failure);
+        this.failure = failure;
+      }
+      // Only the stop ends the sleep early, and the loop's condition sees it.
+      await clock.sleep(intervalMs, signal).catch(() => undefined);
+    }
+  }
+
+  private async pass(signal: AbortSignal): Promise<void> {
+    const { queues, reader, states, archive, metrics, logger } = this.options;
+    const archived = (await archive?.pass(queues, signal)) ?? 0;
+    if (archived > 0) logger.info({ 'log.logger': this.name, letters: archived }, 'dead letters were archived that nobody had handled');
+    const counts = await countLetters(reader, states, queues);
+    for (const { queue, open, archived: old } of counts.queues) {
+      metrics.gauge('millrace_dead_letters', { topic: queue.topic, state: 'open' }, open);
+      metrics.gauge('millrace_dead_letters', { topic: queue.topic, state: 'archived' }, old);
+    }
+    this.unhandled = counts.queues.reduce((sum, { open, archived: old }) => sum + open + old, 0);
+    await states.forgetGone(counts.partitions);
+  }
+}
