@@ -79,8 +79,8 @@ function executor(connections: Connections) {
   ): Promise<CommandOutcome<A>> => {
     const answering: CommandDefinition<C, S, E> = {
       ...definition,
-      decide(state, command) {
-        const decision = definition.decide(state, command);
+      decide(state, command, rows) {
+        const decision = definition.decide(state, command, rows);
         if ('rejected' in decision) return decision;
         return { ...decision, result: { ...known, trace_id: trace.traceId, ...(decision.result as object | undefined) } };
       },

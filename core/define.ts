@@ -104,10 +104,18 @@ export interface StepNote {
 
 export const NOTHING: Decision = { events: [] };
 
+/** The rows of a state table of the domain whose columns have these values: 1,000 at most, or the decision fails. */
+export interface RowQuery {
+  readonly table: string;
+  readonly where: JsonObject;
+}
+
 export interface ReactionInput<S, E, R> {
   readonly state: S;
   readonly event: E;
   readonly result: R;
+  /** Those that the reaction asks for; none when it asks for none. */
+  readonly rows: readonly JsonObject[];
 }
 
 /** How a group goes on with a record that fails and may pass later. */
@@ -141,6 +149,11 @@ export interface Reaction {
    * over more than its aggregate, whose own version guards it anyway. Waits a bounded time (LOCK_TIMEOUT).
    */
   lock?(event: EventRecord): string;
+  /**
+   * Rows that the decision needs beside its aggregate, read under the lock: what they say stays true until the decision is
+   * committed, as long as whoever changes them takes the same lock.
+   */
+  rows?(event: EventRecord): RowQuery;
   readonly call?: {
     readonly name: CallName;
     readonly timeoutMs: number;
@@ -159,6 +172,7 @@ interface TypedReaction<D extends EventDefinition, S, E extends StoredEvent, C e
   aggregateId(event: EventOf<D>): string;
   idempotencyKey(event: EventOf<D>): string;
   lock?(event: EventOf<D>): string;
+  rows?(event: EventOf<D>): RowQuery;
   readonly call?: {
     readonly name: C;
     readonly timeoutMs: number;
@@ -168,11 +182,19 @@ interface TypedReaction<D extends EventDefinition, S, E extends StoredEvent, C e
   decide(input: ReactionInput<S, EventOf<D>, Calls[C]['result'] | undefined>): Decision;
 }
 
-/** Checks a reaction against its event's payload and its aggregate's state, then forgets the types so that lists can hold it. */
+/**
+ * Checks a reaction against its event's payload and its aggregate's state, then forgets the types so that lists can hold it.
+ * @throws RangeError when it asks for rows and holds no lock: they may have changed before it is committed.
+ */
 export function defineReaction<D extends EventDefinition, S, E extends StoredEvent, C extends CallName = never>(
   reaction: TypedReaction<D, S, E, C>,
 ): Reaction {
+  assertLocked(`the reaction to ${reaction.on.type}`, reaction);
   return { ...reaction, on: reaction.on.type };
+}
+
+function assertLocked(name: string, { lock, rows }: { readonly lock?: unknown; readonly rows?: unknown }): void {
+  if (rows !== undefined && lock === undefined) throw new RangeError(`${name} asks for rows and holds no lock`);
 }
 
 export interface ProcessorDefinition {
@@ -206,10 +228,15 @@ export interface CommandDefinition<C, S, E extends StoredEvent> {
   aggregateId(command: C): string;
   /** As a reaction's. */
   lock?(command: C): string;
-  decide(state: S, command: C): Decision | Rejection;
+  /** As a reaction's. */
+  rows?(command: C): RowQuery;
+  /** @param rows those that the command asks for. */
+  decide(state: S, command: C, rows: readonly JsonObject[]): Decision | Rejection;
 }
 
+/** @throws RangeError when it asks for rows and holds no lock. */
 export function defineCommand<C, S, E extends StoredEvent>(definition: CommandDefinition<C, S, E>): CommandDefinition<C, S, E> {
+  assertLocked(`the command ${definition.name}`, definition);
   return definition;
 }
 

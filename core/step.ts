@@ -1,4 +1,5 @@
-import type { AggregateDefinition, Decision } from './define.ts';
+import type { AggregateDefinition, Decision, RowQuery } from './define.ts';
+import type { JsonObject } from './json.ts';
 import type { Cause } from './unit-of-work.ts';
 
 /** A reaction that is ready for its transaction: the event is known, a declared call has ended. */
@@ -11,10 +12,12 @@ export interface Step {
   readonly cause: Cause;
   /** Who holds this name decides alone, in any process of the domain; left out: nobody is waited for. */
   readonly lock?: string;
+  /** Read under the lock. */
+  readonly rows?: RowQuery;
   /** When its work began: milliseconds on the clock's monotonic scale. */
   readonly startedMs: number;
   /** Pure, and called again when another writer was faster. A ClassifiedError is the step's failure, anything else DECISION_FAILED. */
-  decide(state: unknown): Decision;
+  decide(state: unknown, rows: readonly JsonObject[]): Decision;
 }
 
 export type StepOutcome =

@@ -1,5 +1,6 @@
-import type { AggregateDefinition, Decision, NewEvent, StateChange, StoredEvent } from './define.ts';
+import type { AggregateDefinition, Decision, NewEvent, RowQuery, StateChange, StoredEvent } from './define.ts';
 import type { EventId } from './envelope.ts';
+import type { JsonObject } from './json.ts';
 import type { TraceContext } from './trace.ts';
 
 /** Why a transaction runs: what its events carry in their trace and causation columns. */
@@ -48,6 +49,8 @@ export interface UnitOfWorkTransaction {
    * LOCK_TIMEOUT. Taken first: what is loaded afterwards is what the holder before left.
    */
   lock(name: string): Promise<void>;
+  /** Rejects with STATE_INVALID when there are more than 1,000. */
+  rows(query: RowQuery): Promise<readonly JsonObject[]>;
   /**
    * Marks the key in the inbox. False: it was there already, committed; then nothing else may be written. Waits for a
    * concurrent holder.

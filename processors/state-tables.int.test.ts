@@ -106,7 +106,7 @@ async function openDomain(name: string): Promise<OpenDomain> {
     unitOfWork,
     append: (aggregate, id, events) => commit(aggregate, id, () => ({ events })),
     react: (reaction, event, result) =>
-      commit(reaction.aggregate, reaction.aggregateId(event), (state) => reaction.decide({ state, event, result })),
+      commit(reaction.aggregate, reaction.aggregateId(event), (state) => reaction.decide({ state, event, result, rows: [] })),
     async rows(table) {
       const found = await database.query<{ row: JsonObject }>(`SELECT to_jsonb(t) AS row FROM ${name}.${table} AS t`);
       return found.map(({ row }) => row);

@@ -59,7 +59,7 @@ async function single(user: number): Promise<void> {
       aggregateId: countAcquiredCharacter.aggregateId(event),
       cause: { trace, correlationId: event.id, causationId: event.id },
       startedMs: systemClock.monotonicMs(),
-      decide: (state) => timed.now('decide', () => countAcquiredCharacter.decide({ state, event, result: undefined })),
+      decide: (state) => timed.now('decide', () => countAcquiredCharacter.decide({ state, event, result: undefined, rows: [] })),
     };
     return unitOfWork.run(step.cause, (tx) => takeStep(timed.transaction(tx), step, systemClock));
   });

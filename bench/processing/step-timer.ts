@@ -41,6 +41,7 @@ class TimedStep {
     this.lap('begin');
     return {
       lock: (name) => tx.lock(name),
+      rows: (query) => this.part('load', tx.rows(query)),
       markProcessed: (key, step) => this.part('inbox', tx.markProcessed(key, step)),
       keepOutcome: (key, decision) => this.part('inbox', tx.keepOutcome(key, decision)),
       load: (aggregate, id) => this.part('load', tx.load(aggregate, id)),

@@ -75,14 +75,17 @@ async function attemptOnce<C, S, E extends StoredEvent>(
 ): Promise<CommandAnswer> {
   try {
     return await unitOfWork.run(cause, async (tx) => {
-      if (command.lock !== undefined) await tx.lock(decided(() => command.lock?.(input) ?? ''));
+      const lock = decided(() => command.lock?.(input));
+      if (lock !== undefined) await tx.lock(lock);
       const key = idempotency === undefined ? undefined : { ...idempotency, key: `command:${idempotency.key}` };
       const earlier =
         key === undefined ? undefined : await claim(tx, key, { name: command.name, elapsedMs: performance.now() - startedMs });
       if (earlier !== undefined) return earlier;
       const id = decided(() => command.aggregateId(input));
       const { state, version } = await tx.load(command.aggregate, id);
-      const decision = decided(() => command.decide(state, input));
+      const query = decided(() => command.rows?.(input));
+      const rows = query === undefined ? [] : await tx.rows(query);
+      const decision = decided(() => command.decide(state, input, rows));
       if (isRejection(decision)) throw new Refused(decision);
       const events = await tx.append(command.aggregate, id, version, decision.events);
       if (decision.changes !== undefined) await tx.change(decision.changes);

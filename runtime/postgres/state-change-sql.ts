@@ -36,13 +36,18 @@ const TABLE_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
  */
 export function shapeOf(change: StateChange): ChangeShape | undefined {
   const { op, table } = change;
-  if (!TABLE_NAME.test(table) || OWN_TABLES.has(table) || table.startsWith('outbox_')) {
-    throw new ClassifiedError('DECISION_FAILED', 'a state change names a table that is no state table of the domain');
-  }
+  assertStateTable(table);
   const keys = Object.keys(change.key).sort();
   if (keys.length === 0) throw new ClassifiedError('DECISION_FAILED', `a state change of ${table} has no key`);
   const columns = change.op === 'delete' ? [] : Object.keys(change.set).filter((column) => !keys.includes(column));
   return op === 'update' && columns.length === 0 ? undefined : { op, table, keys, columns: columns.sort() };
+}
+
+/** @throws ClassifiedError DECISION_FAILED */
+export function assertStateTable(table: string): void {
+  if (!TABLE_NAME.test(table) || OWN_TABLES.has(table) || table.startsWith('outbox_')) {
+    throw new ClassifiedError('DECISION_FAILED', 'a decision names a table that is no state table of the domain');
+  }
 }
 
 /** The row that a change writes or names: its key wins over a value of the same name. */

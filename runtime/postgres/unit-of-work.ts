@@ -1,8 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { AggregateDefinition, Decision, NewEvent, StateChange, StoredEvent } from '../../core/define.ts';
+import type { AggregateDefinition, Decision, NewEvent, RowQuery, StateChange, StoredEvent } from '../../core/define.ts';
 import { eventId } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
-import type { Json } from '../../core/json.ts';
+import type { Json, JsonObject } from '../../core/json.ts';
 import type { Logger } from '../../core/log.ts';
 import type { AppendedEvent, Cause, FlowStep, LoadedAggregate, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
 import { takeAdvisoryLock } from './advisory-lock.ts';
@@ -15,6 +15,7 @@ import { INBOX_RETENTION_DAYS } from './inbox-retention.ts';
 import { keepOutcomeStatement, keepOutcomeValues, markStatement, markValues } from './inbox-statements.ts';
 import type { AppendSettings } from './prepare-append.ts';
 import { isSnapshotDue, prepareAppend, snapshotJson } from './prepare-append.ts';
+import { readRows } from './read-rows.ts';
 import { rolledBack } from './rolled-back.ts';
 import type { ChangeStatement } from './state-change-sql.ts';
 import { changeStatement, statementGroups } from './state-change-sql.ts';
@@ -90,6 +91,10 @@ class Transaction implements PostgresTransaction {
 
   async lock(name: string): Promise<void> {
     await takeAdvisoryLock(this.session, name, this.settings.lockTimeoutMs);
+  }
+
+  async rows(query: RowQuery): Promise<readonly JsonObject[]> {
+    return readRows(this.session, this.settings.schema, query);
   }
 
   async markProcessed(idempotencyKey: string, step?: FlowStep): Promise<boolean> {

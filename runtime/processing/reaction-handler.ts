@@ -53,6 +53,8 @@ export function stepOf(
   flow: { readonly trace: TraceContext; readonly startedMs: number },
   result: unknown,
 ): Step {
+  const lock = pure(() => reaction.lock?.(event));
+  const rows = pure(() => reaction.rows?.(event));
   return {
     name: `${domain}:${event.type}`,
     idempotencyKey: pure(() => reaction.idempotencyKey(event)),
@@ -60,8 +62,9 @@ export function stepOf(
     aggregateId: pure(() => reaction.aggregateId(event)),
     cause: { trace: flow.trace, correlationId: event.correlationId ?? event.id, causationId: event.id },
     startedMs: flow.startedMs,
-    ...(reaction.lock === undefined ? {} : { lock: pure(() => reaction.lock?.(event) ?? '') }),
-    decide: (state) => pure(() => reaction.decide({ state, event, result })),
+    ...(lock === undefined ? {} : { lock }),
+    ...(rows === undefined ? {} : { rows }),
+    decide: (state, found) => pure(() => reaction.decide({ state, event, result, rows: found })),
   };
 }
 

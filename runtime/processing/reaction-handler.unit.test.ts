@@ -35,6 +35,7 @@ class RecordingUnitOfWork implements UnitOfWork {
     try {
       const result = await work({
         lock: async () => undefined,
+        rows: async () => [],
         markProcessed: async (key, step) => {
           if (this.inbox.has(key)) return false;
           staged.push(() => this.inbox.set(key, step));

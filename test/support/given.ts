@@ -68,14 +68,14 @@ export function given<S, E extends StoredEvent>(
       assert.equal(subject.aggregate, aggregate, 'it decides over another aggregate');
       if (!('on' in subject)) {
         assert.equal(subject.aggregateId(input), id, 'it decides over another id');
-        return decided(() => subject.decide(state, input));
+        return decided(() => subject.decide(state, input, []));
       }
       const event = input as EventRecord;
       assert.equal(event.type, subject.on, 'it does not wait for this event');
       assert.equal(subject.aggregateId(event), id, 'it decides over another id');
       validator.validate(event.type, event.payload);
       if (callResult !== undefined) assert.notEqual(subject.call?.request(event), undefined, 'it makes no call for this event');
-      return decided(() => subject.decide({ state, event, result: callResult }));
+      return decided(() => subject.decide({ state, event, result: callResult, rows: [] }));
     },
   };
 }

@@ -41,7 +41,7 @@ export class InMemoryChoreography {
 
   execute<C, S, E extends StoredEvent>(command: CommandDefinition<C, S, E>, input: C): void {
     const id = command.aggregateId(input);
-    const decision = command.decide(this.state(command.domain, command.aggregate, id), input);
+    const decision = command.decide(this.state(command.domain, command.aggregate, id), input, []);
     if (!('rejected' in decision)) this.commit(command.domain, command.aggregate, id, decision.events, decision.changes ?? [], undefined);
   }
 
@@ -101,7 +101,7 @@ export class InMemoryChoreography {
     if (this.inboxes.has(key)) return;
     this.inboxes.add(key);
     const id = reaction.aggregateId(event);
-    const decision = decide({ state: this.state(domain, reaction.aggregate, id), event, result });
+    const decision = decide({ state: this.state(domain, reaction.aggregate, id), event, result, rows: [] });
     this.commit(domain, reaction.aggregate, id, decision.events, decision.changes ?? [], event);
   }
 

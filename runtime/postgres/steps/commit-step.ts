@@ -15,7 +15,8 @@ export async function takeStep(tx: UnitOfWorkTransaction, step: Step, clock: Clo
   const isNew = await tx.markProcessed(idempotencyKey, { name, elapsedMs: clock.monotonicMs() - step.startedMs });
   if (!isNew) return { kind: 'repeated' };
   const { state, version } = await tx.load(aggregate, aggregateId);
-  const decision = decided(() => step.decide(state));
+  const rows = step.rows === undefined ? [] : await tx.rows(step.rows);
+  const decision = decided(() => step.decide(state, rows));
   await tx.append(aggregate, aggregateId, version, decision.events);
   if (decision.changes !== undefined) await tx.change(decision.changes);
   if (decision.result !== undefined || decision.step !== undefined) await tx.keepOutcome(idempotencyKey, decision);

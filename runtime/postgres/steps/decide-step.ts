@@ -29,7 +29,7 @@ export interface DecideSettings extends AppendSettings {
  * @throws ClassifiedError DECISION_FAILED, EVENT_UNKNOWN, PAYLOAD_INVALID, RECORD_TOO_LARGE, or what the decision threw classified.
  */
 export function decideStep(settings: DecideSettings, step: Step, basis: AggregateRead<unknown>): DecidedStep | undefined {
-  const decision = decided(() => step.decide(basis.state));
+  const decision = decided(() => step.decide(basis.state, []));
   const { aggregate, aggregateId: id } = step;
   const { rows, stored, changes } = prepareAppend(settings, { aggregate, id, version: basis.version }, decision.events, basis.readAt);
   const merged = mergeChanges([...changes, ...(decision.changes ?? [])]);

@@ -1,4 +1,4 @@
-import { qualified } from '../identifiers.ts';
+import { qualified, quoteIdentifier } from '../identifiers.ts';
 import type { ChangeShape } from '../state-change-sql.ts';
 import { shapeStatement } from '../state-change-sql.ts';
 
@@ -95,11 +95,11 @@ function snapshotsPart(table: (name: string) => string, parameter: string): stri
 )`;
 }
 
+/** Rows of a table are taken in the order of their keys; an upsert sees to that itself. */
 function changePart(schema: string, change: ChangeShape, parameter: string): string {
   const row = `jsonb_populate_record(NULL::${qualified(schema, change.table)}, c.r)`;
-  return shapeStatement(
-    schema,
-    change,
-    `jsonb_to_recordset(${parameter}) AS c(n int, r jsonb) JOIN taken USING (n) CROSS JOIN LATERAL ${row} AS r`,
-  );
+  const rows = `jsonb_to_recordset(${parameter}) AS c(n int, r jsonb) JOIN taken USING (n) CROSS JOIN LATERAL ${row} AS r`;
+  if (change.op === 'upsert') return shapeStatement(schema, change, rows);
+  const keys = change.keys.map((key) => `r.${quoteIdentifier(key)}`).join(', ');
+  return shapeStatement(schema, change, `(SELECT r.* FROM ${rows} ORDER BY ${keys} OFFSET 0) AS r`);
 }
