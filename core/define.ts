@@ -415,7 +415,7 @@ export interface OverdueStep {
   readonly reaction: Reaction;
   readonly action: 'finish' | 'compensate';
   /** Pure. `event` is the one that the step waits for, read from its event store. */
-  decide(input: { readonly state: unknown; readonly event: EventRecord }): Decision;
+  decide(input: Omit<ReactionInput<unknown, EventRecord, never>, 'result'>): Decision;
 }
 
 /** A flow of the choreography as somebody who waits for it sees it. A flow is what one correlation id holds together. */

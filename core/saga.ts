@@ -64,7 +64,11 @@ export function inPlaceOf<D extends EventDefinition, S, E extends StoredEvent>(
   if (reaction.on !== step.on.type || reaction.aggregate.type !== step.aggregate.type) {
     throw new RangeError(`a decision in place of the reaction to ${reaction.on} names another event or aggregate`);
   }
-  return { reaction, action: step.action, decide: (input) => step.decide(input as { readonly state: S; readonly event: EventOf<D> }) };
+  return {
+    reaction,
+    action: step.action,
+    decide: ({ state, event }) => step.decide({ state, event } as { readonly state: S; readonly event: EventOf<D> }),
+  };
 }
 
 /**
@@ -76,18 +80,11 @@ export function madeUpFor(reaction: Reaction, result?: Calls[CallName]['result']
   if ((reaction.call === undefined) !== (result === undefined)) {
     throw new RangeError(`the reaction to ${reaction.on} is made up for with a result exactly when it declares a call`);
   }
-  return { reaction, action: 'finish', decide: ({ state, event }) => reaction.decide({ state, event, result }) };
+  return { reaction, action: 'finish', decide: (input) => reaction.decide({ ...input, result }) };
 }
 
 /** The decision in place of a step as a reaction: the same event, aggregate, key and lock, and no call. */
 export function substitute(overdue: OverdueStep): Reaction {
-  const { reaction } = overdue;
-  return {
-    on: reaction.on,
-    aggregate: reaction.aggregate,
-    ...(reaction.lock === undefined ? {} : { lock: (event) => reaction.lock?.(event) ?? '' }),
-    aggregateId: (event) => reaction.aggregateId(event),
-    idempotencyKey: (event) => reaction.idempotencyKey(event),
-    decide: ({ state, event }) => overdue.decide({ state, event }),
-  };
+  const { call: _made, ...reaction } = overdue.reaction;
+  return { ...reaction, decide: ({ state, event, rows }) => overdue.decide({ state, event, rows }) };
 }

@@ -58,8 +58,8 @@ function inPlace({ domain, event }: ExpectedStep, overdue: OverdueStep, { random
   const step = stepOf(domain, substitute(overdue), event, flow, undefined);
   return {
     ...step,
-    decide(state) {
-      const decision = step.decide(state);
+    decide(state, rows) {
+      const decision = step.decide(state, rows);
       return { ...decision, step: { ...decision.step, status: STATUS[overdue.action] } };
     },
   };

@@ -80,7 +80,9 @@ describe('a decision under a lock', () => {
   it('keeps a limit over several aggregates, however many ask at once in two processes', async () => {
     const two = [process(), process()] as const;
     const answers = await Promise.all(
-      Array.from({ length: 40 }, (_, n) => executeCommand(two[n % 2]!, openAccount, { account_id: `limit-${n}`, owner_id: 'limited' }, aCause())),
+      Array.from({ length: 40 }, (_, n) =>
+        executeCommand(two[n % 2]!, openAccount, { account_id: `limit-${n}`, owner_id: 'limited' }, aCause()),
+      ),
     );
     const kinds = answers.map(({ kind }) => kind).sort();
     expect(kinds).toEqual([...Array<string>(ACCOUNTS_MAX).fill('accepted'), ...Array<string>(40 - ACCOUNTS_MAX).fill('rejected')]);
@@ -115,13 +117,21 @@ describe('a decision under a lock', () => {
 
   it('waits for it longer than any statement may take, and other statements keep their limits', async () => {
     const release = await held('accounts of patient');
-    const database = createDatabase({ url: bank.url, domain: 'bank', statementTimeoutMs: 200, silenceMarginMs: 200, logger: SILENT_LOGGER });
+    const database = createDatabase({
+      url: bank.url,
+      domain: 'bank',
+      statementTimeoutMs: 200,
+      silenceMarginMs: 200,
+      logger: SILENT_LOGGER,
+    });
     open.push(database);
     const settled: string[] = [];
     const waiting = database.transaction(async (session) => {
       await session.waiting(10_000, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', ['millrace decision accounts of patient']);
       settled.push('taken');
-      const [limits] = await session.query("SELECT current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock");
+      const [limits] = await session.query(
+        "SELECT current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock",
+      );
       return limits;
     });
     await eventually(async () => {

@@ -17,12 +17,12 @@ import { migrateDomain } from './migrate.ts';
 import type { PostgresUnitOfWork } from './unit-of-work.ts';
 import { createUnitOfWork } from './unit-of-work.ts';
 
-type AnyAggregate = AggregateDefinition<unknown>;
+type AnyAggregate = AggregateDefinition<unknown, never>;
 
 const SNAPSHOT_EVERY = 10;
 const declared = pipeline.domains
   .filter(({ captured }) => captured)
-  .flatMap((domain) => domain.aggregates.map((aggregate) => ({ name: aggregate.type, domain, aggregate: aggregate as unknown as AnyAggregate })));
+  .flatMap((domain) => domain.aggregates.map((aggregate) => ({ name: aggregate.type, domain, aggregate: aggregate })));
 
 /** Any event of the domain, by any version of its schema: what an aggregate may find in its stream. */
 function eventOf(domain: DomainDefinition): fc.Arbitrary<NewEvent> {
@@ -59,30 +59,33 @@ describe('every declared aggregate', () => {
     const untabled: AnyAggregate = { ...aggregate, tables: () => [] };
     let streams = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(eventOf(domain), { minLength: 1, maxLength: 6 }), { minLength: 4, maxLength: 8 }), async (appends) => {
-        const id = `stream-${(streams += 1)}`;
-        let version = 0n;
-        for (const events of appends) {
-          await unitOfWork.run(aCause(), (tx) => tx.append(untabled, id, version, events));
-          version += BigInt(events.length);
-        }
-        const stored = await storedEvents(database, domain.name, aggregate.type, id);
-        const at = (events: readonly StoredEvent[]): unknown =>
-          events.reduce((state, event) => aggregate.evolve(state, event), aggregate.initial(id));
+      fc.asyncProperty(
+        fc.array(fc.array(eventOf(domain), { minLength: 1, maxLength: 6 }), { minLength: 4, maxLength: 8 }),
+        async (appends) => {
+          const id = `stream-${(streams += 1)}`;
+          let version = 0n;
+          for (const events of appends) {
+            await unitOfWork.run(aCause(), (tx) => tx.append(untabled, id, version, events));
+            version += BigInt(events.length);
+          }
+          const stored = await storedEvents(database, domain.name, aggregate.type, id);
+          const at = (events: readonly StoredEvent[]): unknown =>
+            events.reduce((state, event) => aggregate.evolve(state, event as never), aggregate.initial(id));
 
-        const loaded = await unitOfWork.run(aCause(), (tx) => tx.load(untabled, id));
-        expect(loaded).toEqual({ state: at(stored), version });
-        const [snapshot] = await database.query<{ sequence_number: bigint; state: unknown }>(
-          `SELECT sequence_number, state FROM ${domain.name}.snapshots WHERE aggregate_id = $1`,
-          [id],
-        );
-        expect(snapshot === undefined, 'a snapshot was made when it was due').toBe(version < BigInt(SNAPSHOT_EVERY));
-        if (snapshot !== undefined) expect(snapshot.state).toEqual(at(stored.slice(0, Number(snapshot.sequence_number))));
-        for (const moment of new Set(stored.map(({ occurredAt }) => occurredAt))) {
-          const then = stored.filter(({ occurredAt }) => occurredAt <= moment);
-          expect(await stateAt(database, domain.name, untabled, id, moment)).toEqual({ state: at(then), version: BigInt(then.length) });
-        }
-      }),
+          const loaded = await unitOfWork.run(aCause(), (tx) => tx.load(untabled, id));
+          expect(loaded).toEqual({ state: at(stored), version });
+          const [snapshot] = await database.query<{ sequence_number: bigint; state: unknown }>(
+            `SELECT sequence_number, state FROM ${domain.name}.snapshots WHERE aggregate_id = $1`,
+            [id],
+          );
+          expect(snapshot === undefined, 'a snapshot was made when it was due').toBe(version < BigInt(SNAPSHOT_EVERY));
+          if (snapshot !== undefined) expect(snapshot.state).toEqual(at(stored.slice(0, Number(snapshot.sequence_number))));
+          for (const moment of new Set(stored.map(({ occurredAt }) => occurredAt))) {
+            const then = stored.filter(({ occurredAt }) => occurredAt <= moment);
+            expect(await stateAt(database, domain.name, untabled, id, moment)).toEqual({ state: at(then), version: BigInt(then.length) });
+          }
+        },
+      ),
       { numRuns: 8 },
     );
   });

@@ -16,6 +16,7 @@ export function rehearsedUnitOfWork(unitOfWork: RehearsableUnitOfWork, notes: Ef
 function noted(tx: UnitOfWorkTransaction, notes: EffectNotes): UnitOfWorkTransaction {
   return {
     lock: (name) => tx.lock(name),
+    rows: (query) => tx.rows(query),
     markProcessed: (idempotencyKey, step) => tx.markProcessed(idempotencyKey, step),
     keepOutcome: (idempotencyKey, decision) => tx.keepOutcome(idempotencyKey, decision),
     load: (aggregate, id) => tx.load(aggregate, id),

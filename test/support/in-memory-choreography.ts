@@ -76,7 +76,7 @@ export class InMemoryChoreography {
     const step = steps.find(({ reaction }) => reaction === found?.reaction);
     if (found === undefined || step === undefined) return;
     if (!keep) this.lost.splice(index, 1);
-    this.react(found, ({ state, event }) => step.decide({ state, event }));
+    this.react(found, ({ state, event, rows }) => step.decide({ state, event, rows }));
   }
 
   isDone(domain: string, idempotencyKey: string): boolean {
