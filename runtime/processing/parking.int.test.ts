@@ -230,8 +230,9 @@ describe('records that are parked', () => {
     const parkedMs = performance.now() - beganMs;
     await producer.send([1_001, 1_002].map((n) => recordOf(topic, 'hot', n)));
     await eventually(async () => (await effects(topic)).length === 1_003, { timeoutMs: 40_000 });
-    console.log(
-      `1,001 records parked by ${writes} writes within ${parkedMs.toFixed(0)} ms; all handled ${(performance.now() - beganMs).toFixed(0)} ms after they were sent`,
+    const totalMs = performance.now() - beganMs;
+    process.stdout.write(
+      `1,001 records parked by ${writes} writes after ${parkedMs.toFixed(0)} ms, all handled after ${totalMs.toFixed(0)} ms\n`,
     );
     expect((await effects(topic)).map(({ n }) => n)).toEqual(Array.from({ length: 1_003 }, (_, n) => n));
     expect(writes).toBeLessThan(50);
