@@ -4,8 +4,10 @@ import type { ParkedRecords, ParkedSurvey } from '../../core/parked-records.ts';
 import type { Parking } from './parking.ts';
 import { pause } from './pause.ts';
 
-/** Looking takes at most this share of the time, however much is parked. */
+/** Looking takes at most this share of the time, however much is parked … */
 const SHARE = 1 / 50;
+/** … unless that would leave it alone for longer. */
+const INTERVAL_MAX_MS = 30_000;
 
 export const NOTHING_PARKED: ParkedSurvey = {
   records: 0,
@@ -50,7 +52,7 @@ export class ParkingWatch {
     const { clock, intervalMs } = this.options;
     let tookMs = 0;
     for (;;) {
-      await pause(clock, Math.max(intervalMs, tookMs / SHARE), signal);
+      await pause(clock, Math.max(intervalMs, Math.min(tookMs / SHARE, INTERVAL_MAX_MS)), signal);
       if (signal.aborted) return;
       const beganMs = clock.monotonicMs();
       await this.look();

@@ -60,6 +60,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+const latencies = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 7 });
+
 type Policy = 'continue' | 'block';
 
 /** One process of the group. */
@@ -78,6 +80,9 @@ interface Member {
  */
 class World {
   private readonly policy: Policy;
+  /** In turns of the event loop, one after another. */
+  private readonly latencies: readonly number[];
+  private asked = 0;
   private readonly clock = new ManualClock();
   private readonly store = new InMemoryParkedRecords(this.clock);
   private readonly log = PARTITIONS.map(() => [] as ConsumedRecord[]);
@@ -90,8 +95,9 @@ class World {
   private readonly members: Member[] = [];
   private commitsWork = true;
 
-  constructor(policy: Policy) {
+  constructor(policy: Policy, latencies: readonly number[]) {
     this.policy = policy;
+    this.latencies = latencies;
   }
 
   async begin(): Promise<void> {
@@ -231,13 +237,13 @@ class World {
     };
   }
 
-  /** The store, as this member reaches it: with a wait on the way there and back, and none of it once it is dead. */
+  /** The store, as this member reaches it: with waits of any length on the way there and back, and none of it once it is dead. */
   private storeOf(member: Member): ParkedRecords {
     const via = async <T>(ask: () => Promise<T>): Promise<T> => {
-      await settle();
+      await this.travel();
       if (isDead(member)) return new Promise(() => undefined);
       const answer = await ask();
-      await settle();
+      await this.travel();
       return isDead(member) ? new Promise(() => undefined) : answer;
     };
     return {
@@ -247,6 +253,11 @@ class World {
       settle: (...args) => via(() => this.store.settle(...args)),
       survey: (...args) => via(() => this.store.survey(...args)),
     };
+  }
+
+  private async travel(): Promise<void> {
+    this.asked += 1;
+    for (let turns = this.latencies[this.asked % this.latencies.length]!; turns > 0; turns -= 1) await settle();
   }
 
   /** I5: whatever came before it in its partition and of its key is over. */
@@ -350,8 +361,8 @@ it.each(['continue', 'block'] as const)(
   'keeps the order of each key and one effect per record through retries, rebalances, crashes, zombies and operators, with policy %s',
   async (policy) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), async (steps) => {
-        const world = new World(policy);
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), latencies, async (steps, turns) => {
+        const world = new World(policy, turns);
         await world.begin();
         for (const next of steps) await world.take(next);
         await world.heal();

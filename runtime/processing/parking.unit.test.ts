@@ -158,6 +158,39 @@ describe('a lane that waits', () => {
     expect(group.balance().inFlight).toBe(0);
   });
 
+  it('is read again for what was on its way when it was read', async () => {
+    let arrive = (): void => undefined;
+    let end = (): void => undefined;
+    let parks = 0;
+    const handled: bigint[] = [];
+    const { consumer, clock, parked } = await groupUnderTest({
+      handler: async (_event, { offset, attempt }) => {
+        handled.push(offset);
+        if (offset > 0n) return ACKED;
+        if (attempt === 1) return FAILED;
+        await new Promise<void>((resolve) => (end = resolve));
+        return ACKED;
+      },
+      failpoint: async (label) => {
+        if (label === 'before-park' && (parks += 1) === 2) await new Promise<void>((resolve) => (arrive = resolve));
+      },
+    });
+    consumer.deliver(keyed('a', 0));
+    await clock.advance(1_000);
+    consumer.deliver(keyed('a', 1));
+    await clock.advance(9_000);
+    expect(handled).toEqual([0n, 0n]);
+    arrive();
+    await settle();
+    expect(parked.rows).toHaveLength(2);
+    end();
+    await clock.advance(1);
+    consumer.deliver(keyed('a', 2));
+    await settle();
+    expect(handled).toEqual([0n, 0n, 1n, 2n]);
+    expect(parked.rows).toEqual([]);
+  });
+
   it('that is given up continues behind its dead letter, which is durable before', async () => {
     const { handled, handler } = scripted({ 0: FAILED });
     let letterIsDurable = (): void => undefined;
