@@ -94,8 +94,11 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     return found.length;
   };
 
-  /** A group in the place of the character domain's that gives every record up, until these flows are dead-lettered. */
-  async function giveUp(...flowIds: readonly string[]): Promise<void> {
+  const giveUp = (...flowIds: readonly string[]): Promise<void> => fail([], flowIds);
+  const park = (...flowIds: readonly string[]): Promise<void> => fail([3_600_000], flowIds);
+
+  /** A group in the place of the character domain's that fails on every record, until it has handled these flows. */
+  async function fail(delaysMs: readonly number[], flowIds: readonly string[]): Promise<void> {
     const { connections, config } = world;
     const group = config.names.processorGroup('character');
     const gone = new Set<string>();
@@ -108,13 +111,16 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
       decoder: createPayloads(pipeline, connections).decoder,
       handler: async ({ correlationId }) => {
         if (correlationId !== undefined) gone.add(correlationId);
-        return { kind: 'failed', error: new ClassifiedError('DECISION_FAILED', 'broken on purpose') };
+        return {
+          kind: 'failed',
+          error: new ClassifiedError(delaysMs.length === 0 ? 'DECISION_FAILED' : 'HANDLER_FAILED', 'broken on purpose'),
+        };
       },
       wanted: new Set(['ScanCompleted']),
       known: new Set(['ScanCompleted']),
       deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, group),
       parked: createParkedRecords({ database: connections.database('character'), group }),
-      retryPolicy: { delaysMs: [], jitter: 0 },
+      retryPolicy: { delaysMs, jitter: 0 },
       handlerTimeoutMs: 5_000,
       metrics: NO_METRICS,
       logger: SILENT_LOGGER,
@@ -189,6 +195,37 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     await stop();
     expect(await events('character', 'CharacterAcquired', flowId)).toBe(0);
     expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
+  });
+
+  it('leaves a flow alone whose record is parked', async () => {
+    const { flowId } = await register('parked');
+    await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
+    await park(flowId);
+    const found = await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'parked' })] });
+    expect(found.waits_for[0]?.detail).toMatch(/is parked after 1 attempts, due 2.*\(HANDLER_FAILED\)$/);
+    expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(0);
+  });
+
+  it('decides nothing while a database or Kafka cannot be asked, and says so', async () => {
+    const { flowId } = await register('in the dark');
+    await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
+    await giveUp(flowId);
+    const away = async (): Promise<never> => Promise.reject(new ClassifiedError('POSTGRES_UNAVAILABLE', 'away'));
+    const { connections } = world;
+    const noProfiles = sweepWith({
+      database: (domain) => (domain === 'my' ? { query: away, execute: away, prepared: away } : connections.database(domain)),
+    });
+    const noKafka = sweepWith({
+      admin: { committed: async () => Promise.reject(new ClassifiedError('KAFKA_UNAVAILABLE', 'away')) },
+    });
+    for (const sweep of [noProfiles, noKafka]) {
+      await due();
+      await sweep.pass(NEVER);
+      expect(await row(flowId)).toMatchObject({ status: 'overdue', action: null });
+    }
+    expect((await row(flowId))?.waits_for).toMatchObject([{ where: 'unknown', detail: 'KAFKA_UNAVAILABLE: away' }]);
+    expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(0);
+    await swept(flowId, { status: 'ended', ended_as: 'compensated' });
   });
 
   it('goes on where a sweep died: after a decision that it had not written down, and after a page of beginnings', async () => {
