@@ -86,6 +86,13 @@ export interface KafkaJsConnection {
     }): void;
   };
   isConnected(): boolean;
+  readonly sasl: object | null;
+  /** By `process.hrtime`; null before the first time. */
+  readonly authenticatedAt: [number, number] | null;
+  /** False also some seconds before the broker's `connections.max.reauth.ms` are over. */
+  isAuthenticated(): boolean;
+  /** Anew when it must; one at a time. */
+  authenticate(): Promise<void>;
   nextCorrelationId(): number;
   rejectRequests(error: Error): void;
   disconnect(): Promise<unknown>;

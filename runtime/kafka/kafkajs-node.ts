@@ -19,8 +19,9 @@ export class KafkaJsNode {
     this.timeoutMs = timeoutMs;
   }
 
+  /** Also while the connection has to be authenticated anew: that is no reason to give it up. */
   isConnected(): boolean {
-    return this.broker?.isConnected() ?? false;
+    return this.connection() !== undefined;
   }
 
   /** The address of the connection, when there is one. */
@@ -30,13 +31,22 @@ export class KafkaJsNode {
 
   /** The connection for produce requests, if it is up; it may be given up at any time after. */
   connection(): KafkaJsConnection | undefined {
-    const connection = this.isConnected() ? this.broker?.connectionPool.pool[0] : undefined;
+    const connection = this.broker?.connectionPool.pool[0];
     return connection?.isConnected() === true ? connection : undefined;
+  }
+
+  /**
+   * Undefined when requests may be sent; otherwise resolves when they may be: a broker closes a connection that sends one after
+   * its `connections.max.reauth.ms`. kafkajs sees to it only for requests of its own. Rejects with what kafkajs throws.
+   */
+  authenticated(connection: KafkaJsConnection): Promise<void> | undefined {
+    if (connection.sasl === null || connection.isAuthenticated() || authenticatedJustNow(connection)) return undefined;
+    return within(this.timeoutMs, connection.authenticate(), 'a broker did not authenticate a connection anew in time');
   }
 
   /** Connects when it must. Rejects with what kafkajs throws, or KAFKA_UNAVAILABLE when it takes too long. */
   async connected(): Promise<KafkaJsBroker> {
-    if (this.broker?.isConnected() === true) return this.broker;
+    if (this.broker !== undefined && this.isConnected()) return this.broker;
     this.connecting ??= this.connect().finally(() => (this.connecting = undefined));
     return this.connecting;
   }
@@ -72,6 +82,13 @@ export class KafkaJsNode {
     this.broker = broker;
     return broker;
   }
+}
+
+/** A broker closes a connection that authenticates twice within a second, as a client would whose limit is below kafkajs's margin of 10 s. */
+function authenticatedJustNow({ authenticatedAt }: KafkaJsConnection): boolean {
+  if (authenticatedAt === null) return false;
+  const [seconds, nanoseconds] = process.hrtime(authenticatedAt);
+  return seconds + nanoseconds / 1e9 < 1.1;
 }
 
 function refuseOldBroker({ versions }: KafkaJsBroker): void {

@@ -1,3 +1,4 @@
+import type { KafkaJsConnection } from './kafkajs-internals.ts';
 import type { KafkaJsNode } from './kafkajs-node.ts';
 import { sendRawRequest } from './kafkajs-raw-request.ts';
 import {
@@ -17,8 +18,8 @@ const MAX_THROTTLE_MS = 30_000;
 
 /** Nothing was written: no attempt with these bytes has been made. */
 export class NotSentError extends Error {
-  constructor() {
-    super('the connection to the broker was lost before the request');
+  constructor(options?: ErrorOptions) {
+    super('the connection to the broker was lost before the request', options);
     this.name = 'NotSentError';
   }
 }
@@ -64,12 +65,24 @@ export class ProduceTurn {
     for (const items of requestsOf(this.waiting.splice(0))) void this.request(items);
   }
 
-  private async request(items: readonly Waiting[]): Promise<void> {
+  /** Undefined when there is none: the items are told. */
+  private async readyConnection(items: readonly Waiting[]): Promise<KafkaJsConnection | undefined> {
     const connection = this.node.connection();
-    if (connection === undefined) {
+    try {
+      const authenticated = connection === undefined ? undefined : this.node.authenticated(connection);
+      if (authenticated !== undefined) await authenticated;
+      if (connection?.isConnected() === true) return connection;
       for (const item of items) item.reject(new NotSentError());
-      return;
+    } catch (cause) {
+      this.node.drop(new Error('the connection was given up: it could not be authenticated anew'), connection);
+      for (const item of items) item.reject(new NotSentError({ cause }));
     }
+    return undefined;
+  }
+
+  private async request(items: readonly Waiting[]): Promise<void> {
+    const connection = await this.readyConnection(items);
+    if (connection === undefined) return;
     try {
       const answer = await within(
         this.requestTimeoutMs,
