@@ -3,6 +3,18 @@ import type { Offset } from './offset.ts';
 /** Kafka allows a name to appear twice and a value to be null; the pairs keep both, so that a record can be copied untouched. */
 export type Header = readonly [name: string, value: Uint8Array | null];
 
+/** Gets the headers of a record one after the other, in their order; undefined stands for null. */
+export interface HeaderTexts {
+  header(name: string, text: string | undefined): void;
+}
+
+/** The headers of one record in the layout of the log. */
+export interface HeaderBlock {
+  /** In bytes. */
+  readonly length: number;
+  read(texts: HeaderTexts): void;
+}
+
 /** A record as it was read. Never mutated: its bytes may have to go to a dead-letter topic as they are. */
 export interface ConsumedRecord {
   readonly topic: string;
@@ -11,6 +23,8 @@ export interface ConsumedRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: readonly Header[];
+  /** The same headers as the log holds them, where the adapter has them so: cheaper to read, and no less exact. */
+  readonly headerBlock?: HeaderBlock | undefined;
   /** Record timestamp, milliseconds since the epoch. */
   readonly timestampMs: number;
 }
@@ -56,8 +70,9 @@ export function utf8Text(bytes: Uint8Array): string {
 }
 
 /** Bytes that a record holds in memory: what back-pressure counts. */
-export function recordBytes(record: Pick<ConsumedRecord, 'key' | 'value' | 'headers'>): number {
+export function recordBytes(record: Pick<ConsumedRecord, 'key' | 'value' | 'headers' | 'headerBlock'>): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  if (record.headerBlock !== undefined) return bytes + record.headerBlock.length;
   for (const [name, value] of record.headers) bytes += name.length + (value?.length ?? 0);
   return bytes;
 }

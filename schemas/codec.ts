@@ -87,9 +87,9 @@ export function createPayloadDecoder(options: {
     return writers.get(schemaId, async () => compileWriter(schemaId, await options.registry.schemaById(schemaId)));
   }
 
-  function readFrame(read: Writer, { schemaId, body }: Frame): Json {
+  function readFrame(writer: Writer, { schemaId, body }: Frame): Json {
     try {
-      return read(body);
+      return writer.read(body);
     } catch (thrown) {
       if (thrown instanceof AvroFault)
         throw new ClassifiedError('PAYLOAD_UNREADABLE', `the body is not what schema ${schemaId} says: ${thrown.message}`);
@@ -105,7 +105,9 @@ export function createPayloadDecoder(options: {
     if (wire.kind === 'unknown') throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value is neither an Avro frame nor JSON');
     if (wire.kind === 'json') return conform(reader, readJson(value), { event: type, unknownFields: 'drop' });
     const known = writer(wire.frame.schemaId);
-    return known === undefined ? undefined : conform(reader, readFrame(known, wire.frame), { event: type, unknownFields: 'drop' });
+    if (known === undefined) return undefined;
+    const written = readFrame(known, wire.frame);
+    return known.isOf(reader) ? written : conform(reader, written, { event: type, unknownFields: 'drop' });
   }
 
   function decodeNow(type: string, record: ConsumedRecord): Json | undefined {
@@ -130,7 +132,11 @@ export function createPayloadDecoder(options: {
   };
 }
 
-type Writer = (body: Uint8Array) => Json;
+interface Writer {
+  read(body: Uint8Array): Json;
+  /** What it has read is in the shape of that reader's schema as it is: there is nothing to bring into it. */
+  isOf(reader: avsc.Type): boolean;
+}
 
 function schemaIdOf({ value }: ConsumedRecord): number {
   const wire = value === null ? undefined : readWireValue(value);
@@ -162,7 +168,16 @@ function compile(schema: AvroRecord): avsc.Type {
 
 function compileWriter(id: number, schema: Json): Writer {
   try {
-    return compileAvroReader(avsc.Type.forSchema(schema as avsc.Schema));
+    const type = avsc.Type.forSchema(schema as avsc.Schema);
+    const same = new Map<avsc.Type, boolean>();
+    return {
+      read: compileAvroReader(type),
+      isOf(reader) {
+        const known = same.get(reader) ?? reader.equals(type);
+        same.set(reader, known);
+        return known;
+      },
+    };
   } catch (thrown) {
     throw new ClassifiedError('PAYLOAD_UNREADABLE', `schema ${id} of the registry is not Avro that stands alone`, { cause: thrown });
   }

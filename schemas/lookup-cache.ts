@@ -18,6 +18,8 @@ interface Entry<V> {
 /** Remembers answers, asks once for what many want at the same time, and forgets what was used least recently. */
 export class LookupCache<K, V> {
   private readonly entries = new Map<K, Entry<V>>();
+  /** The one that was used last: most often it is used again. */
+  private newest: Entry<V> | undefined;
   private readonly options: LookupCacheOptions;
   private readonly nowMs: () => number;
 
@@ -76,6 +78,8 @@ export class LookupCache<K, V> {
 
   /** Puts the entry last, and drops the first when there are too many. */
   private remember(key: K, entry: Entry<V>): void {
+    if (this.newest === entry) return;
+    this.newest = entry;
     this.entries.delete(key);
     this.entries.set(key, entry);
     if (this.entries.size <= this.options.maxEntries) return;

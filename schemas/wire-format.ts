@@ -26,7 +26,7 @@ export function encodeFrame(schemaId: number, body: Uint8Array): Uint8Array {
 export function readWireValue(value: Uint8Array): WireValue {
   if (value[0] === MAGIC) {
     if (value.length < HEADER_BYTES) return { kind: 'unknown' };
-    const schemaId = new DataView(value.buffer, value.byteOffset, HEADER_BYTES).getInt32(1);
+    const schemaId = ((value[1] ?? 0) << 24) | ((value[2] ?? 0) << 16) | ((value[3] ?? 0) << 8) | (value[4] ?? 0);
     return schemaId > 0 ? { kind: 'frame', frame: { schemaId, body: value.subarray(HEADER_BYTES) } } : { kind: 'unknown' };
   }
   return isJsonStart(firstVisible(value)) ? { kind: 'json' } : { kind: 'unknown' };

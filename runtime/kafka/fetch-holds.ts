@@ -30,6 +30,11 @@ export class FetchHolds {
     return this.paused.has(key) || this.backingOff.has(key);
   }
 
+  /** Whether there is one that is not fetched. */
+  get some(): boolean {
+    return this.paused.size + this.backingOff.size > 0;
+  }
+
   clear(): void {
     this.paused.clear();
     this.backingOff.clear();

@@ -1,3 +1,4 @@
+import { EncodedHeaders } from '../../core/encoded-headers.ts';
 import type { Header } from '../../core/record.ts';
 
 /**
@@ -20,9 +21,9 @@ class OutgoingPairs extends Array<WirePair> {
   }
 }
 
-/** The decoder reduces the pairs into an object: here `reduce` leaves them alone. */
-export class IncomingPairs extends Array<WirePair> {
-  override reduce<U>(): U {
+/** The decoder reduces the headers of a record into an object: here `reduce` leaves them as they are in the log. */
+export class IncomingHeaders extends EncodedHeaders {
+  reduce<U>(): U {
     return this as unknown as U;
   }
 }
@@ -43,14 +44,7 @@ export function plainHeaders(headers: readonly Header[]): Record<string, Buffer[
 }
 
 export function headersOf(message: unknown): Header[] {
-  if (message instanceof IncomingPairs) {
-    const headers: Header[] = [];
-    for (let index = 0; index < message.length; index += 1) {
-      const pair = message[index];
-      if (pair !== undefined) headers.push([pair.key, pair.value]);
-    }
-    return headers;
-  }
+  if (message instanceof EncodedHeaders) return message.pairs();
   return Object.entries((message ?? {}) as Record<string, unknown>).flatMap(([name, values]) =>
     (Array.isArray(values) ? values : [values])
       .filter((value): value is Buffer | null => value === null || Buffer.isBuffer(value))

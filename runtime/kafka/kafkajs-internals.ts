@@ -45,6 +45,8 @@ export interface KafkaJsConsumerGroup {
   readonly coordinator: KafkaJsCoordinator | null;
   readonly offsetManager: KafkaJsOffsetManager;
   readonly seekOffset: { pop(topic: string, partition: number): unknown };
+  /** How long a fetch may wait for records, and how long none is made when every partition is paused. */
+  maxWaitTime: number;
   assigned(): readonly { readonly topic: string; readonly partitions: readonly number[] }[];
 }
 
@@ -61,6 +63,8 @@ export interface KafkaJsEncoder {
 }
 
 export interface KafkaJsDecoder {
+  readonly buffer: Buffer;
+  offset: number;
   readVarInt(): number;
 }
 
@@ -155,7 +159,10 @@ export interface KafkaJsInternals {
   readonly encoder: { prototype: { writeVarIntBytes(this: KafkaJsEncoder, value: Buffer | null): KafkaJsEncoder } };
   readonly decoder: {
     new (buffer: Buffer): KafkaJsDecoder;
-    prototype: { readVarIntArray(this: KafkaJsDecoder, reader: (decoder: KafkaJsDecoder) => unknown): unknown[] };
+    prototype: {
+      readVarIntArray(this: KafkaJsDecoder, reader: (decoder: KafkaJsDecoder) => unknown): object;
+      readVarLong(this: KafkaJsDecoder): { readonly value: bigint };
+    };
   };
   readonly encodeRecord: (record: { key: Buffer | null; value: Buffer | null; headers: object }) => KafkaJsEncoder;
   readonly decodeRecord: (decoder: KafkaJsDecoder, batch: { firstOffset: string; firstTimestamp: string }) => { headers: unknown };

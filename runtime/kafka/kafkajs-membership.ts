@@ -43,6 +43,11 @@ export class KafkaJsMembership implements MembershipHooks {
     return this.group?.offsetManager;
   }
 
+  /** From the next fetch on; without effect when the client is not patched. */
+  setFetchWaitMs(ms: number): void {
+    if (this.group !== undefined) this.group.maxWaitTime = ms;
+  }
+
   all(): TopicPartition[] {
     return [...this.assigned.values()];
   }

@@ -1,4 +1,4 @@
-import { IncomingPairs, NULL_VALUE, headersOf, patchedHeaders, type WirePair } from './kafkajs-headers.ts';
+import { IncomingHeaders, NULL_VALUE, headersOf, patchedHeaders } from './kafkajs-headers.ts';
 import {
   kafkaJsVersion,
   loadKafkaJsInternals,
@@ -62,6 +62,7 @@ function missingParts({ requestQueue, consumerGroup, encoder, decoder, encodeRec
     ['ConsumerGroup', consumerGroup.prototype, 'joinAndSync'],
     ['Encoder', encoder.prototype, 'writeVarIntBytes'],
     ['Decoder', decoder.prototype, 'readVarIntArray'],
+    ['Decoder', decoder.prototype, 'readVarLong'],
     ['Record', { encodeRecord }, 'encodeRecord'],
     ['Record', { decodeRecord }, 'decodeRecord'],
   ];
@@ -109,12 +110,26 @@ function passHeadersThrough({ encoder, decoder }: KafkaJsInternals): void {
   encoder.prototype.writeVarIntBytes = function (value) {
     return value === NULL_VALUE ? this.writeVarInt(-1) : writeVarIntBytes.call(this, value);
   };
-  // Used for the headers of records and for nothing else.
-  decoder.prototype.readVarIntArray = function (this: KafkaJsDecoder, reader) {
-    const pairs = new IncomingPairs();
-    const length = this.readVarInt();
-    for (let index = 0; index < length; index += 1) pairs.push(reader(this) as WirePair);
-    return pairs;
+  // Used for the headers of a record and for nothing else, and they are the last that its bytes hold.
+  decoder.prototype.readVarIntArray = function (this: KafkaJsDecoder) {
+    const headers = new IncomingHeaders(this.buffer.subarray(this.offset));
+    this.offset = this.buffer.length;
+    return headers;
+  };
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the decoder as `this` below
+  const readVarLong = decoder.prototype.readVarLong;
+  // Used for the time of a record, which the original adds up out of a dozen objects.
+  decoder.prototype.readVarLong = function (this: KafkaJsDecoder) {
+    const start = this.offset;
+    let bits = 0;
+    for (let factor = 1; factor < 2 ** 49; factor *= 128) {
+      const byte = this.buffer[this.offset] ?? 0;
+      this.offset += 1;
+      bits += (byte % 128) * factor;
+      if (byte < 128) return { value: BigInt(bits % 2 === 0 ? bits / 2 : -(bits + 1) / 2) };
+    }
+    this.offset = start;
+    return readVarLong.call(this);
   };
 }
 

@@ -14,6 +14,13 @@ import { consumedRecord } from './kafkajs-records.ts';
 import { settledWithin, within } from './within.ts';
 
 const MAX_WAIT_MS = 250;
+/**
+ * While a partition is paused. A fetch that waits, and the sleep of kafkajs when all are paused, know nothing of the one that
+ * is resumed meanwhile: under back-pressure its lanes would run dry each time.
+ */
+const MAX_WAIT_BESIDE_PAUSED_MS = 20;
+/** All that a fetch brings is laid out at once, and the handlers' turns wait: many small ones let them run in between. */
+const FETCH_BYTES_PER_PARTITION = 262_144;
 const HEARTBEAT_INTERVAL_MS = 1_000;
 const REDELIVERY_DELAY_MS = 1_000;
 const DISCONNECT_TIMEOUT_MS = 5_000;
@@ -64,7 +71,8 @@ export class KafkaJsSession {
       sessionTimeout: this.sessionTimeoutMs,
       rebalanceTimeout: this.rebalanceTimeoutMs,
       heartbeatInterval: Math.min(HEARTBEAT_INTERVAL_MS, Math.floor(this.sessionTimeoutMs / 6)),
-      maxWaitTimeInMs: Math.min(MAX_WAIT_MS, Math.floor(this.sessionTimeoutMs / 6)),
+      maxWaitTimeInMs: this.maxWaitMs(),
+      maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
       metadataMaxAge: options.settings.metadataMaxAgeMs ?? DEFAULT_METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
       // The restart is the supervisor's: kafkajs restarts some crashes for ever and others never.
@@ -217,8 +225,13 @@ export class KafkaJsSession {
     }, REDELIVERY_DELAY_MS).unref();
   }
 
+  private maxWaitMs(): number {
+    return Math.min(MAX_WAIT_MS, Math.floor(this.sessionTimeoutMs / 6));
+  }
+
   private applyHold(partition: TopicPartition): void {
     const held = this.holds.holds(partition);
+    this.membership.setFetchWaitMs(this.holds.some ? MAX_WAIT_BESIDE_PAUSED_MS : this.maxWaitMs());
     this.tell((consumer) => {
       if (held) consumer.pause([asTopicPartitions(partition)]);
       else consumer.resume([asTopicPartitions(partition)]);

@@ -46,30 +46,58 @@ export function takeInHand(
   takenAtMs: number,
   parked?: ParkedRecord,
 ): RecordInHand {
-  const key = record.key === null ? undefined : utf8Text(record.key);
-  return {
-    record,
-    epoch,
-    lane,
-    envelope: readEnvelope(record, key),
-    bytes: recordBytes(record),
-    takenAtMs,
-    parked,
-    attempt: parked === undefined ? 1 : parked.attempts + 1,
-    immediateTries: 0,
-    deadLetterFailures: 0,
-    firstFailedAtMs: parked?.firstFailedAtMs,
-    condemnedFor: undefined,
-    burying: false,
-    running: undefined,
-    buried: false,
-    gone: false,
-  };
+  return new TakenRecord(record, epoch, lane, takenAtMs, parked);
 }
 
-function readEnvelope(record: ConsumedRecord, key: string | undefined): Envelope | ClassifiedError {
+/**
+ * Thousands of records wait in their lanes while some hundreds run: one that waits is held as it came, and its envelope is
+ * read when its turn has come. What lives long costs the collector twice.
+ */
+class TakenRecord implements RecordInHand {
+  readonly record: ConsumedRecord;
+  readonly epoch: PartitionEpoch<RecordInHand>;
+  readonly lane: string;
+  readonly bytes: number;
+  readonly takenAtMs: number;
+  readonly parked: ParkedRecord | undefined;
+  attempt: number;
+  immediateTries = 0;
+  deadLetterFailures = 0;
+  firstFailedAtMs: number | undefined;
+  condemnedFor: ClassifiedError | undefined = undefined;
+  burying = false;
+  buried = false;
+  running: RecordInHand['running'] = undefined;
+  gone = false;
+  private readEnvelope: Envelope | ClassifiedError | undefined = undefined;
+
+  constructor(
+    record: ConsumedRecord,
+    epoch: PartitionEpoch<RecordInHand>,
+    lane: string,
+    takenAtMs: number,
+    parked: ParkedRecord | undefined,
+  ) {
+    this.record = record;
+    this.epoch = epoch;
+    this.lane = lane;
+    this.bytes = recordBytes(record);
+    this.takenAtMs = takenAtMs;
+    this.parked = parked;
+    this.attempt = parked === undefined ? 1 : parked.attempts + 1;
+    this.firstFailedAtMs = parked?.firstFailedAtMs;
+  }
+
+  get envelope(): Envelope | ClassifiedError {
+    this.readEnvelope ??= envelopeOf(this.record);
+    return this.readEnvelope;
+  }
+}
+
+function envelopeOf(record: ConsumedRecord): Envelope | ClassifiedError {
+  const key = record.key === null ? undefined : utf8Text(record.key);
   try {
-    return parseEnvelope(record.headers, key);
+    return parseEnvelope(record.headerBlock ?? record.headers, key);
   } catch (error) {
     return classified(error, 'ENVELOPE_INVALID', 'the headers of the record cannot be read');
   }

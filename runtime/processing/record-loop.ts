@@ -50,6 +50,7 @@ export class RecordLoop {
   private readonly attemptDeps: AttemptDeps;
   /** Left out where nobody has set one: awaiting nothing costs time, too. */
   private readonly failpoint: Failpoint | undefined;
+  private readonly labels: { readonly group: string };
   private readonly stopped = new AbortController();
   private halted = false;
 
@@ -60,6 +61,7 @@ export class RecordLoop {
     setMaxListeners(0, this.stopped.signal);
     this.options = options;
     this.settings = settings;
+    this.labels = { group: settings.group };
     this.progressAtMs = settings.clock.monotonicMs();
     this.deadlines = new AttemptDeadlines(settings.clock);
     this.attemptDeps = { ...settings, deadlines: this.deadlines };
@@ -193,7 +195,7 @@ export class RecordLoop {
     this.balance.leave(topic, outcome.door);
     if (outcome.door === 'acked' || outcome.door === 'skipped') this.parking.finished(item);
     this.progressAtMs = now;
-    metrics.observe('millrace_processing_duration_seconds', { group }, (now - item.takenAtMs) / 1000);
+    metrics.observe('millrace_processing_duration_seconds', this.labels, (now - item.takenAtMs) / 1000);
     if (outcome.door === 'deadLettered') {
       const { code } = outcome.error;
       metrics.count('millrace_dead_lettered_total', { group, topic, code });
