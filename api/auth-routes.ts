@@ -14,10 +14,9 @@ import {
 import type { Accounts, Commands, Tokens } from './ports.ts';
 import { problemAnswers } from './problem-answers.ts';
 import { HttpProblem } from './problem.ts';
+import { OPERATOR, requireOperator } from './require-operator.ts';
 import { storableText } from './storable-text.ts';
 
-/** Who may change what others may do. */
-const OPERATOR = 'operator';
 const USER_AGENT_LENGTH = 256;
 
 const Email = Type.String({ format: 'email', maxLength: 254 });
@@ -84,8 +83,7 @@ export function addAuthRoutes(app: ApiServer, commands: Commands, accounts: Acco
     response: { 204: Done, ...bodyProblems('forbidden', 'resource-not-found') },
   };
   app.put('/auth/users/:id/permissions', { schema: permissions, config: { rateClass: 'command' } }, async (request, reply) => {
-    if (!tokenOf(request).permissions.includes(OPERATOR))
-      throw new HttpProblem('forbidden', { detail: `It needs the permission ${OPERATOR}.` });
+    requireOperator(request);
     const command = { ofUserId: request.params.id, permissions: request.body.permissions, ...commandRequest(request) };
     acceptedAnswer(reply, await commands.changePermissions(command, request.context.trace));
     return reply.code(204).send(null);

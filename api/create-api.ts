@@ -11,6 +11,7 @@ import { addCharacters } from './characters.ts';
 import { addChatCommands } from './chat-commands.ts';
 import { addChatQueries } from './chat-queries.ts';
 import { addClassifyImage } from './classify-image.ts';
+import { addDeadLetterRoutes } from './dead-letter-routes.ts';
 import { addDeleteImage } from './delete-image.ts';
 import { createHttpService } from './http-service.ts';
 import type { HttpService } from './http-service.ts';
@@ -18,7 +19,7 @@ import { KnownUsers } from './known-users.ts';
 import { limitInFlight } from './in-flight-limit.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOperationsRoutes } from './operations-routes.ts';
-import type { Accounts, Commands, Queries, RenderMetrics, UserDirectory } from './ports.ts';
+import type { Accounts, Commands, DeadLetterQueues, Queries, RenderMetrics, UserDirectory } from './ports.ts';
 import { createRateLimits, RATE_LIMITS } from './rate-limit.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { addPreferences } from './preferences.ts';
@@ -34,6 +35,7 @@ export interface ApiDependencies extends Telemetry {
   /** Undefined: users are signed in elsewhere, by the issuer of the tokens. */
   readonly accounts?: Accounts | undefined;
   readonly users: UserDirectory;
+  readonly deadLetters: DeadLetterQueues;
   /** Decide readiness: what the API cannot work without. Read models do not belong here, reads fall back. */
   readonly health: readonly HealthSource[];
   readonly renderMetrics: RenderMetrics;
@@ -103,6 +105,7 @@ async function addApi(app: FastifyInstance, dependencies: ApiDependencies, optio
   addCharacters(api, dependencies.queries);
   addScans(api, dependencies.queries, options.timeZone);
   addChatQueries(api, dependencies.queries);
+  addDeadLetterRoutes(api, dependencies.deadLetters);
 }
 
 function addCommands(api: ApiServer, commands: Commands): void {

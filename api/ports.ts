@@ -264,5 +264,33 @@ export interface Queries {
 
 // -------------------------------------------------------------------------------------------------------- operations
 
+export interface DeadLetterQueue {
+  /** The dead-letter topic. */
+  readonly queue: string;
+  readonly group: string;
+  readonly replayable: boolean;
+  readonly open: number;
+  readonly archived: number;
+}
+
+export interface ReprocessRequest {
+  readonly queue: string;
+  /** Letters at most. */
+  readonly count: number;
+  readonly errorCode: string | undefined;
+  /** Who decides: the subject of the token. */
+  readonly actor: string;
+}
+
+/** `reprocessed`: so many letters are durably given back to their group, and audited. */
+export type ReprocessOutcome =
+  { readonly kind: 'reprocessed'; readonly letters: number } | { readonly kind: 'unknown-queue' } | { readonly kind: 'not-replayable' };
+
+/** What groups and captures could not handle. */
+export interface DeadLetterQueues {
+  list(): Promise<readonly DeadLetterQueue[]>;
+  reprocess(request: ReprocessRequest): Promise<ReprocessOutcome>;
+}
+
 /** The metrics of the process as a text for Prometheus. */
 export type RenderMetrics = () => Promise<{ readonly contentType: string; readonly body: string }>;

@@ -1,5 +1,6 @@
 import { composeAccounts } from '../api/compose-accounts.ts';
 import { composeCommands, composeUsers } from '../api/compose-commands.ts';
+import { composeDeadLetters } from '../api/compose-dead-letters.ts';
 import { composeQueries } from '../api/compose-queries.ts';
 import { createApi } from '../api/create-api.ts';
 import { createOperationsServer } from '../api/operations-server.ts';
@@ -42,7 +43,7 @@ export function composeProcess(options: ProcessOptions): Lifecycle {
 }
 
 function apiServer(
-  { config, logger }: ProcessOptions,
+  { pipeline, config, logger }: ProcessOptions,
   connections: Connections,
   metrics: RenderedMetrics,
   health: readonly HealthSource[],
@@ -55,6 +56,7 @@ function apiServer(
       queries: composeQueries(connections, metrics.metrics, systemClock),
       accounts: signIn === undefined ? undefined : composeAccounts(connections, { ...signIn, clock: systemClock }),
       users: composeUsers(connections),
+      deadLetters: composeDeadLetters(pipeline, connections, systemClock),
       health: [probe, ...health, ...connections.health()],
       renderMetrics: metrics.render,
       metrics: metrics.metrics,

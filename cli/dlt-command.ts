@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { dltListCommand } from './dlt-list-command.ts';
 import { dltPurgeCommand } from './dlt-purge-command.ts';
+import { dltReplayCommand } from './dlt-replay-command.ts';
 import { dltShowCommand } from './dlt-show-command.ts';
 import { dltStatsCommand } from './dlt-stats-command.ts';
 
@@ -11,5 +12,6 @@ export function dltCommand(): Command {
     .addCommand(dltListCommand())
     .addCommand(dltShowCommand())
     .addCommand(dltStatsCommand())
+    .addCommand(dltReplayCommand())
     .addCommand(dltPurgeCommand());
 }

@@ -108,9 +108,13 @@ export async function withLetters(options: Pick<FilterOptions, 'dataFolder'>, wo
   const stopping = new AbortController();
   const stop = (): void => stopping.abort(new DOMException('interrupted', 'AbortError'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  await withDeadLetters({ pipeline, config, logger, service: 'millrace-dlt' }, async (letters) =>
-    work({ letters, pipeline, config, signal: stopping.signal }),
-  );
+  try {
+    await withDeadLetters({ pipeline, config, logger, service: 'millrace-dlt' }, async (letters) =>
+      work({ letters, pipeline, config, signal: stopping.signal }),
+    );
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
 }
 
 const PROGRESS_EVERY_MS = 500;

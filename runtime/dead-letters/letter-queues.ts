@@ -32,8 +32,9 @@ const NONE_OVERTAKES: ReadonlySet<string> = new Set();
 export function letterQueues(pipeline: PipelineDefinition, names: Names): readonly LetterQueue[] {
   const groups = readersOf(pipeline, names).map(({ group, event, domain, projection }): GroupQueue => {
     const source = names.eventTopic(event.route);
+    const overtakingTopics = projection === undefined ? overtakingIn(domain, pipeline, names) : NONE_OVERTAKES;
     const reader = projection === undefined ? ({ kind: 'processor', domain } as const) : ({ kind: 'projection', projection } as const);
-    return { topic: names.deadLetterTopic(source, group), group, source, overtakingTopics: NONE_OVERTAKES, reader };
+    return { topic: names.deadLetterTopic(source, group), group, source, overtakingTopics, reader };
   });
   const captures = pipeline.domains
     .filter(({ captured }) => captured)
@@ -54,6 +55,13 @@ export function chooseQueues(
       (group === undefined || queue.group === group) &&
       (topic === undefined || queue.topic === topic || ('source' in queue && queue.source === topic)),
   );
+}
+
+/** The topics of the events whose reactions overtake. */
+function overtakingIn(domain: DomainDefinition, pipeline: PipelineDefinition, names: Names): ReadonlySet<string> {
+  const types = (domain.processor?.reactions ?? []).filter(({ overtakes }) => overtakes === true).map(({ on }) => on);
+  const events = pipeline.domains.flatMap((each) => each.events).filter(({ type }) => types.includes(type));
+  return new Set(events.map(({ route }) => names.eventTopic(route)));
 }
 
 export function isGroupQueue(queue: LetterQueue): queue is GroupQueue {

@@ -11,6 +11,8 @@ import type {
   Conversation,
   PageQuery,
   CommandRequest,
+  DeadLetterQueues,
+  ReprocessRequest,
   Commands,
   FinishedScan,
   Scan,
@@ -203,6 +205,34 @@ export class InMemoryPorts {
     },
   };
 
+  /** Queues by name, each with the letters that it holds by error code; what was asked for is kept. */
+  readonly letters = new Map<string, Record<string, number>>();
+  readonly reprocessed: ReprocessRequest[] = [];
+  readonly deadLetters: DeadLetterQueues = {
+    list: async () => {
+      await this.pass();
+      return [...this.letters].map(([queue, codes]) => {
+        const open = Object.values(codes).reduce((sum, count) => sum + count, 0);
+        return { queue, group: queue.replace(/\.dlt$/, ''), replayable: !queue.startsWith('capture.'), open, archived: 0 };
+      });
+    },
+    reprocess: async (request) => {
+      await this.pass();
+      const codes = this.letters.get(request.queue);
+      if (codes === undefined) return { kind: 'unknown-queue' };
+      if (request.queue.startsWith('capture.')) return { kind: 'not-replayable' };
+      this.reprocessed.push(request);
+      const fitting = Object.entries(codes).filter(([code]) => request.errorCode === undefined || code === request.errorCode);
+      return {
+        kind: 'reprocessed',
+        letters: Math.min(
+          request.count,
+          fitting.reduce((sum, [, count]) => sum + count, 0),
+        ),
+      };
+    },
+  };
+
   readonly users = { isKnownUser: async (userId: string) => !this.unknownUsers.has(userId) };
 
   private async pass(): Promise<void> {
@@ -269,6 +299,7 @@ export function capturedDependencies() {
     queries: ports.queries,
     accounts: ports.accounts,
     users: ports.users,
+    deadLetters: ports.deadLetters,
     health,
     renderMetrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'millrace_up 1\n' }),
     logger: captureLogger(lines),

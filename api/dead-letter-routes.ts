@@ -1,0 +1,77 @@
+import { Type } from 'typebox';
+import type { ApiServer } from './api-route.ts';
+import { commonProblems, described, SECURED, TRACE_HEADERS } from './api-route.ts';
+import type { DeadLetterQueues } from './ports.ts';
+import { HttpProblem } from './problem.ts';
+import { OPERATOR, requireOperator } from './require-operator.ts';
+import { userOf } from './user-of.ts';
+
+const COUNT_DEFAULT = 10;
+const COUNT_MAX = 1_000;
+
+const Queue = Type.Object({
+  queue: Type.String({ description: 'The dead-letter topic' }),
+  group: Type.String({ description: 'The consumer group, or `capture.<domain>`' }),
+  replayable: Type.Boolean({ description: 'False for the letters of a capture: they never were records' }),
+  open: Type.Integer({ description: 'Letters that nobody has handled' }),
+  archived: Type.Integer({ description: 'Neither, and old enough to be in the archive' }),
+});
+const Reprocess = Type.Object(
+  {
+    queue: Type.String({ minLength: 1, maxLength: 249, description: 'The dead-letter topic' }),
+    count: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: COUNT_MAX, default: COUNT_DEFAULT, description: 'So many letters at most, the oldest first' }),
+    ),
+    filter_reason: Type.Optional(
+      Type.String({ pattern: '^[A-Z][A-Z0-9_]{0,63}$', description: 'Only letters with this error code, such as CALL_FAILED' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** The operator's view of what could not be handled, and the way to give it back. */
+export function addDeadLetterRoutes(app: ApiServer, deadLetters: DeadLetterQueues): void {
+  const common = { tags: ['operators'], security: SECURED, headers: Type.Object(TRACE_HEADERS) };
+
+  const list = {
+    ...common,
+    operationId: 'listDeadLetterQueues',
+    summary: 'The dead-letter queues, and how many letters wait in each',
+    description: `Only with the permission ${OPERATOR}.`,
+    response: { 200: described(Type.Object({ queues: Type.Array(Queue) }), 'The queues'), ...commonProblems('forbidden') },
+  };
+  app.get('/admin/dlq', { schema: list, config: { rateClass: 'query' } }, async (request) => {
+    requireOperator(request);
+    return { queues: [...(await deadLetters.list())] };
+  });
+
+  const reprocess = {
+    ...common,
+    operationId: 'reprocessDeadLetters',
+    summary: 'Give dead letters back to the group that could not handle them',
+    description:
+      `Only with the permission ${OPERATOR}. Letters that nobody has handled, in the order of their events; a letter is given back once. ` +
+      'Letters whose event is older than the inbox remembers are left out. Each one is audited with the subject of the token.',
+    body: Reprocess,
+    response: {
+      200: described(Type.Object({ reprocessed: Type.Integer() }), 'Durably given back: the group handles them soon'),
+      ...commonProblems('forbidden', 'resource-not-found', 'refused', 'malformed-request', 'body-too-large', 'unsupported-media-type'),
+    },
+  };
+  app.post('/admin/dlq/reprocess', { schema: reprocess, config: { rateClass: 'command' } }, async (request) => {
+    requireOperator(request);
+    const { queue, count = COUNT_DEFAULT, filter_reason: errorCode } = request.body;
+    const outcome = await deadLetters.reprocess({ queue, count, errorCode, actor: userOf(request) });
+    switch (outcome.kind) {
+      case 'reprocessed':
+        return { reprocessed: outcome.letters };
+      case 'unknown-queue':
+        throw new HttpProblem('resource-not-found', { detail: 'There is no such queue; GET /admin/dlq lists them.' });
+      case 'not-replayable':
+        throw new HttpProblem('refused', {
+          detail: 'These letters are rows that never became records: their domain has to write them again.',
+          reason: 'capture_letters_are_not_replayed',
+        });
+    }
+  });
+}

@@ -1,0 +1,158 @@
+import { userInfo } from 'node:os';
+import type { Command } from 'commander';
+import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
+import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
+import { isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
+import { originalRecord } from '../runtime/dead-letters/letter.ts';
+import { replayLetters } from '../runtime/dead-letters/replay.ts';
+import type { Refusal, Selection } from '../runtime/dead-letters/select-letters.ts';
+import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
+import { INBOX_RETENTION_MS } from '../runtime/postgres/inbox-retention.ts';
+import type { Rehearsal } from '../runtime/rehearsal/rehearsal.ts';
+import { Rehearsals } from '../runtime/rehearsal/rehearsals.ts';
+import { systemClock } from '../runtime/telemetry/system-clock.ts';
+import type { FilterOptions, LetterWork } from './dlt-options.ts';
+import { countOf, filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
+import { UsageError } from './exit.ts';
+import { rehearsalJson, rehearsalLines } from './rehearsal-text.ts';
+
+const LIMIT_DEFAULT = '1000';
+const LIMIT_MAX = 100_000;
+const RATE_MAX = 100_000;
+
+interface Options extends FilterOptions {
+  readonly all?: true;
+  readonly limit: string;
+  readonly apply?: true;
+  readonly rate?: string;
+  readonly force?: true;
+  readonly acceptDoubleEffects?: true;
+  readonly withCalls?: true;
+  readonly payloads?: true;
+  readonly actor: string;
+  readonly reason?: string;
+  readonly json?: true;
+}
+
+/** `millrace dlt replay` */
+export function dltReplayCommand(): Command {
+  return letterCommand('replay', 'give dead letters back to their group alone; without --apply, rehearse what it would do with each')
+    .option('--all', 'every letter that nobody has handled: without it, some condition must choose')
+    .option('--limit <count>', 'so many at most, the oldest first', LIMIT_DEFAULT)
+    .option('--apply', 'do it')
+    .option('--rate <letters>', 'with --apply: so many a second at most')
+    .option('--force', 'letters, too, that were replayed or discarded before')
+    .option('--accept-double-effects', 'letters, too, whose event is older than the inbox remembers: their effect may come twice')
+    .option('--with-calls', 'without --apply: make the calls that reactions declare; the replay makes them again, with the same key')
+    .option('--payloads', 'without --apply: show the content of what would be written')
+    .option('--actor <name>', 'who decides, for the audit', userInfo().username)
+    .option('--reason <text>', 'why, for the audit')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText(
+      'after',
+      `
+A rehearsal runs the handler of this version on each letter, in a transaction that is rolled back (a projection: over the
+documents that are there, writing none). Each letter is rehearsed alone, without the effects of those before it.
+
+A replay puts the records, byte for byte, behind those of their key that wait already; the group's running process handles
+them. Other groups of the topic see nothing. It can be interrupted (Ctrl-C) and run again: what was replayed is marked, and is
+not replayed twice. Letters of a capture are rows that never became records: they cannot be replayed, their domain writes a new one.
+
+Examples:
+  millrace dlt replay --group processor.scan --code DECISION_FAILED
+  millrace dlt replay --group processor.scan --code DECISION_FAILED --apply --rate 50
+  millrace dlt replay --trace 0af7651916cd43dd8448eb211c80319c --with-calls --payloads`,
+    )
+    .action(async (options: Options) => replay(options));
+}
+
+async function replay(options: Options): Promise<void> {
+  const { code, fingerprint, key, type, trace, group, topic, olderThan, newerThan } = options;
+  const chosen = [code, fingerprint, key, type, trace, group, topic, olderThan, newerThan].some((condition) => condition !== undefined);
+  if (!chosen && options.all !== true) throw new UsageError('name a condition, or --all');
+  const limit = countOf(options.limit, '--limit', LIMIT_MAX);
+  const ratePerSecond = options.rate === undefined ? undefined : countOf(options.rate, '--rate', RATE_MAX);
+  await withLetters(options, async (work) => {
+    const selection = await select(work, options, limit);
+    if (options.apply === true) await apply(work, selection, options, ratePerSecond);
+    else await rehearse(work, selection, options);
+  });
+}
+
+async function select({ letters, signal }: LetterWork, options: Options, limit: number): Promise<Selection> {
+  const queues = queuesOf(letters.queues, options);
+  const nowMs = Date.now();
+  const filter = { ...filterOf(options, nowMs), states: options.force === true ? undefined : UNHANDLED };
+  const progress = progressOnTerminal(options.json === true);
+  const selection = await selectLetters(letters.log, queues, filter, {
+    ...{ signal, limit, nowMs, onProgress: progress.onProgress },
+    inboxRetentionMs: INBOX_RETENTION_MS,
+    acceptDoubleEffects: options.acceptDoubleEffects === true,
+  });
+  progress.end();
+  return selection;
+}
+
+async function apply(
+  { letters, signal }: LetterWork,
+  selection: Selection,
+  options: Options,
+  ratePerSecond: number | undefined,
+): Promise<void> {
+  const report = await replayLetters(selection.chosen, {
+    letters: letters.log.fetcher(),
+    states: letters.states,
+    giveBack: giveBackTo(letters.connections),
+    clock: systemClock,
+    ...{ actor: options.actor, detail: options.reason, force: options.force === true, ratePerSecond, signal },
+  });
+  const { replayed, passedOver, interrupted } = report;
+  if (interrupted) process.exitCode = 130;
+  if (options.json === true) {
+    console.log(JSON.stringify({ applied: true, replayed, passed_over: passedOver, refused: selection.refused, interrupted }));
+    return;
+  }
+  console.log(`${replayed} letters are given back to their groups`);
+  if (passedOver > 0) console.log(`${passedOver} were handled by somebody else meanwhile, or are gone`);
+  tellRefused(selection);
+  if (interrupted) console.log('interrupted: the same command goes on with the rest');
+}
+
+/** Letters that are read together. */
+const FETCH_MAX = 50;
+
+async function rehearse({ letters, pipeline, signal }: LetterWork, selection: Selection, options: Options): Promise<void> {
+  const { chosen } = selection;
+  const fetcher = letters.log.fetcher();
+  const rehearsals = new Rehearsals({ pipeline, connections: letters.connections, withCalls: options.withCalls === true });
+  const results = new Map<Rehearsal['kind'], number>();
+  try {
+    for (let from = 0; from < chosen.length; from += FETCH_MAX) {
+      for (const { letter, queue } of await fetcher.fetch(chosen.slice(from, from + FETCH_MAX))) {
+        signal.throwIfAborted();
+        const record = originalRecord(letter);
+        if (record === undefined || !isGroupQueue(queue)) continue;
+        const rehearsal = await (await rehearsals.of(queue)).rehearse(record);
+        results.set(rehearsal.kind, (results.get(rehearsal.kind) ?? 0) + 1);
+        const show = options.json === true ? rehearsalJson : rehearsalLines;
+        console.log(show(letter.place, rehearsal, options.payloads === true));
+      }
+    }
+  } finally {
+    await rehearsals.stop();
+  }
+  if (options.json === true) return;
+  const counts = [...results].map(([kind, count]) => `${count} ${kind}`).join(', ');
+  console.log(chosen.length === 0 ? 'no dead letter fits' : `rehearsed: ${counts}; --apply replays them`);
+  tellRefused(selection);
+}
+
+const REFUSALS: Readonly<Record<Refusal, string>> = {
+  capture: 'of a capture: they are rows that never became records, and cannot be replayed; their domain has to write them again',
+  foreign: 'that do not say which record of their group they were: somebody else wrote them',
+  'older-than-inbox': 'whose event is older than the inbox remembers: its effect could come twice (--accept-double-effects)',
+};
+
+function tellRefused({ refused }: Selection): void {
+  for (const [refusal, count] of Object.entries(refused)) console.log(`left out: ${count} letters ${REFUSALS[refusal as Refusal]}`);
+}
