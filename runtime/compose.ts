@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { DomainDefinition, PipelineDefinition, ProjectionDefinition, RetryDefinition } from '../core/define.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
@@ -29,6 +28,7 @@ import type { OutboxCare } from './postgres/maintenance.ts';
 import type { Database } from './postgres/database.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createParkedRecords } from './postgres/parked-records.ts';
+import { createPooledRandom } from './pooled-random.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
@@ -216,7 +216,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
     processor,
     steps: connections.steps(domain.name, metrics),
     calls: createCalls(connections.config, metrics, connections.logger),
-    random: (length) => randomBytes(length),
+    random: createPooledRandom(),
     logger: connections.logger,
     clock: systemClock,
   });

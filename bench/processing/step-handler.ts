@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { ProcessorDefinition } from '../../core/define.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
@@ -10,6 +9,7 @@ import { createStepDatabase } from '../../runtime/postgres/steps/step-database.t
 import type { PostgresUnitOfWork, UnitOfWorkOptions } from '../../runtime/postgres/unit-of-work.ts';
 import { createUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
 import type { EventHandler } from '../../runtime/processing/event-handler.ts';
+import { createPooledRandom } from '../../runtime/pooled-random.ts';
 import { createReactionHandler } from '../../runtime/processing/reaction-handler.ts';
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { CATALOGUE } from '../../schemas/catalogue.ts';
@@ -46,7 +46,7 @@ export function stepHandler(
       clock: systemClock,
     }),
     calls: NO_CALLS,
-    random: (length) => randomBytes(length),
+    random: createPooledRandom(),
     logger: SILENT_LOGGER,
     clock: systemClock,
   });

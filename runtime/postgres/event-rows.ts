@@ -68,55 +68,45 @@ export function appendContext(
   cause: Cause,
   flow: { readonly correlationId: string; readonly at: string },
 ): AppendContext {
-  const { flowId, eventId, traceId } = flowColumns({ ...cause, correlationId: flow.correlationId });
-  const columns = traceColumns(cause, flowId);
+  const metadata = eventMetadata({ ...cause, correlationId: flow.correlationId });
   return {
     ...stream,
     at: flow.at,
-    metadata: columns.metadata,
-    traceId,
-    requestId: columns.request_id,
-    traceparent: columns.traceparent,
-    tracestate: columns.tracestate,
-    tracingSpanContext: columns.tracingspancontext,
-    correlationId: flowId,
-    causationId: eventId,
+    metadata,
+    traceId: metadata.trace_id,
+    requestId: metadata.request_id ?? null,
+    traceparent: metadata.traceparent,
+    tracestate: metadata.tracestate ?? null,
+    tracingSpanContext: tracingSpanContext(metadata),
+    correlationId: metadata.correlation_id ?? null,
+    causationId: metadata.causation_id ?? null,
   };
 }
 
-interface TraceColumns {
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly request_id: string | null;
+/** Kept with an event, and as columns of its outbox row. What is undefined is left out. */
+export interface EventMetadata {
+  readonly trace_id: string;
+  readonly request_id: string | undefined;
   readonly traceparent: string;
-  readonly tracestate: string | null;
-  readonly tracingspancontext: string;
+  readonly tracestate: string | undefined;
+  readonly correlation_id: string | undefined;
+  readonly causation_id: string | undefined;
 }
 
-/** The trace columns of an outbox row, and the metadata of its event. */
-export function traceColumns(cause: Cause, flowId: string | null): TraceColumns {
-  const { eventId, traceId } = flowColumns(cause);
-  const traceparent = formatTraceparent(cause.trace);
-  const requestId = cause.trace.requestId?.slice(0, REQUEST_ID_LENGTH);
-  const tracestate = cause.trace.tracestate?.slice(0, TRACESTATE_LENGTH);
-  const metadata = {
+export function eventMetadata(cause: Cause): EventMetadata {
+  const { flowId, eventId, traceId } = flowColumns(cause);
+  return {
     trace_id: traceId,
-    request_id: requestId,
-    traceparent,
-    tracestate,
+    request_id: cause.trace.requestId?.slice(0, REQUEST_ID_LENGTH),
+    traceparent: formatTraceparent(cause.trace),
+    tracestate: cause.trace.tracestate?.slice(0, TRACESTATE_LENGTH),
     correlation_id: flowId ?? undefined,
     causation_id: eventId ?? undefined,
-  };
-  return {
-    metadata: Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== undefined)),
-    request_id: requestId ?? null,
-    traceparent,
-    tracestate: tracestate ?? null,
-    tracingspancontext: tracingSpanContext(traceparent, tracestate),
   };
 }
 
 /** The text form of java.util.Properties, which Debezium reads: one `name=value` a line, with `\`, `=`, `:`, `#` and `!` escaped. */
-function tracingSpanContext(traceparent: string, tracestate: string | undefined): string {
+export function tracingSpanContext({ traceparent, tracestate }: Pick<EventMetadata, 'traceparent' | 'tracestate'>): string {
   const escape = (value: string): string => value.replace(/[\\=:#!]/g, String.raw`\$&`);
   return [`traceparent=${escape(traceparent)}`, ...(tracestate === undefined ? [] : [`tracestate=${escape(tracestate)}`])].join('\n');
 }

@@ -79,8 +79,9 @@ describe('steps in batches', () => {
       amount: 7,
       changes: [{ op: 'upsert', table: 'owners', key: { owner_id: 'columns' }, set: { nickname: 'n' } }],
     });
-    await steps.commit(step, NEVER);
-    await bank.unitOfWork.run(step.cause, async (tx) => {
+    const cause = { ...step.cause, trace: { ...step.cause.trace, tracestate: 'a=1:b' } };
+    await steps.commit({ ...step, cause }, NEVER);
+    await bank.unitOfWork.run(cause, async (tx) => {
       await tx.markProcessed('columns-single', { name: step.name, elapsedMs: 0 });
       const { state, version } = await tx.load(step.aggregate, 'columns-single');
       const decision = step.decide(state, []);

@@ -1,4 +1,4 @@
-import type { Decision, StateChange } from '../../../core/define.ts';
+import type { Decision } from '../../../core/define.ts';
 import type { Logger } from '../../../core/log.ts';
 import type { Step } from '../../../core/step.ts';
 import type { AggregateRead } from '../aggregate-loader.ts';
@@ -6,6 +6,8 @@ import { decided, fold } from '../aggregate-loader.ts';
 import type { EventRow } from '../append-statement.ts';
 import type { AppendSettings } from '../prepare-append.ts';
 import { isSnapshotDue, prepareAppend, snapshotJson } from '../prepare-append.ts';
+import type { DecidedChange } from './decided-change.ts';
+import { decidedChange } from './decided-change.ts';
 import { mergeChanges } from './merge-changes.ts';
 
 /** A step with all that it will write. Nothing of it has been written. */
@@ -14,7 +16,7 @@ export interface DecidedStep {
   readonly basis: AggregateRead<unknown>;
   readonly decision: Decision;
   readonly rows: readonly EventRow[];
-  readonly changes: readonly StateChange[];
+  readonly changes: readonly DecidedChange[];
   readonly snapshot: { readonly version: bigint; readonly state: string } | undefined;
 }
 
@@ -37,5 +39,12 @@ export function decideStep(settings: DecideSettings, step: Step, basis: Aggregat
   const version = basis.version + BigInt(rows.length);
   const due = isSnapshotDue(settings.snapshotEvery, basis.version, version);
   const state = due ? snapshotJson(aggregate.type, fold(aggregate, basis, stored).state, settings.logger) : undefined;
-  return { step, basis, decision, rows, changes: merged, snapshot: state === undefined ? undefined : { version, state } };
+  return {
+    step,
+    basis,
+    decision,
+    rows,
+    changes: merged.flatMap((change) => decidedChange(change) ?? []),
+    snapshot: state === undefined ? undefined : { version, state },
+  };
 }

@@ -1,5 +1,4 @@
 import type { DecidedStep } from './decide-step.ts';
-import { rowName } from './merge-changes.ts';
 
 /** Characters of payloads that one statement carries, about. */
 const GROUP_CHARACTERS_MAX = 4_000_000;
@@ -26,9 +25,9 @@ export function writeGroups<T extends DecidedStep>(steps: readonly T[]): readonl
       characters = 0;
     }
     characters += size;
-    for (const change of step.changes) {
-      rows.add(rowName(change));
-      keyColumns.set(change.table, columnsOf(change.key));
+    for (const { shape, rowName } of step.changes) {
+      rows.add(rowName);
+      keyColumns.set(shape.table, shape.keys.join(','));
     }
   }
   return groups;
@@ -36,11 +35,8 @@ export function writeGroups<T extends DecidedStep>(steps: readonly T[]): readonl
 
 /** Rows that are named by other columns cannot be compared: they count as the same one. */
 function collides({ changes }: DecidedStep, rows: ReadonlySet<string>, keyColumns: ReadonlyMap<string, string>): boolean {
-  return changes.some(
-    (change) => rows.has(rowName(change)) || (keyColumns.get(change.table) ?? columnsOf(change.key)) !== columnsOf(change.key),
-  );
-}
-
-function columnsOf(key: object): string {
-  return Object.keys(key).sort().join(' ');
+  return changes.some(({ shape, rowName }) => {
+    const columns = shape.keys.join(',');
+    return rows.has(rowName) || (keyColumns.get(shape.table) ?? columns) !== columns;
+  });
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { StateChange } from '../../../core/define.ts';
 import type { DecidedStep } from './decide-step.ts';
+import { decidedChange } from './decided-change.ts';
 import { writeGroups } from './write-groups.ts';
 
 const touching = (name: string, ...changes: readonly StateChange[]) =>
-  ({ name, changes, rows: [] }) as unknown as DecidedStep & { name: string };
+  ({ name, changes: changes.map(decidedChange), rows: [] }) as unknown as DecidedStep & { name: string };
 const row = (id: string, table = 'owners'): StateChange => ({ op: 'update', table, key: { id }, set: { x: 1 } });
 const names = (steps: readonly (DecidedStep & { name: string })[]) => writeGroups(steps).map((group) => group.map(({ name }) => name));
 

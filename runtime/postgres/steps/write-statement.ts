@@ -47,15 +47,15 @@ function stepsPart(table: (name: string) => string): string {
     `(SELECT true FROM ${table('events')} WHERE aggregate_type = step.stream_type AND aggregate_id = step.stream_id AND sequence_number = ${number})`;
   return `
 WITH step AS MATERIALIZED (
-  SELECT * FROM jsonb_to_recordset($1::jsonb) AS s(n int, key text, name text, flow_id varchar, event_id varchar, trace_id varchar,
-    elapsed_ms double precision, status text, compensation jsonb, result jsonb, stream_type varchar, stream_id varchar, version bigint,
-    read_at timestamptz, metadata jsonb, request_id varchar, traceparent text, tracestate text, tracingspancontext text)
+  SELECT * FROM jsonb_to_recordset($1::jsonb) AS s(n int, key text, name text, metadata jsonb, elapsed_ms double precision,
+    status text, compensation jsonb, result jsonb, stream_type varchar, stream_id varchar, version bigint, read_at timestamptz,
+    tracingspancontext text)
 ), current AS MATERIALIZED (
   SELECT * FROM step WHERE (version = 0 OR ${version('version')}) AND ${version('version + 1')} IS NULL
 ), marked AS (
   INSERT INTO ${table('processed_events')} (idempotency_key, domain, flow_id, step, event_id, trace_id, status, compensation, result,
     started_at, processed_at, expires_at)
-  SELECT key, $2::varchar, flow_id, name, event_id, trace_id, status, compensation, result,
+  SELECT key, $2::varchar, metadata ->> 'correlation_id', name, metadata ->> 'causation_id', metadata ->> 'trace_id', status, compensation, result,
     at - make_interval(secs => elapsed_ms / 1000), at, at + make_interval(days => $3::int)
   FROM current CROSS JOIN (SELECT clock_timestamp() AS at) AS moment ORDER BY key
   ON CONFLICT DO NOTHING RETURNING idempotency_key
@@ -66,8 +66,7 @@ WITH step AS MATERIALIZED (
 
 function eventsPart(table: (name: string) => string, parameter: string): string {
   return `, event AS MATERIALIZED (
-  SELECT e.*, t.stream_type, t.stream_id, t.read_at, t.metadata, t.trace_id, t.request_id, t.traceparent, t.tracestate,
-    t.tracingspancontext, t.flow_id, t.event_id AS causation_id
+  SELECT e.*, t.stream_type, t.stream_id, t.read_at, t.metadata, t.tracingspancontext
   FROM jsonb_to_recordset(${parameter})
     AS e(n int, event_id uuid, version bigint, type varchar, domain varchar, key varchar, route varchar, payload jsonb)
   JOIN taken AS t USING (n)
@@ -78,8 +77,8 @@ function eventsPart(table: (name: string) => string, parameter: string): string 
 ), published AS (
   INSERT INTO ${table('outbox')} (id, aggregatetype, aggregateid, type, payload, trace_id, request_id, created_at, topic,
     stream_id, version, traceparent, tracestate, tracingspancontext, correlation_id, causation_id)
-  SELECT event_id, domain, key, type, payload, trace_id, request_id, read_at, route,
-    stream_id, version, traceparent, tracestate, tracingspancontext, flow_id, causation_id
+  SELECT event_id, domain, key, type, payload, metadata ->> 'trace_id', metadata ->> 'request_id', read_at, route, stream_id, version,
+    metadata ->> 'traceparent', metadata ->> 'tracestate', tracingspancontext, metadata ->> 'correlation_id', metadata ->> 'causation_id'
   FROM event ORDER BY n, version
 )`;
 }

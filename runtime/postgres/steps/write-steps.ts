@@ -3,10 +3,8 @@ import { ClassifiedError } from '../../../core/errors.ts';
 import { stateVersion } from '../aggregate-loader.ts';
 import { eventJson } from '../append-statement.ts';
 import type { Session } from '../database.ts';
-import { traceColumns } from '../event-rows.ts';
-import { flowColumns } from '../inbox-statements.ts';
+import { eventMetadata, tracingSpanContext } from '../event-rows.ts';
 import type { ChangeShape } from '../state-change-sql.ts';
-import { rowOf, shapeOf } from '../state-change-sql.ts';
 import type { DecidedStep } from './decide-step.ts';
 import type { Fate } from './write-statement.ts';
 import { writeStatement } from './write-statement.ts';
@@ -23,7 +21,7 @@ export interface WriteSettings {
  * row of a state table. When it rejects, nothing of any step is written, except that a lost connection leaves it unknown.
  */
 export async function writeSteps(session: Session, settings: WriteSettings, steps: readonly DecidedStep[]): Promise<readonly Fate[]> {
-  const events = steps.flatMap(({ rows }, n) => rows.map((row) => eventJson(row, { n })));
+  const events = steps.flatMap(({ rows }, n) => rows.map((row) => eventJson(row, n)));
   const snapshots = steps.flatMap(({ snapshot, step }, n) =>
     snapshot === undefined
       ? []
@@ -49,14 +47,12 @@ export async function writeSteps(session: Session, settings: WriteSettings, step
 }
 
 function stepRow({ step, basis, decision, rows }: DecidedStep, n: number, clock: Clock): object {
-  const { flowId, eventId, traceId } = flowColumns(step.cause);
+  const metadata = eventMetadata(step.cause);
   return {
     n,
     key: step.idempotencyKey,
     name: step.name,
-    flow_id: flowId,
-    event_id: eventId,
-    trace_id: traceId,
+    metadata,
     elapsed_ms: clock.monotonicMs() - step.startedMs,
     status: decision.step?.status ?? 'done',
     compensation: decision.step?.compensation,
@@ -64,7 +60,8 @@ function stepRow({ step, basis, decision, rows }: DecidedStep, n: number, clock:
     stream_type: step.aggregate.type,
     stream_id: step.aggregateId,
     version: basis.version.toString(),
-    ...(rows.length === 0 ? {} : { read_at: basis.readAt, ...traceColumns(step.cause, flowId) }),
+    read_at: basis.readAt,
+    tracingspancontext: rows.length === 0 ? undefined : tracingSpanContext(metadata),
   };
 }
 
@@ -77,13 +74,10 @@ interface ChangesOfShape {
 function changesByShape(steps: readonly DecidedStep[]): readonly ChangesOfShape[] {
   const byName = new Map<string, ChangesOfShape>();
   for (const [n, { changes }] of steps.entries()) {
-    for (const change of changes) {
-      const shape = shapeOf(change);
-      if (shape === undefined) continue;
-      const name = JSON.stringify([shape.table, shape.op, shape.keys, shape.columns]);
-      const known = byName.get(name) ?? { shape, rows: [] };
-      byName.set(name, known);
-      known.rows.push({ n, r: rowOf(change) });
+    for (const { shape, shapeName, row } of changes) {
+      const known = byName.get(shapeName);
+      if (known === undefined) byName.set(shapeName, { shape, rows: [{ n, r: row }] });
+      else known.rows.push({ n, r: row });
     }
   }
   return [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, changes]) => changes);
