@@ -27,7 +27,7 @@ import type { RehearsableUnitOfWork, UnitOfWorkOptions } from './postgres/unit-o
 import { createUnitOfWork } from './postgres/unit-of-work.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
-/** Two: while the server works on one batch, this process prepares the next. */
+/** Two: while the server works on one batch, this process prepares the next. More would make smaller batches of the same load. */
 const BATCHES_IN_FLIGHT = 2;
 
 /**
@@ -96,13 +96,15 @@ export class Connections {
   steps(domainName: string, metrics: Metrics): Steps {
     return this.once(`steps.${domainName}`, () => {
       const { config, logger } = this;
+      const { batchMax, stepTimeoutMs } = config.processing;
+      const inFlightMax = batchMax === 1 ? config.postgres.poolMax : BATCHES_IN_FLIGHT;
       const batches = createStepDatabase({
         url: databaseUrl(config, domainName),
         domain: domainName,
-        connections: BATCHES_IN_FLIGHT,
+        connections: inFlightMax,
         applicationName: `${this.service}-steps`,
         logger,
-        stepTimeoutMs: config.processing.stepTimeoutMs,
+        stepTimeoutMs,
       });
       this.opened.push(serviceOf(`steps.${domainName}`, async (hard) => batches.stop(hard)));
       return createBatchedSteps({
@@ -111,8 +113,8 @@ export class Connections {
         unitOfWork: this.unitOfWork(domainName),
         metrics,
         clock: systemClock,
-        batchMax: config.processing.batchMax,
-        inFlightMax: BATCHES_IN_FLIGHT,
+        batchMax,
+        inFlightMax,
         aloneMax: Math.max(1, Math.floor(config.postgres.poolMax / 2)),
       });
     });

@@ -37,7 +37,7 @@ const clock = new WallClock();
 const database = createDatabase({ url: order.databaseUrl, domain: 'my', logger: SILENT_LOGGER });
 const reactions = stepHandler(
   database,
-  order.databaseUrl,
+  { databaseUrl: order.databaseUrl, batchMax: 64, connections: 1 },
   defineProcessor({
     domain: 'my',
     reactions: [

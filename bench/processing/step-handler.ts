@@ -15,7 +15,15 @@ import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { CATALOGUE } from '../../schemas/catalogue.ts';
 import { createPayloadValidator } from '../../schemas/validator.ts';
 
+/** As the product has it, where steps may share a transaction. */
 const BATCHES_IN_FLIGHT = 2;
+
+interface StepHandlerOrder {
+  readonly databaseUrl: string;
+  /** Steps that may share a transaction; with 1 each of so many connections takes one step at a time. */
+  readonly batchMax: number;
+  readonly connections: number;
+}
 
 function storeOf(database: Database): UnitOfWorkOptions {
   return { database, domain: my, catalogue: CATALOGUE, validator: createPayloadValidator(), logger: SILENT_LOGGER };
@@ -28,19 +36,20 @@ export function unitOfWorkOf(database: Database): PostgresUnitOfWork {
 /** The handler that a group of the domain `my` gives its events to, composed as the product composes it, and what ends it. */
 export function stepHandler(
   database: Database,
-  databaseUrl: string,
+  { databaseUrl, batchMax, connections }: StepHandlerOrder,
   processor: ProcessorDefinition,
 ): { readonly handle: EventHandler; stop(): Promise<void> } {
   const store = storeOf(database);
-  const batches = createStepDatabase({ url: databaseUrl, domain: 'my', connections: BATCHES_IN_FLIGHT, logger: SILENT_LOGGER });
+  const inFlightMax = batchMax === 1 ? connections : BATCHES_IN_FLIGHT;
+  const batches = createStepDatabase({ url: databaseUrl, domain: 'my', connections: inFlightMax, logger: SILENT_LOGGER });
   const handle = createReactionHandler({
     processor,
     steps: createBatchedSteps({
       ...store,
       batches,
       unitOfWork: createUnitOfWork(store),
-      batchMax: 64,
-      inFlightMax: BATCHES_IN_FLIGHT,
+      batchMax,
+      inFlightMax,
       aloneMax: 1,
       metrics: NO_METRICS,
       clock: systemClock,

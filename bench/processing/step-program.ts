@@ -14,8 +14,10 @@ import { StepTimer } from './step-timer.ts';
 
 export interface StepProgramOrder {
   readonly databaseUrl: string;
-  /** `single`: one step a transaction, by the unit of work itself. `reactions`: by the handler that a group gives its events to. */
-  readonly mode: 'single' | 'reactions';
+  /** `reactions`: by the handler that a group gives its events to. `parts`: by the unit of work itself, statement by statement. */
+  readonly mode: 'reactions' | 'parts';
+  /** Steps that may share a transaction. */
+  readonly batchMax: number;
   readonly connections: number;
   /** Steps at the same time, each of another user. */
   readonly concurrency: number;
@@ -28,7 +30,7 @@ export interface StepOutcome {
   readonly steps: number;
   readonly wallMs: number;
   readonly cpuMs: number;
-  /** Mean microseconds of each part; of `single` only. */
+  /** Mean microseconds of each part; of `parts` only. */
   readonly partMicros: Readonly<Record<string, number>>;
 }
 
@@ -43,12 +45,12 @@ const database = createDatabase({
   logger: SILENT_LOGGER,
 });
 const unitOfWork = unitOfWorkOf(database);
-const reactions = stepHandler(database, order.databaseUrl, my.processor ?? { domain: 'my', reactions: [] });
+const reactions = stepHandler(database, order, my.processor ?? { domain: 'my', reactions: [] });
 const timer = new StepTimer();
 const never = new AbortController().signal;
 let serial = 0;
 
-async function single(user: number): Promise<void> {
+async function inParts(user: number): Promise<void> {
   const event = acquiredEvent((serial += 1), user);
   const trace = continueTrace(event, (length) => randomBytes(length));
   await timer.step((timed) => {
@@ -82,7 +84,7 @@ async function reaction(user: number): Promise<void> {
 
 /** So many at a time, each with users of its own, one step of a user after the other. */
 async function steps(seconds: number): Promise<number> {
-  const step = order.mode === 'single' ? single : reaction;
+  const step = order.mode === 'parts' ? inParts : reaction;
   const each = Math.floor(order.users / order.concurrency);
   const until = performance.now() + seconds * 1_000;
   let made = 0;

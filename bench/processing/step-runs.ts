@@ -10,6 +10,8 @@ import type { StepOutcome, StepProgramOrder } from './step-program.ts';
 const USERS = 10_000;
 const CONNECTIONS = 8;
 const GROUP_CONCURRENCY = 200;
+/** The product's default. */
+const BATCH_MAX = 64;
 const WARM_UP_SECONDS = 2;
 
 /** The same step by PostgreSQL's own load generator and by the product, one after the other within each run, on empty tables each. */
@@ -25,9 +27,15 @@ export async function stepRuns(context: BenchContext): Promise<void> {
       await partsByPgbench(context, database, run);
     }
     if (sides.includes('millrace')) {
-      await byMillrace(context, database, run, 'step.single', { mode: 'single', connections: CONNECTIONS, concurrency: CONNECTIONS });
+      await byMillrace(context, database, run, 'step.single', {
+        mode: 'reactions',
+        batchMax: 1,
+        connections: CONNECTIONS,
+        concurrency: CONNECTIONS,
+      });
       await byMillrace(context, database, run, 'step.reactions', {
         mode: 'reactions',
+        batchMax: BATCH_MAX,
         connections: CONNECTIONS,
         concurrency: GROUP_CONCURRENCY,
       });
@@ -38,7 +46,7 @@ export async function stepRuns(context: BenchContext): Promise<void> {
     await steps(
       context,
       database,
-      { mode: 'reactions', connections: CONNECTIONS, concurrency: GROUP_CONCURRENCY },
+      { mode: 'reactions', batchMax: BATCH_MAX, connections: CONNECTIONS, concurrency: GROUP_CONCURRENCY },
       context.profiler.folder,
     );
     await context.profiler.note('saga steps as a group runs them');
@@ -79,7 +87,7 @@ function orderOf({ plan, servers, signal }: BenchContext, { url }: StepDatabase,
   };
 }
 
-type How = Pick<StepProgramOrder, 'mode' | 'connections' | 'concurrency'>;
+type How = Pick<StepProgramOrder, 'mode' | 'batchMax' | 'connections' | 'concurrency'>;
 
 async function byMillrace(
   context: BenchContext,
@@ -99,7 +107,7 @@ async function byMillrace(
 const PARTS = ['begin', 'inbox', 'load', 'decide', 'append', 'commit'] as const;
 
 async function partsByMillrace(context: BenchContext, database: StepDatabase, run: number): Promise<void> {
-  const { partMicros } = await steps(context, database, { mode: 'single', connections: 1, concurrency: 1 });
+  const { partMicros } = await steps(context, database, { mode: 'parts', batchMax: 1, connections: 1, concurrency: 1 });
   context.say(
     `steps: millrace, parts of one on one connection, run ${run + 1}: ${PARTS.map((part) => `${part} ${Math.round(partMicros[part] ?? NaN)}`).join(', ')} µs`,
   );
