@@ -6,7 +6,7 @@ import type { Lsn } from '../../core/lsn.ts';
 import { formatLsn } from '../../core/lsn.ts';
 import type { Names } from '../../core/names.ts';
 import type { Header } from '../../core/record.ts';
-import { textHeader } from '../../core/record.ts';
+import { headerText, textHeader } from '../../core/record.ts';
 import type { RecordTail } from './batch-records.ts';
 import type { OutboxRow } from './outbox-row.ts';
 import { framedContentType } from './record-tail.ts';
@@ -64,13 +64,42 @@ function reasons(error: ClassifiedError, topic: string | null, { service, failed
 
 /**
  * The same letter when the dead-letter topic, too, refuses it for its size: without the payload and without oversize
- * headers. A row is still in the outbox table, under the event's id, until its day is dropped; a table-less event is nowhere
- * else, and its payload is lost.
+ * headers. Its row is still in the outbox table, under the event's id, until its day is dropped.
  */
 export function withoutPayload(letter: RecordTail): RecordTail {
-  const headers = letter.headers.filter(([, value]) => value === null || value.length <= HEADER_BYTES_MAX);
+  const headers = smallHeaders(letter);
   headers.push(textHeader('dlt-payload', 'outbox'), textHeader('dlt-payload-bytes', String(letter.value?.length ?? 0)));
   return { ...letter, value: null, headers };
 }
 
+/**
+ * The same letter as two with half of the payload each, when there is no row to find the payload in. Each says which bytes of
+ * which length it holds (`dlt-payload-range`, as HTTP's Content-Range writes it); they have one key, so that they stay in order.
+ * Undefined when there is nothing to divide: then its headers are too much.
+ */
+export function halvesOf(letter: RecordTail): readonly [RecordTail, RecordTail] | undefined {
+  const { value } = letter;
+  if (value === null || value.length < 2) return undefined;
+  const { from, total } = rangeOf(letter);
+  const middle = Math.ceil(value.length / 2);
+  const headers = smallHeaders(letter).filter(([name]) => name !== 'dlt-payload' && name !== RANGE);
+  const part = (start: number, end: number): RecordTail => ({
+    key: letter.key,
+    value: value.subarray(start, end),
+    headers: [...headers, textHeader('dlt-payload', 'part'), textHeader(RANGE, `bytes ${from + start}-${from + end - 1}/${total}`)],
+  });
+  return [part(0, middle), part(middle, value.length)];
+}
+
+const RANGE = 'dlt-payload-range';
 const HEADER_BYTES_MAX = 1024;
+
+function smallHeaders({ headers }: RecordTail): Header[] {
+  return headers.filter(([, value]) => value === null || value.length <= HEADER_BYTES_MAX);
+}
+
+/** Of a letter that is whole, everything. */
+function rangeOf({ headers, value }: RecordTail): { readonly from: number; readonly total: number } {
+  const [, from, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headerText(headers, RANGE) ?? '') ?? [];
+  return { from: Number(from ?? 0), total: Number(total ?? value?.length ?? 0) };
+}

@@ -17,6 +17,12 @@ export interface LetterNote {
   readonly onSettled: () => void;
 }
 
+export interface LaidOutEvent {
+  readonly record: LaidOutRecord;
+  readonly transaction: SourceTransaction;
+  readonly heldBytes: number;
+}
+
 /** Records for one partition, and the transactions of the events that they stand for. Rows are counted in runs, not one by one. */
 export class LaneBatch implements EventRuns {
   /** The connection's turn in which its rows came; they come again in the next one. */
@@ -29,7 +35,7 @@ export class LaneBatch implements EventRuns {
   heldBytes = 0;
   /** Where the tail of the last record begins. */
   lastTail = 0;
-  /** Some of its events were logical messages. */
+  /** Some of its records stand for logical messages, of which there is no row. */
   hasMessages = false;
   private sealed: RecordBatch | undefined;
 
@@ -55,7 +61,7 @@ export class LaneBatch implements EventRuns {
   }
 
   /** Each record with its transaction, in order. */
-  *events(): Generator<{ readonly record: LaidOutRecord; readonly transaction: SourceTransaction; readonly heldBytes: number }> {
+  *events(): Generator<LaidOutEvent> {
     const batch = this.seal();
     // What each row was counted with is not kept; the sum has to be right.
     const share = Math.floor(this.heldBytes / batch.recordCount);

@@ -39,6 +39,11 @@ export const refuseLoneMessage: ReadEvent = () => {
   throw new ClassifiedError('ENVELOPE_INVALID', 'the logical message is not transactional');
 };
 
+/** Whether what it reads is a logical message: of such an event there is no row. */
+export function isTableless(read: ReadEvent): boolean {
+  return read === readLogicalEvent || read === refuseLoneMessage;
+}
+
 function placeAll(row: OutboxRow, source: Buffer, places: readonly (readonly [number, number, number])[]): void {
   row.clear(source);
   // Of a name that comes twice the last one counts, as in every reader of JSON.

@@ -8,9 +8,10 @@ import type { SourceTransaction } from '../replication/stream-session.ts';
 import type { RecordTail } from './batch-records.ts';
 import { readTail } from './batch-records.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import { withoutPayload } from './dead-letter.ts';
+import { halvesOf, withoutPayload } from './dead-letter.ts';
 import type { Failpoint } from './failpoint.ts';
 import type { LetterNote } from './lane-batch.ts';
+import type { LaidOutEvent } from './lane-batch.ts';
 import { LaneBatch } from './lane-batch.ts';
 import type { Patience } from './patience.ts';
 import { tailBytes, writeTail } from './record-tail.ts';
@@ -40,6 +41,7 @@ export interface Road {
     transaction: SourceTransaction,
     heldBytes: number,
     error: ClassifiedError,
+    isTableless: boolean,
   ): Promise<void>;
   /**
    * The topic lost partitions: rows of one key would go to two of them, the later one first. Everything that is not
@@ -93,7 +95,7 @@ export class PartitionLane {
     return batch.lastTail;
   }
 
-  /** The record begun last was a logical message. */
+  /** The record begun last stands for a logical message: there is no row of it. */
   noteMessage(): void {
     if (this.open !== undefined) this.open.hasMessages = true;
   }
@@ -260,7 +262,7 @@ export class PartitionLane {
     }
   }
 
-  /** What is left of a record that Kafka refuses: its dead letter; then the letter without the payload. */
+  /** What is left of a record that Kafka refuses: its dead letter; then the letter without the payload, or in parts. */
   private async degrade(batch: LaneBatch, error: ClassifiedError): Promise<void> {
     const { road } = this;
     const [event] = batch.events();
@@ -269,18 +271,40 @@ export class PartitionLane {
     const tail = readTail(batch.builder.buffer, record.tailStart);
     if (!this.isForLetters) {
       // The letter stands for the event now; what follows it in this partition waits for it.
-      const settled = road.onRefused(this, tail, transaction, heldBytes, error);
+      const settled = road.onRefused(this, tail, transaction, heldBytes, error, batch.hasMessages);
       batch.builder.release();
       await settled;
       return;
     }
-    const smaller = withoutPayload(tail);
-    const rest = new LaneBatch(road.pool, batch.generation, tailBytes(smaller));
-    writeTail(rest.builder.buffer, rest.builder.begin(record.timestampMs, tailBytes(smaller)), smaller);
-    rest.count(transaction, heldBytes);
+    const [first, last] = (batch.hasMessages ? halvesOf(tail) : undefined) ?? [undefined, withoutPayload(tail)];
+    if (first !== undefined) await this.deliverPart(this.letterAlone(first, batch, event));
+    const rest = this.letterAlone(last, batch, event);
+    rest.heldBytes = heldBytes;
     rest.notes.push(...batch.notes);
     batch.builder.release();
     await this.deliver(rest);
+  }
+
+  /** Only the last part of a letter stands for its event. */
+  private async deliverPart(batch: LaneBatch): Promise<void> {
+    try {
+      await this.append(batch);
+    } catch (thrown) {
+      if (this.isOver(batch) || !(thrown instanceof ClassifiedError) || thrown instanceof Astray) throw thrown;
+      const [event] = batch.events();
+      const halves = event === undefined ? undefined : halvesOf(readTail(batch.builder.buffer, event.record.tailStart));
+      if (thrown.disposition !== 'dead-letter' || event === undefined || halves === undefined) throw thrown;
+      for (const half of halves) await this.deliverPart(this.letterAlone(half, batch, event));
+    }
+    batch.builder.release();
+  }
+
+  private letterAlone(letter: RecordTail, batch: LaneBatch, { record, transaction }: LaidOutEvent): LaneBatch {
+    const alone = new LaneBatch(this.road.pool, batch.generation, tailBytes(letter));
+    writeTail(alone.builder.buffer, alone.builder.begin(record.timestampMs, tailBytes(letter)), letter);
+    alone.count(transaction, 0);
+    alone.hasMessages = batch.hasMessages;
+    return alone;
   }
 
   private isOver(batch: LaneBatch): boolean {

@@ -18,7 +18,7 @@ import { letterOfBytes, letterOfRecord, letterOfRow } from './dead-letter.ts';
 import type { Failpoint } from './failpoint.ts';
 import { Fifo } from './fifo.ts';
 import type { LaneBatch } from './lane-batch.ts';
-import { readLogicalEvent } from './logical-event.ts';
+import { isTableless, readLogicalEvent } from './logical-event.ts';
 import type { OutboxRow, ReadEvent } from './outbox-row.ts';
 import { COLUMN, OutboxRow as Row } from './outbox-row.ts';
 import type { PartitionLane, Road } from './partition-lane.ts';
@@ -114,7 +114,7 @@ export class Publisher {
       generation: () => this.turn,
       onFilled: (lane) => this.filled.push(lane),
       onAcknowledged: (lane, batch) => this.acknowledged(lane, batch),
-      onRefused: (lane, record, transaction, heldBytes, error) => this.refused(lane, record, transaction, heldBytes, error),
+      onRefused: (...refusal) => this.refused(...refusal),
       onAstray: options.onAstray,
     };
     const lanesOf = (topic: string, isForLetters = false): TopicLanes => {
@@ -207,7 +207,8 @@ export class Publisher {
       read(row, bytes, start, end);
     } catch (thrown) {
       const error = classified(thrown, 'PAYLOAD_UNREADABLE', 'the row could not be decoded');
-      return this.placeLetter(letterOfBytes(bytes.subarray(start, end), error, this.context(transaction)), transaction, heldBytes, error);
+      const letter = letterOfBytes(bytes.subarray(start, end), error, this.context(transaction));
+      return this.post(letter, transaction, heldBytes, error, isTableless(read));
     }
     if (failpoint !== undefined) void failpoint('decoded');
     try {
@@ -222,7 +223,7 @@ export class Publisher {
     } catch (thrown) {
       if (!(thrown instanceof ClassifiedError) || thrown.disposition !== 'dead-letter') throw thrown;
       const letter = letterOfRow(row, thrown, this.options.names, this.context(transaction));
-      return this.placeLetter(letter, transaction, heldBytes, thrown);
+      return this.post(letter, transaction, heldBytes, thrown, isTableless(read));
     }
   }
 
@@ -274,16 +275,13 @@ export class Publisher {
   }
 
   /** False when the number of the letters' partitions is not known yet. */
-  private placeLetter(letter: RecordTail, transaction: SourceTransaction, heldBytes: number, error: ClassifiedError): boolean {
-    return this.post(letter, transaction, heldBytes, error, () => undefined);
-  }
-
   private post(
     letter: RecordTail,
     transaction: SourceTransaction,
     heldBytes: number,
     error: ClassifiedError,
-    onSettled: () => void,
+    isTableless: boolean,
+    onSettled: () => void = () => undefined,
   ): boolean {
     const key = letter.key ?? new Uint8Array();
     const lane = this.letters.laneOf(key, 0, key.length);
@@ -294,6 +292,7 @@ export class Publisher {
       commitLsn: transaction.commitLsn,
       onSettled,
     });
+    if (isTableless) lane.noteMessage();
     return true;
   }
 
@@ -332,7 +331,7 @@ export class Publisher {
         if (!(thrown instanceof ClassifiedError) || thrown.disposition !== 'dead-letter') throw thrown;
         read(this.waitingRow, bytes, 0, bytes.length);
         const letter = letterOfRow(this.waitingRow, thrown, this.options.names, this.context(transaction));
-        while (!isAborted(signal) && !this.placeLetter(letter, transaction, heldBytes, thrown)) {
+        while (!isAborted(signal) && !this.post(letter, transaction, heldBytes, thrown, isTableless(read))) {
           await this.patience.until(() => this.letters.learn(), signal);
         }
         return;
@@ -373,14 +372,15 @@ export class Publisher {
     transaction: SourceTransaction,
     heldBytes: number,
     error: ClassifiedError,
-  ) {
+    isTableless: boolean,
+  ): Promise<void> {
     const letter = letterOfRecord(record, lane.topic, error, this.context(transaction));
     const turn = this.turn;
     const signal = this.turnSignal;
     await new Promise<void>((resolve, reject) => {
       const post = (): void => {
         if (this.turn !== turn) resolve();
-        else if (this.post(letter, transaction, heldBytes, error, resolve)) this.flush();
+        else if (this.post(letter, transaction, heldBytes, error, isTableless, resolve)) this.flush();
         else this.patience.until(() => this.letters.learn(), signal).then(post, reject);
       };
       post();

@@ -157,4 +157,35 @@ describe('logical messages as an outbox without a table', () => {
     await eventually(async () => parseLsn(await database.confirmedFlushLsn()) >= behind, { timeoutMs: 20_000 });
     expect(relay.producer.acknowledged).toHaveLength(3);
   });
+
+  it('that are larger than what the dead-letter topic takes are kept there in parts, and behind all of them comes what follows', async () => {
+    const limit = 2_000;
+    relay.producer.failWith((records) => {
+      const bytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+      return bytes > limit ? new ClassifiedError('RECORD_TOO_LARGE', 'test') : undefined;
+    });
+    const id = randomUUID();
+    const payload = `{"text": "${Array.from({ length: 900 }, (_, n) => `${n}✓`).join(' ')}"}`;
+    await emit(true, content(id, payload));
+    const next = await database.insert();
+    const behind = await insertPosition();
+    await eventually(() => relay.producer.acknowledgedIds().includes(next));
+    await eventually(async () => parseLsn(await database.confirmedFlushLsn()) >= behind, { timeoutMs: 20_000 });
+    const letters = relay.producer.acknowledged.filter(({ topic }) => topic === database.names.captureDeadLetterTopic('image'));
+    expect(letters.length).toBeGreaterThan(2);
+    for (const { key, headers, value } of letters) {
+      expect(utf8Text(key!)).toBe('user-1');
+      expect([headerText(headers, 'id'), headerText(headers, 'dlt-payload')]).toEqual([id, 'part']);
+      expect(headerText(headers, 'dlt-error-code')).toBe('RECORD_TOO_LARGE');
+      expect(value!.length).toBeLessThanOrEqual(limit);
+    }
+    const whole = Buffer.concat(letters.map(({ value }) => value!));
+    expect(whole.toString()).toBe(payload);
+    let from = 0;
+    for (const { headers, value } of letters) {
+      const to = from + value!.length;
+      expect(headerText(headers, 'dlt-payload-range')).toBe(`bytes ${from}-${to - 1}/${whole.length}`);
+      from = to;
+    }
+  });
 });

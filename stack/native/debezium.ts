@@ -89,6 +89,8 @@ function workerSettings(context: PartContext): Record<string, string | number> {
     'offset.storage.partitions': 1,
     'status.storage.partitions': 1,
     'offset.flush.interval.ms': 5_000,
+    // A worker that lost its group, because the broker stood still, would wait five minutes for another one to come.
+    'scheduled.rebalance.max.delay.ms': 0,
     'key.converter': 'org.apache.kafka.connect.storage.StringConverter',
     'value.converter': 'org.apache.kafka.connect.storage.StringConverter',
     'config.providers': 'file',
