@@ -19,7 +19,10 @@ const Answer = Type.Object({
   status: Type.Enum(['requested']),
   message: Type.String(),
   trace_id: TraceId,
-  links: Type.Object({ scan: Type.String({ description: 'The scan; its id is the task id' }) }),
+  links: Type.Object({
+    scan: Type.String({ description: 'The scan; its id is the task id' }),
+    task: Type.String({ description: 'How it stands' }),
+  }),
 });
 
 export function addClassifyImage(app: ApiServer, prefix: string, commands: Commands): void {
@@ -45,10 +48,10 @@ export function addClassifyImage(app: ApiServer, prefix: string, commands: Comma
     const userInput = user_input === undefined ? undefined : storableText('user_input', user_input);
     const command = { imageUrl: imageUrl('image_url', image_url), userInput, ...commandRequest(request) };
     const { task_id, trace_id } = acceptedAnswer(reply, await commands.requestScan(command, request.context.trace));
-    const scan = `${prefix}/scans/${task_id}`;
+    const links = { scan: `${prefix}/scans/${task_id}`, task: `${prefix}/scan/tasks/${task_id}` };
     return reply
       .code(202)
-      .header('location', scan)
-      .send({ task_id, status: 'requested', message: 'The image will be classified.', trace_id, links: { scan } });
+      .header('location', links.scan)
+      .send({ task_id, status: 'requested', message: 'The image will be classified.', trace_id, links });
   });
 }

@@ -38,7 +38,14 @@ const COMMANDS = [
     request: (headers?: Record<string, string>) =>
       send('POST', '/scan/classify', { image_url: 'https://cdn.example/1.jpg', user_input: '이건 페트병' }, headers),
     input: { imageUrl: 'https://cdn.example/1.jpg', userInput: '이건 페트병' },
-    answer: { status: 'requested', message: expect.any(String) as string },
+    answer: {
+      status: 'requested',
+      message: expect.any(String) as string,
+      links: {
+        scan: expect.stringMatching(/^\/api\/v1\/scans\/[0-9a-f-]{36}$/) as string,
+        task: expect.stringMatching(/^\/api\/v1\/scan\/tasks\/[0-9a-f-]{36}$/) as string,
+      },
+    },
     route: '/api/v1/scan/classify',
   },
   {
@@ -202,5 +209,46 @@ describe('a conversation', () => {
     ports.conversations = [];
     expect((await as('ada', get(`/${ID}`))).statusCode).toBe(404);
     expect((await as('ada', get(`?limit=201`))).statusCode).toBe(400);
+  });
+});
+
+describe('what a user has', () => {
+  const get = (path: string): InjectOptions => ({ method: 'GET', url: `/api/v1${path}` });
+
+  it('is a profile from the first moment on', async () => {
+    const answer = await as('ada', get('/profile/me'));
+    expect(answer.json()).toEqual({
+      user_id: 'ada',
+      total_characters: 1,
+      last_character: null,
+      preferences: { language: 'ko' },
+      updated_at: null,
+    });
+    expect(answer.headers['x-read-source']).toBe('write-database');
+  });
+
+  it('are images, as many as asked for', async () => {
+    const registered_at = '2026-02-14T00:00:00.000000Z';
+    ports.images = [{ image_id: id, cdn_url: 'https://cdn.example/1.jpg', status: 'registered', registered_at, processed_at: null }];
+    ports.imagesAsked.length = 0;
+    expect((await as('ada', get('/images/recent'))).json()).toEqual({ images: ports.images });
+    await as('ada', get('/images/recent?limit=7'));
+    expect(ports.imagesAsked).toEqual([
+      { userId: 'ada', limit: 20 },
+      { userId: 'ada', limit: 7 },
+    ]);
+    expect((await as('ada', get('/images/recent?limit=101'))).statusCode).toBe(400);
+  });
+
+  it("is a task, to be asked for again until it has ended, and nobody else's", async () => {
+    const task = { task_id: id, scan_id: id, created_at: '2026-02-14T00:00:00.000000Z' };
+    ports.task = { ...task, status: 'requested' };
+    const waits = await as('ada', get(`/scan/tasks/${ID}`));
+    expect([waits.json(), waits.headers['retry-after']]).toEqual([ports.task, '1']);
+    ports.task = { ...task, status: 'failed' };
+    const ended = await as('ada', get(`/scan/tasks/${ID}`));
+    expect([ended.json(), ended.headers['retry-after']]).toEqual([ports.task, undefined]);
+    expect((await as('bob', get(`/scan/tasks/${ID}`))).statusCode).toBe(404);
+    expect((await as('ada', get('/scan/tasks/none'))).statusCode).toBe(400);
   });
 });

@@ -12,8 +12,10 @@ import { isoWeek } from '../projectors/weekly-ranking/iso-week.ts';
 import { weeklyRanking, weeklyRankingKey } from '../projectors/weekly-ranking/weekly-ranking.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { readConversation, readConversations, readMessages } from '../runtime/postgres/read-conversations.ts';
+import { readRecentImages } from '../runtime/postgres/read-images.ts';
+import { readProfile } from '../runtime/postgres/read-profiles.ts';
 import type { ScanRow } from '../runtime/postgres/read-scans.ts';
-import { readScan, readScans } from '../runtime/postgres/read-scans.ts';
+import { readScan, readScanTask, readScans } from '../runtime/postgres/read-scans.ts';
 import type { FinishedScan, OwnedCharacter, Queries, Read, Scan } from './ports.ts';
 import { createReadWithFallback } from './read-with-fallback.ts';
 
@@ -32,6 +34,8 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
   const elasticsearch = createElasticsearchReader({ client: connections.elasticsearch(), names: config.names });
   const scans = connections.database('scan');
   const chat = connections.database('chat');
+  const profiles = connections.database('my');
+  const images = connections.database('image');
   const history = (projection: RedisProjection, key: string): Promise<readonly EventRecord[]> =>
     eventsOf(connections.history(), projection.history(key));
 
@@ -93,6 +97,20 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
         },
       });
       return mapped(answer, ({ scan }) => scan);
+    },
+
+    async scanTask(userId, taskId) {
+      return { data: await readScanTask(scans, userId, taskId), source: 'write-database' };
+    },
+
+    async profile(userId) {
+      const { last_character_id, last_character_name, ...profile } = await readProfile(profiles, userId);
+      const last_character = last_character_id === null ? null : { id: last_character_id, name: last_character_name };
+      return { data: { ...profile, last_character }, source: 'write-database' };
+    },
+
+    async recentImages(userId, limit) {
+      return { data: await readRecentImages(images, userId, limit), source: 'write-database' };
     },
 
     async conversationsOf(userId, page) {

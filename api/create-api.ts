@@ -13,6 +13,7 @@ import { addChatQueries } from './chat-queries.ts';
 import { addClassifyImage } from './classify-image.ts';
 import { addDeadLetterRoutes } from './dead-letter-routes.ts';
 import { addDeleteImage } from './delete-image.ts';
+import { addImageQueries } from './image-queries.ts';
 import { createHttpService } from './http-service.ts';
 import type { HttpService } from './http-service.ts';
 import { KnownUsers } from './known-users.ts';
@@ -25,6 +26,8 @@ import type { RateLimits } from './rate-limit.ts';
 import { addPreferences } from './preferences.ts';
 import { addRegisterImage } from './register-image.ts';
 import type { Telemetry } from './request-context.ts';
+import { addProfile } from './profile.ts';
+import { addScanTask } from './scan-task.ts';
 import { addScans } from './scans.ts';
 import { createTokenVerifier } from './verify-token.ts';
 import type { TokenOptions } from './verify-token.ts';
@@ -104,6 +107,9 @@ async function addApi(app: FastifyInstance, dependencies: ApiDependencies, optio
   addAuthRoutes(api, dependencies.commands, dependencies.accounts);
   addCharacters(api, dependencies.queries);
   addScans(api, dependencies.queries, options.timeZone);
+  addScanTask(api, dependencies.queries);
+  addImageQueries(api, dependencies.queries);
+  addProfile(api, dependencies.queries);
   addChatQueries(api, dependencies.queries);
   addDeadLetterRoutes(api, dependencies.deadLetters);
 }

@@ -56,7 +56,7 @@ describe('the OpenAPI document', () => {
 
   it('lists every route', () => {
     expect(operations.map(([name]) => name).sort()).toEqual(registered.sort());
-    expect(registered).toHaveLength(27);
+    expect(registered).toHaveLength(30);
   });
 
   it('names every operation once, with a summary and a tag', () => {
@@ -98,6 +98,9 @@ describe('the OpenAPI document', () => {
     ['get /api/v1/characters/me', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/characters/ranking', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/scans/me', ['200', '400', '401', '429', '500', '503']],
+    ['get /api/v1/scan/tasks/{id}', ['200', '400', '401', '404', '429', '500', '503']],
+    ['get /api/v1/profile/me', ['200', '400', '401', '429', '500', '503']],
+    ['get /api/v1/images/recent', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/scans/{id}', ['200', '400', '401', '404', '429', '500', '503']],
     ['get /health/live', ['200', '500']],
     ['get /health/ready', ['200', '500', '503']],

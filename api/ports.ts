@@ -209,6 +209,34 @@ export interface ScanPage {
   readonly more: boolean;
 }
 
+/** A classification that was asked for by itself. */
+export interface ScanTask {
+  readonly task_id: string;
+  readonly scan_id: string;
+  readonly status: 'requested' | 'completed' | 'failed';
+  /** ISO 8601, UTC. */
+  readonly created_at: string;
+}
+
+export interface Profile {
+  readonly user_id: string;
+  readonly total_characters: number;
+  /** The one acquired last; null before the first. */
+  readonly last_character: { readonly id: string; readonly name: string | null } | null;
+  readonly preferences: Readonly<Record<string, string>>;
+  /** ISO 8601, UTC; null while nothing has changed. */
+  readonly updated_at: string | null;
+}
+
+/** A registered image that was not deleted. Times are ISO 8601, UTC. */
+export interface RecentImage {
+  readonly image_id: string;
+  readonly cdn_url: string;
+  readonly status: 'registered' | 'processed';
+  readonly registered_at: string;
+  readonly processed_at: string | null;
+}
+
 export interface Conversation {
   readonly session_id: string;
   readonly status: 'open' | 'ended';
@@ -257,6 +285,12 @@ export interface Queries {
   scansOf(userId: string, query: ScansQuery): Promise<Read<ScanPage>>;
   /** Undefined: this user has no such scan, or it is still being processed. */
   scan(userId: string, scanId: string): Promise<Read<Scan | undefined>>;
+  /** Undefined: this user has no such task. */
+  scanTask(userId: string, taskId: string): Promise<Read<ScanTask | undefined>>;
+  /** Of a user who has not done anything: an empty one. */
+  profile(userId: string): Promise<Read<Profile>>;
+  /** The one registered last first. */
+  recentImages(userId: string, limit: number): Promise<Read<readonly RecentImage[]>>;
   conversationsOf(userId: string, page: PageQuery): Promise<Read<ConversationPage>>;
   /** Undefined: this user has no such conversation. */
   conversation(userId: string, sessionId: string, page: PageQuery): Promise<Read<ConversationWithMessages | undefined>>;

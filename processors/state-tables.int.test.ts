@@ -9,6 +9,9 @@ import { executeCommand } from '../runtime/postgres/command-handler.ts';
 import { createDatabase } from '../runtime/postgres/database.ts';
 import { migrateDomain } from '../runtime/postgres/migrate.ts';
 import { readConversation, readConversations, readMessages } from '../runtime/postgres/read-conversations.ts';
+import { readRecentImages } from '../runtime/postgres/read-images.ts';
+import { readProfile } from '../runtime/postgres/read-profiles.ts';
+import { readScanTask } from '../runtime/postgres/read-scans.ts';
 import { seedTable } from '../runtime/postgres/seed-table.ts';
 import type { PostgresUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
 import { createUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
@@ -125,7 +128,17 @@ describe('the tables take what the decisions say', () => {
       newEvent(imageProcessed, ids),
       newEvent(imageDeleted, ids),
     ]);
-    expect(await domain.rows('images')).toEqual([{ ...image, status: 'deleted', registered_at: at, processed_at: at, deleted_at: at }]);
+    const others = ['a', 'b', 'c'];
+    for (const other of others) {
+      await domain.append(imageAggregate, other, [newEvent(imageRegistered, { ...image, image_id: other })]);
+    }
+    const recent = await readRecentImages(domain.database, 'u1', 2);
+    expect(recent.map((found) => found.image_id)).toEqual(['c', 'b']);
+    expect(recent[0]).toEqual({ image_id: 'c', cdn_url: image.cdn_url, status: 'registered', registered_at: at, processed_at: null });
+    expect(await readRecentImages(domain.database, 'u1', 10)).toHaveLength(others.length);
+    expect(await readRecentImages(domain.database, 'u2', 10)).toEqual([]);
+    const rows = (await domain.rows('images')).filter((row) => row['image_id'] === image_id);
+    expect(rows).toEqual([{ ...image, status: 'deleted', registered_at: at, processed_at: at, deleted_at: at }]);
   });
 
   it('auth: a registered user, what the user may do, and the audit of logins', async () => {
@@ -182,6 +195,9 @@ describe('the tables take what the decisions say', () => {
     await executeCommand(domain.unitOfWork, requestScan, request, aCause());
     const taskOf = async () => (await domain.rows('scan_tasks')).find((row) => row['task_id'] === task_id);
     expect(await taskOf()).toMatchObject({ scan_id: task_id, user_id: 'u1', status: 'requested', created_at: at });
+    const created_at: string = expect.any(String) as string;
+    expect(await readScanTask(domain.database, 'u1', task_id)).toEqual({ task_id, scan_id: task_id, status: 'requested', created_at });
+    expect(await readScanTask(domain.database, 'u2', task_id)).toBeUndefined();
     await domain.react(classifyRequestedScan, arrived(scanRequested, request), { kind: 'rejected', reason: 'blurred' });
     expect(await taskOf()).toMatchObject({ status: 'failed' });
     expect((await domain.rows('scan_records')).find((row) => row['scan_id'] === task_id)).toMatchObject({
@@ -228,6 +244,19 @@ describe('the tables take what the decisions say', () => {
     expect(await change({ theme: null, push: 'off' })).toMatchObject({ result: { preferences: { language: 'ko', push: 'off' } } });
     expect(await domain.rows('preferences')).toEqual([{ user_id: 'u1', preferences: { language: 'ko', push: 'off' }, updated_at: at }]);
     expect(await change({ theme: null })).toMatchObject({ kind: 'accepted', events: [] });
+    expect(await readProfile(domain.database, 'u1')).toMatchObject({
+      ...profile,
+      total_characters: 1,
+      preferences: { language: 'ko', push: 'off' },
+    });
+    expect(await readProfile(domain.database, 'nobody')).toEqual({
+      user_id: 'nobody',
+      total_characters: 0,
+      last_character_id: null,
+      last_character_name: null,
+      preferences: {},
+      updated_at: null,
+    });
   });
 
   it('notification: a delivery, with its reason and the time of the database', async () => {

@@ -60,3 +60,20 @@ export async function readScans(database: Database, userId: string, filter: Scan
     ],
   );
 }
+
+/** A classification that was asked for by itself. Times are ISO 8601, UTC. */
+export interface ScanTaskRow {
+  readonly task_id: string;
+  readonly scan_id: string;
+  readonly status: 'requested' | 'completed' | 'failed';
+  readonly created_at: string;
+}
+
+/** Rejects with POSTGRES_UNAVAILABLE. */
+export async function readScanTask(database: Database, userId: string, taskId: string): Promise<ScanTaskRow | undefined> {
+  const rows = await database.query<ScanTaskRow>(
+    'SELECT task_id, scan_id, status, created_at FROM scan.scan_tasks WHERE task_id = $1 AND user_id = $2',
+    [taskId, userId],
+  );
+  return rows[0];
+}

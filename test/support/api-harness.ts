@@ -15,8 +15,10 @@ import type {
   ReprocessRequest,
   Commands,
   FinishedScan,
+  RecentImage,
   Scan,
   ScansQuery,
+  ScanTask,
   Tokens,
   WeeklyRankingQuery,
 } from '../../api/ports.ts';
@@ -154,6 +156,21 @@ export class InMemoryPorts {
       await this.pass();
       return { data: this.single?.scan_id === scanId ? this.single : undefined, source: 'read-model' as const };
     },
+    scanTask: async (userId: string, taskId: string) => {
+      await this.pass();
+      const data = this.task?.task_id === taskId && userId === 'ada' ? this.task : undefined;
+      return { data, source: 'write-database' as const };
+    },
+    profile: async (user_id: string) => {
+      await this.pass();
+      const data = { user_id, total_characters: 1, last_character: null, preferences: { language: 'ko' }, updated_at: null };
+      return { data, source: 'write-database' as const };
+    },
+    recentImages: async (userId: string, limit: number) => {
+      await this.pass();
+      this.imagesAsked.push({ userId, limit });
+      return { data: this.images, source: 'write-database' as const };
+    },
     conversationsOf: async (userId: string, page: PageQuery) => {
       await this.pass();
       this.pages.push({ userId, page });
@@ -168,6 +185,9 @@ export class InMemoryPorts {
     },
   };
 
+  task: ScanTask | undefined;
+  images: readonly RecentImage[] = [];
+  readonly imagesAsked: { readonly userId: string; readonly limit: number }[] = [];
   readonly pages: { readonly userId: string; readonly sessionId?: string; readonly page: PageQuery }[] = [];
   conversations: readonly Conversation[] = [];
   messages: readonly ChatMessage[] = [];
