@@ -3,6 +3,7 @@ import type { AggregateDefinition, NewEvent, Reaction, StateChange, StoredEvent 
 import type { EventRecord } from '../core/envelope.ts';
 import type { JsonObject } from '../core/json.ts';
 import { SILENT_LOGGER } from '../core/log.ts';
+import { NO_METRICS } from '../core/metrics.ts';
 import { pipeline } from '../pipeline.ts';
 import type { Database } from '../runtime/postgres/database.ts';
 import { executeCommand } from '../runtime/postgres/command-handler.ts';
@@ -14,8 +15,12 @@ import { readProfile } from '../runtime/postgres/read-profiles.ts';
 import { readScanTask } from '../runtime/postgres/read-scans.ts';
 import { seedTable } from '../runtime/postgres/seed-table.ts';
 import type { PostgresUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
+import { createBatchedSteps } from '../runtime/postgres/steps/batched-steps.ts';
+import { createStepDatabase } from '../runtime/postgres/steps/step-database.ts';
 import { createUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
 import { viewAggregate } from '../runtime/postgres/view-aggregate.ts';
+import { stepOf } from '../runtime/processing/reaction-handler.ts';
+import { systemClock } from '../runtime/telemetry/system-clock.ts';
 import {
   CATALOGUE,
   characterAcquireFailed,
@@ -86,13 +91,12 @@ async function openDomain(name: string): Promise<OpenDomain> {
   await migrateDomain({ databaseUrl: url, domain: name, logger: SILENT_LOGGER });
   const database = createDatabase({ url, domain: name, poolMax: 2, logger: SILENT_LOGGER });
   open.push(database);
-  const unitOfWork = createUnitOfWork({
-    database,
-    domain,
-    catalogue: CATALOGUE,
-    validator: createPayloadValidator(),
-    logger: SILENT_LOGGER,
-  });
+  const batches = createStepDatabase({ url, domain: name, connections: 1, logger: SILENT_LOGGER });
+  open.push(batches);
+  const store = { database, domain, catalogue: CATALOGUE, validator: createPayloadValidator(), logger: SILENT_LOGGER };
+  const unitOfWork = createUnitOfWork(store);
+  const limits = { batchMax: 64, inFlightMax: 1, aloneMax: 1 };
+  const steps = createBatchedSteps({ ...store, ...limits, batches, unitOfWork, metrics: NO_METRICS, clock: systemClock });
   const commit = (
     aggregate: AggregateDefinition<unknown>,
     id: string,
@@ -108,8 +112,10 @@ async function openDomain(name: string): Promise<OpenDomain> {
     database,
     unitOfWork,
     append: (aggregate, id, events) => commit(aggregate, id, () => ({ events })),
-    react: (reaction, event, result) =>
-      commit(reaction.aggregate, reaction.aggregateId(event), (state) => reaction.decide({ state, event, result, rows: [] })),
+    async react(reaction, event, result) {
+      const flow = { trace: aCause().trace, startedMs: systemClock.monotonicMs() };
+      await steps.commit(stepOf(name, reaction, event, flow, result), new AbortController().signal);
+    },
     async rows(table) {
       const found = await database.query<{ row: JsonObject }>(`SELECT to_jsonb(t) AS row FROM ${name}.${table} AS t`);
       return found.map(({ row }) => row);

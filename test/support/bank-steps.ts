@@ -5,6 +5,7 @@ import type { Step, Steps } from '../../core/step.ts';
 import type { Database } from '../../runtime/postgres/database.ts';
 import type { BatchedStepsOptions } from '../../runtime/postgres/steps/batched-steps.ts';
 import { createBatchedSteps } from '../../runtime/postgres/steps/batched-steps.ts';
+import type { StepDatabaseOptions } from '../../runtime/postgres/steps/step-database.ts';
 import { createStepDatabase } from '../../runtime/postgres/steps/step-database.ts';
 import type { Balance } from './bank-domain.ts';
 import { account, bank as bankDomain, bankCatalogue, bankValidator } from './bank-domain.ts';
@@ -21,11 +22,18 @@ export interface BankSteps extends Steps {
 
 export function bankSteps(
   bank: Bank,
-  options: Partial<BatchedStepsOptions> & { readonly url?: string; readonly lockTimeoutMs?: number } = {},
+  options: Partial<BatchedStepsOptions> & Partial<Pick<StepDatabaseOptions, 'url' | 'lockTimeoutMs' | 'stepTimeoutMs'>> = {},
   wrap: (batches: Database) => Database = (batches) => batches,
 ): BankSteps {
-  const { url = bank.url, lockTimeoutMs = 250, inFlightMax = 2, ...rest } = options;
-  const batches = createStepDatabase({ url, domain: 'bank', connections: inFlightMax, logger: SILENT_LOGGER, lockTimeoutMs });
+  const { url = bank.url, lockTimeoutMs = 250, stepTimeoutMs = 5_000, inFlightMax = 2, ...rest } = options;
+  const batches = createStepDatabase({
+    url,
+    domain: 'bank',
+    connections: inFlightMax,
+    logger: SILENT_LOGGER,
+    lockTimeoutMs,
+    stepTimeoutMs,
+  });
   const steps = createBatchedSteps({
     database: bank.database,
     batches: wrap(batches),

@@ -287,6 +287,49 @@ describe('steps in batches', () => {
     await eventually(async () => (await traces('held-1'))?.inbox === 1n);
   });
 
+  it('that take their time go on alone, and their neighbours are done meanwhile', async () => {
+    await bank.database.execute(`
+      CREATE FUNCTION bank.sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NEW; END';
+      CREATE TRIGGER sleep BEFORE INSERT ON bank.owners FOR EACH ROW WHEN (NEW.owner_id = 'asleep') EXECUTE FUNCTION bank.sleep()`);
+    const { steps } = opened({ stepTimeoutMs: 2_000 });
+    const slow: DepositStep = {
+      key: 'slow',
+      account: 'slow',
+      changes: [{ op: 'upsert', table: 'owners', key: { owner_id: 'asleep' }, set: { nickname: 'x' } }],
+    };
+    const settled: string[] = [];
+    const all = [slow, ...many(20, (n) => ({ key: `brisk-${n}`, account: `brisk-${n}` }))];
+    await Promise.all(all.map(async (deposit) => outcomes(steps, [deposit]).then(([kind]) => settled.push(`${deposit.key} ${kind}`))));
+    expect(settled.at(-1)).toBe('slow committed');
+    expect(settled.filter((each) => each.startsWith('brisk') && each.endsWith('committed'))).toHaveLength(20);
+    expect(await traces('slow')).toEqual(WHOLE);
+  });
+
+  it('whose connection dies under the statement leave nothing, and are done when they come again', async () => {
+    const { steps } = opened({ stepTimeoutMs: 120_000 });
+    const mortal = many(5, (n) => ({
+      key: `mortal-${n}`,
+      account: `mortal-${n}`,
+      changes: [{ op: 'upsert', table: 'owners', key: { owner_id: n === 4 ? 'in-hand' : `mortal-${n}` }, set: { nickname: 'x' } }] as const,
+    }));
+    await bank.database.execute(`
+      CREATE FUNCTION bank.pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN NEW; END';
+      CREATE TRIGGER pause BEFORE INSERT ON bank.owners FOR EACH ROW WHEN (NEW.owner_id = 'in-hand') EXECUTE FUNCTION bank.pause()`);
+    const first = outcomes(steps, mortal);
+    await eventually(async () => {
+      const killed = await bank.database.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event = 'PgSleep' AND query LIKE '%marked AS%'`,
+      );
+      return killed.length === 1;
+    });
+    expect(await first).toEqual(many(5, () => 'POSTGRES_UNAVAILABLE'));
+    for (const { key } of mortal) expect(await traces(key)).toEqual(NOTHING);
+    await bank.database.execute('DROP TRIGGER pause ON bank.owners');
+    expect(await outcomes(steps, mortal)).toEqual(many(5, () => 'committed'));
+    for (const { key } of mortal) expect(await traces(key)).toEqual(WHOLE);
+  });
+
   it('never begin once nobody waits for them any more', async () => {
     const { steps } = opened({ inFlightMax: 1 });
     const given = new AbortController();

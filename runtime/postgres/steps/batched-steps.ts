@@ -1,4 +1,5 @@
 import type { Clock } from '../../../core/clock.ts';
+import type { ErrorCode } from '../../../core/errors.ts';
 import { ClassifiedError, classified } from '../../../core/errors.ts';
 import type { Metrics } from '../../../core/metrics.ts';
 import type { Step, StepOutcome, Steps } from '../../../core/step.ts';
@@ -35,6 +36,8 @@ export interface BatchedStepsOptions extends UnitOfWorkOptions {
 
 /** How often a step that another writer outran is decided again before its loop hears of it. */
 const CONFLICTS_MAX = 3;
+/** What a batch does not wait for: a lock that is held, a statement that takes its time. A step may wait for it, alone. */
+const IMPATIENCE: ReadonlySet<ErrorCode> = new Set(['POSTGRES_SERIALIZATION', 'HANDLER_TIMEOUT']);
 /** A batch that failed is split in so many parts: two levels down to single steps, and few neighbours of the culprit left. */
 const PARTS = 8;
 
@@ -42,7 +45,7 @@ const PARTS = 8;
  * Steps in batches: one statement reads what all of them decide upon, one statement (a transaction of its own) writes what
  * they decided. What is quick to find out leaves the batch before that: a taken key, a decision that throws, a payload that
  * fits no schema. When the database refuses the statement, nothing of it is there, and the batch is done again in parts until
- * who it was stands alone; the decisions of the others are made again, which nobody notices because they are pure.
+ * who it was stands alone (and may then wait, in a transaction of its own); the decisions of the others are made again, which nobody notices because they are pure.
  */
 export function createBatchedSteps(options: BatchedStepsOptions): Steps {
   const steps = new BatchedSteps(options);
@@ -139,6 +142,10 @@ class BatchedSteps {
   /** Nothing of these steps was written. An outage is theirs alike; anything else is one step's doing, or a few ones'. */
   private async isolate(steps: readonly PendingStep[], thrown: unknown): Promise<void> {
     const error = classified(thrown, 'UNCLASSIFIED', 'the batch failed');
+    if (steps.length === 1 && IMPATIENCE.has(error.code)) {
+      for (const pending of steps) this.alone.push(pending);
+      return;
+    }
     if (steps.length === 1 || error.disposition === 'outage') {
       for (const pending of steps) this.failed(this.together, pending, error);
       return;

@@ -2,23 +2,32 @@ import type { Logger } from '../../../core/log.ts';
 import type { Database } from '../database.ts';
 import { createDatabase } from '../database.ts';
 
-interface StepDatabaseOptions {
+export interface StepDatabaseOptions {
   readonly url: string;
   readonly domain: string;
   /** One for each batch in flight: none ever stands in line for one. */
   readonly connections: number;
   readonly applicationName?: string;
   readonly logger: Logger;
+  /** What a reaction may take. */
   readonly stepTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
 }
 
 const STEP_TIMEOUT_MS = 5_000;
+/** A batch that is stuck must be given up while its steps still have time to be done without the one that is slow. */
+const SHARE_OF_STEP = 1 / 4;
 /** Who makes a batch wait for longer is no neighbour that is met in passing, but somebody who holds a row. */
 const LOCK_TIMEOUT_MS = 250;
 
 /** The connections on which batches of steps are read and written. */
 export function createStepDatabase(options: StepDatabaseOptions): Database {
   const { connections, stepTimeoutMs = STEP_TIMEOUT_MS, lockTimeoutMs = LOCK_TIMEOUT_MS, ...more } = options;
-  return createDatabase({ ...more, poolMax: connections, statementTimeoutMs: stepTimeoutMs, lockTimeoutMs, lookupsOnly: true });
+  return createDatabase({
+    ...more,
+    poolMax: connections,
+    statementTimeoutMs: Math.ceil(stepTimeoutMs * SHARE_OF_STEP),
+    lockTimeoutMs,
+    lookupsOnly: true,
+  });
 }
