@@ -6,7 +6,7 @@ import type { ParkedFailure } from '../runtime/parked-operations.ts';
 import { changeParked, findParked, parkingGroups } from '../runtime/parked-operations.ts';
 import type { ParkedAction, ParkedFilter } from '../runtime/postgres/parked-admin.ts';
 import { UsageError } from './exit.ts';
-import { failedJson, parkedJson, parkedText } from './parked-text.ts';
+import { count, failedJson, parkedJson, parkedText } from './parked-text.ts';
 import { withConnections } from './with-connections.ts';
 
 const LIMIT_DEFAULT = 100;
@@ -104,7 +104,7 @@ function change(
   { records, failed }: Awaited<ReturnType<typeof changeParked>>,
 ): readonly ParkedFailure[] {
   if (options.json === true) console.log(JSON.stringify({ action, applied: true, records, failed: failedJson(failed) }));
-  else console.log(`${action === 'retry' ? 'retried' : 'discarded'} ${records} records`);
+  else console.log(`${action === 'retry' ? 'retried' : 'discarded'} ${count(records, 'record')}`);
   return failed;
 }
 

@@ -17,6 +17,7 @@ const entry: ParkedEntry = {
   type: 'ImageRegistered',
   traceId: '0af7651916cd43dd8448eb211c80319c',
   origin: 'delivery',
+  isFirst: true,
   attempts: 1,
   dueAt: '2026-03-01T09:00:10.000000Z',
   blockedSince: null,
@@ -77,10 +78,10 @@ describe('parked records as text', () => {
 
   it('say where each is, what it waits for and why', () => {
     expect(text({})).toBe(
-      'processor.scan  key ann  ImageRegistered  events.image.registered/2@9007199254740993  attempt 2 at 2026-03-01T09:00:10.000000Z  CALL_FAILED  trace 0af7651916cd43dd8448eb211c80319c\n1 records of 1 keys',
+      'processor.scan  key ann  ImageRegistered  events.image.registered/2@9007199254740993  attempt 2 at 2026-03-01T09:00:10.000000Z  CALL_FAILED  trace 0af7651916cd43dd8448eb211c80319c\n1 record of 1 key',
     );
-    expect(text({ attempts: 0 })).toContain('behind another one');
-    expect(text({ attempts: 0, origin: 'replay' })).toContain('replayed');
+    expect(text({ attempts: 0 })).toContain('attempt 1 at');
+    expect(text({ isFirst: false })).toContain('behind another one');
     expect(text({ blockedSince: '2026-03-01T10:00:00.000000Z' })).toContain('blocked since 2026-03-01T10:00:00.000000Z');
   });
 

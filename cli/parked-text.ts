@@ -7,7 +7,7 @@ export function parkedText({ entries, records, keys }: ParkedFindings): string {
   if (records === 0) return 'nothing is parked that this means';
   const lines = entries.map(entryLine);
   if (entries.length < records) lines.push(`(${records - entries.length} more are not shown; --limit shows more)`);
-  return [...lines, `${records} records of ${keys} keys`].join('\n');
+  return [...lines, `${count(records, 'record')} of ${count(keys, 'key')}`].join('\n');
 }
 
 /** For programs. */
@@ -24,10 +24,13 @@ function entryLine(entry: ParkedEntry): string {
   return `${group}  key ${oneLine(key ?? '-')}  ${oneLine(type ?? '-')}  ${topic}/${partition}@${offset}  ${stateOf(entry)}  ${errorCode ?? '-'}  trace ${oneLine(traceId ?? '-')}`;
 }
 
-function stateOf({ blockedSince, attempts, dueAt, origin }: ParkedEntry): string {
+function stateOf({ blockedSince, isFirst, attempts, dueAt }: ParkedEntry): string {
   if (blockedSince !== null) return `blocked since ${blockedSince}`;
-  if (attempts > 0) return `attempt ${attempts + 1} at ${dueAt}`;
-  return origin === 'replay' ? 'replayed' : 'behind another one';
+  return isFirst ? `attempt ${attempts + 1} at ${dueAt}` : 'behind another one';
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function entryJson(entry: ParkedEntry): object {
@@ -41,6 +44,7 @@ function entryJson(entry: ParkedEntry): object {
     type: entry.type,
     trace_id: entry.traceId,
     origin: entry.origin,
+    first_of_key: entry.isFirst,
     attempts: entry.attempts,
     due_at: entry.dueAt,
     blocked_since: entry.blockedSince,

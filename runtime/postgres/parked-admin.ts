@@ -29,7 +29,9 @@ export interface ParkedEntry {
   readonly type: string | null;
   readonly traceId: string | null;
   readonly origin: string;
-  /** Failed attempts; 0 for a record that waits behind another one. */
+  /** It is the first of its lane; the others wait behind it. */
+  readonly isFirst: boolean;
+  /** Failed attempts. */
   readonly attempts: number;
   readonly dueAt: string;
   readonly blockedSince: string | null;
@@ -61,6 +63,7 @@ interface EntryRow {
   readonly event_type: string | null;
   readonly trace_id: string | null;
   readonly origin: string;
+  readonly is_first: boolean;
   readonly attempt: number;
   readonly due_at: string;
   readonly blocked_since: string | null;
@@ -71,8 +74,11 @@ interface EntryRow {
   readonly bytes: number;
 }
 
-const COLUMNS = `group_name, lane, seq, record_key AS key, topic, partition, record_offset, event_id, event_type, trace_id, origin, attempt,
-  due_at, blocked_since, error_code, error_message, first_failed_at, parked_at, coalesce(octet_length(record_value), 0) AS bytes`;
+function columns(table: string): string {
+  return `group_name, lane, seq, record_key AS key, topic, partition, record_offset, event_id, event_type, trace_id, origin, attempt,
+  due_at, blocked_since, error_code, error_message, first_failed_at, parked_at, coalesce(octet_length(record_value), 0) AS bytes,
+  seq = (SELECT min(first.seq) FROM ${table} AS first WHERE first.group_name = p.group_name AND first.lane = p.lane) AS is_first`;
+}
 
 /** Records that one transaction changes. */
 const BATCH = 500;
@@ -87,7 +93,7 @@ export async function listParked(database: Database, filter: ParkedFilter, limit
     values,
   );
   const rows = await database.query<EntryRow>(
-    `SELECT ${COLUMNS} FROM ${table} WHERE ${where} ORDER BY group_name, lane, seq LIMIT ${limit}`,
+    `SELECT ${columns(table)} FROM ${table} AS p WHERE ${where} ORDER BY group_name, lane, seq LIMIT ${limit}`,
     values,
   );
   return { entries: rows.map(entryOf), records: Number(counts?.records ?? 0n), keys: Number(counts?.keys ?? 0n) };
@@ -125,7 +131,7 @@ async function actOnBatch(
 ): Promise<number> {
   const table = qualified(schema, 'parked_records');
   const rows = await session.query<EntryRow>(
-    `SELECT ${COLUMNS} FROM ${table} WHERE ${FILTER} AND ${touches(action)} ORDER BY group_name, lane, seq LIMIT ${BATCH} FOR UPDATE`,
+    `SELECT ${columns(table)} FROM ${table} AS p WHERE ${FILTER} AND ${touches(action)} ORDER BY group_name, lane, seq LIMIT ${BATCH} FOR UPDATE OF p`,
     filterValues(filter),
   );
   if (rows.length === 0) return 0;
@@ -208,6 +214,7 @@ function entryOf(row: EntryRow): ParkedEntry {
     type: row.event_type,
     traceId: row.trace_id,
     origin: row.origin,
+    isFirst: row.is_first,
     attempts: row.attempt,
     dueAt: row.due_at,
     blockedSince: row.blocked_since,

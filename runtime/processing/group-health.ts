@@ -69,7 +69,7 @@ function judge(facts: GroupFacts): { readonly status: HealthReport['status']; re
     const minutes = Math.round(facts.blockedForMs / 60_000);
     return {
       status: 'degraded',
-      detail: `${facts.blockedKeys} keys are blocked, the first for ${minutes} min. Run \`millrace parked list --group ${facts.group} --blocked\`.`,
+      detail: `${facts.blockedKeys} ${facts.blockedKeys === 1 ? 'key is' : 'keys are'} blocked, the first for ${minutes} min. Run \`millrace parked list --group ${facts.group} --blocked\`.`,
     };
   }
   return { status: 'ok' };

@@ -11,6 +11,9 @@ import type { RecordInHand } from './record-in-hand.ts';
 type Epoch = PartitionEpoch<RecordInHand>;
 export type Lane = ParkedLane<Epoch>;
 
+/** Due times that are nearer to each other are the same one, told twice. */
+const ROUNDING_MS = 1_000;
+
 /** Lanes that one read asks for. */
 const READ_LANES_MAX = 32;
 
@@ -188,8 +191,13 @@ export class ParkedLanes {
   }
 
   private waitFor(lane: Lane, head: ParkedHead): void {
-    if (head.blocked) this.block(lane);
-    else this.waitUntil(lane, this.options.clock.monotonicMs() + head.dueInMs);
+    if (head.blocked) {
+      this.block(lane);
+      return;
+    }
+    const dueAtMs = this.options.clock.monotonicMs() + head.dueInMs;
+    const isKnown = lane.phase === 'waiting' && Math.abs(lane.dueAtMs - dueAtMs) < ROUNDING_MS;
+    if (!isKnown) this.waitUntil(lane, dueAtMs);
   }
 
   private waitUntil(lane: Lane, dueAtMs: number): void {

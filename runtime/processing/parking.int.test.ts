@@ -298,7 +298,7 @@ describe('a key of which a record was given up', () => {
     const blocked = { group: place.group, blocked: true } as const;
     await eventually(async () => (await listParked(database, blocked, 10)).records === 1, { timeoutMs: 30_000 });
     await eventually(() => group.health()[0]?.facts?.['blocked_keys'] === 1, { timeoutMs: 10_000 });
-    expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('1 keys are blocked') }]);
+    expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('1 key is blocked') }]);
     expect((await listParked(database, { group: place.group }, 10)).entries).toMatchObject([
       { key: 'a', type: 'Happened', attempts: 2, errorCode: 'CALL_FAILED', offset: 0n, blockedSince: expect.stringMatching(/^\d{4}-/) },
       { key: 'a', attempts: 0, offset: 1n, blockedSince: null },

@@ -32,6 +32,9 @@ interface RecordLoopOptions {
   readonly onFatal: (error: ClassifiedError) => void;
 }
 
+/** So many keys wait that what they share must be away: it is waited for, as for any other outage. */
+const FULL: NextStep = { kind: 'wait-for-dependency', error: new ClassifiedError('PARKING_FULL', 'no further key may wait for a retry') };
+
 /**
  * The way of a record through a group: into its lane, one attempt after another, and out by one of the four doors. Nothing
  * here throws: whatever goes wrong with a record ends at a door, waits for a dependency, or halts the group.
@@ -159,7 +162,8 @@ export class RecordLoop {
     if (this.failpoint !== undefined) await this.failpoint('after-handler');
     if (item.gone) return FINISHED;
     const tries = { attempt: item.attempt, immediate: item.immediateTries };
-    const next = decideDoor(result, tries, this.settings.retryPolicy, this.settings.random());
+    const wanted = decideDoor(result, tries, this.settings.retryPolicy, this.settings.random());
+    const next = wanted.kind === 'park' && !this.parking.hasRoomFor(item.lane) ? FULL : wanted;
     this.note(item, result, next);
     return this.follow(item, next);
   }
@@ -207,7 +211,6 @@ export class RecordLoop {
 
   /** The lane goes on at once, and what comes next in it is parked behind; the record leaves when its row is durable. */
   private park(item: RecordInHand, error: ClassifiedError, attempts: number, delayMs: number): LaneVerdict {
-    if (!this.parking.hasRoomFor(item.lane)) return this.gate.wait(item, new ClassifiedError('PARKING_FULL', 'no further key may wait'));
     this.parking.park(item, error, attempts, delayMs);
     return FINISHED;
   }
