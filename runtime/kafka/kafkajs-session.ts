@@ -18,7 +18,7 @@ const MAX_WAIT_MS = 250;
  * While a partition is paused. A fetch that waits, and the sleep of kafkajs when all are paused, know nothing of the one that
  * is resumed meanwhile: under back-pressure its lanes would run dry each time.
  */
-const MAX_WAIT_BESIDE_PAUSED_MS = 20;
+const MAX_WAIT_BESIDE_PAUSED_MS = 10;
 /** All that a fetch brings is laid out at once, and the handlers' turns wait: many small ones let them run in between. */
 const FETCH_BYTES_PER_PARTITION = 262_144;
 const HEARTBEAT_INTERVAL_MS = 1_000;

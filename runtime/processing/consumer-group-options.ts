@@ -20,13 +20,20 @@ export interface GroupLimits extends IntakeLimits {
   readonly parkedKeysMax: number;
 }
 
-const DEFAULT_LIMITS: GroupLimits = {
+const DEFAULT_LIMITS: Omit<GroupLimits, 'inFlightRecordsMax'> = {
   concurrencyMax: 64,
   parkedKeysMax: 100_000,
-  inFlightRecordsMax: 10_000,
   inFlightBytesMax: 32 * 1_048_576,
   spanMax: 100_000,
 };
+
+/**
+ * Some records in hand for each that runs, so that its place is taken again at once, and enough that keys which come often
+ * do not hide the others. More of them would only grow old in memory, which costs the collector more than anything else here.
+ */
+function recordsInHand(concurrencyMax: number): number {
+  return Math.min(10_000, Math.max(2_000, 5 * concurrencyMax));
+}
 
 export interface ConsumerGroupOptions {
   readonly group: string;
@@ -96,7 +103,11 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
     ...options,
     sessionTimeoutMs,
     rebalanceTimeoutMs,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: {
+      ...DEFAULT_LIMITS,
+      inFlightRecordsMax: recordsInHand(options.limits?.concurrencyMax ?? DEFAULT_LIMITS.concurrencyMax),
+      ...options.limits,
+    },
     // The whole group stands still while one of its members drains, and the commit that follows may take as long.
     drainMs: Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / 3,
   };
