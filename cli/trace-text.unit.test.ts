@@ -60,6 +60,7 @@ function trace(): Trace {
   const where: Whereabouts = {
     kind: 'ahead',
     at: { topic: 'events.scan.completed', partition: 3, offset: offset(17n) },
+    exact: true,
     recordsBefore: 2n,
   };
   const waiting = new Map(steps.filter((step) => step.done === undefined).map((step) => [step, where]));

@@ -1,7 +1,7 @@
 import type { LogReader, TopicFacts } from '../../core/log-reader.ts';
 import { partitionOfKey } from '../../core/partition-of-key.ts';
 import type { Offset } from '../../core/offset.ts';
-import type { ConsumedRecord } from '../../core/record.ts';
+import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
 import { headerText, utf8 } from '../../core/record.ts';
 
 /** An event whose record is looked for. */
@@ -22,20 +22,29 @@ export interface FoundRecords {
   readonly found: ReadonlyMap<string, ConsumedRecord>;
   /** Events that are in none of the topic's partitions, as far as records are kept. Neither here nor found: the budget was used up. */
   readonly absent: ReadonlySet<string>;
+  /** Events that were not looked for because of `isWorthReading`: where their key's partition would have been read from. */
+  readonly unread: ReadonlyMap<string, TopicPartition & { readonly offset: Offset }>;
 }
 
-/** Clocks of databases and brokers differ by less than this; a record carries the time of its commit, or of its append. */
-const CLOCK_SLACK_MS = 60_000;
+/** A record carries the time of its commit by the clock that gave its event its own, or a later one by the broker's. */
+const CLOCK_SLACK_MS = 10_000;
 
 /**
  * Looks for events in a topic by the id in their headers: first in the partition of their key, then, as partitions may have been
  * added since, in the others. Rejects with KAFKA_UNAVAILABLE.
  */
-export async function findRecords(reader: LogReader, topic: string, wanted: readonly Wanted[], budget: ReadBudget): Promise<FoundRecords> {
+export async function findRecords(
+  reader: LogReader,
+  topic: string,
+  wanted: readonly Wanted[],
+  budget: ReadBudget,
+  isWorthReading: (partition: number, from: Offset) => boolean = () => true,
+): Promise<FoundRecords> {
   const found = new Map<string, ConsumedRecord>();
-  if (wanted.length === 0) return { found, absent: new Set() };
+  const unread = new Map<string, TopicPartition & { readonly offset: Offset }>();
+  if (wanted.length === 0) return { found, absent: new Set(), unread };
   const [facts] = (await reader.describe([topic])).topics;
-  if (facts === undefined) return { found, absent: new Set(wanted.map(({ id }) => id)) };
+  if (facts === undefined) return { found, absent: new Set(wanted.map(({ id }) => id)), unread };
   const oldestMs = Math.min(...wanted.map(({ sinceMs }) => sinceMs)) - CLOCK_SLACK_MS;
   const starts = new Map((await reader.offsetsSince(topic, oldestMs)).map(({ partition, offset }) => [partition, offset]));
   const remaining = new Map(wanted.map((event) => [event.id, event]));
@@ -45,11 +54,16 @@ export async function findRecords(reader: LogReader, topic: string, wanted: read
       const ids = idsOf(remaining, facts, partition, round);
       const from = starts.get(partition);
       if (ids.size === 0 || from === undefined) continue;
+      if (!isWorthReading(partition, from)) {
+        if (round === 'own') for (const id of ids) unread.set(id, { topic, partition, offset: from });
+        for (const id of unread.keys()) remaining.delete(id);
+        continue;
+      }
       complete = (await scan(reader, { topic, partition, from, end }, ids, found, budget)) && complete;
       for (const id of found.keys()) remaining.delete(id);
     }
   }
-  return { found, absent: complete ? new Set(remaining.keys()) : new Set() };
+  return { found, absent: complete ? new Set(remaining.keys()) : new Set(), unread };
 }
 
 function idsOf(remaining: ReadonlyMap<string, Wanted>, facts: TopicFacts, partition: number, round: 'own' | 'others'): Set<string> {

@@ -45,6 +45,13 @@ describe('looking for events in a topic', () => {
     expect([found.size, absent.size]).toEqual([1, 0]);
   });
 
+  it('reads nothing of a partition that is not worth it, and says from where it would have', async () => {
+    const broker = await topicOf(50, 1);
+    const reader = { ...broker.logReader(), read: async () => Promise.reject(new Error('it was read')) };
+    const { found, absent, unread } = await findRecords(reader, TOPIC, [wanted(20)], { records: 1_000 }, () => false);
+    expect([found.size, absent.size, [...unread]]).toEqual([0, 0, [[ID(20), { topic: TOPIC, partition: 0, offset: 0n }]]]);
+  });
+
   it('finds nothing in a topic that is not there', async () => {
     const { found, absent } = await findRecords(createInMemoryBroker().logReader(), TOPIC, [wanted(1)], { records: 10 });
     expect([found.size, absent.size]).toEqual([0, 1]);

@@ -75,15 +75,22 @@ async function locateIn(
 ): Promise<ReadonlyMap<ExpectedStep, Whereabouts>> {
   // Offsets first: what a group has passed by then has left its effect or its letter behind, and those are looked for afterwards.
   const committed = await committedOffsets(sources, topic, steps);
-  const { found, absent } = await findRecords(sources.reader, topic, uniqueEvents(steps), budget);
+  // Where no group has come to yet, nothing has to be read to know that the record is still ahead.
+  const isWorthReading = (partition: number, from: Offset): boolean =>
+    [...committed.values()].some((offsets) => (offsets.get(partition) ?? 0n) > from);
+  const { found, absent, unread } = await findRecords(sources.reader, topic, uniqueEvents(steps), budget, isWorthReading);
   const places = new Map<ExpectedStep, Whereabouts>();
   const present: Present[] = [];
   for (const step of steps) {
     const record = found.get(step.event.id);
+    const earliest = unread.get(step.event.id);
     const group = groupOf(sources, step);
     if (record !== undefined) {
       const at = { topic, partition: record.partition, offset: record.offset };
       present.push({ step, group, at, committed: committed.get(group)?.get(record.partition) });
+    } else if (earliest !== undefined) {
+      const recordsBefore = earliest.offset - (committed.get(group)?.get(earliest.partition) ?? 0n);
+      places.set(step, { kind: 'ahead', at: earliest, exact: false, recordsBefore });
     } else if (absent.has(step.event.id)) places.set(step, { kind: 'unpublished' });
     else places.set(step, { kind: 'unknown', why: `${topic} has more records than were looked through` });
   }

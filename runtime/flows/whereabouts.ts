@@ -10,7 +10,7 @@ export type Whereabouts =
   /** Not in its topic: the capture has not published it, or will not. */
   | { readonly kind: 'unpublished' }
   /** In its topic, at or beyond what the group has committed: it waits for its turn, or the group does not work. */
-  | { readonly kind: 'ahead'; readonly at: Position; readonly recordsBefore: bigint }
+  | { readonly kind: 'ahead'; readonly at: Position; /** False: there or later. */ readonly exact: boolean; readonly recordsBefore: bigint }
   /** It waits for its next attempt, or behind a record that does. */
   | ({ readonly kind: 'parked'; readonly at: Position } & Parked)
   /** The group gave it up. */
@@ -43,7 +43,8 @@ export function whereaboutsOf({ at, committed, letter, parked }: Findings): Wher
     const { attempt, dueAt, blocked, errorCode } = parked;
     return { kind: 'parked', at, attempt, dueAt, blocked, errorCode };
   }
-  if (committed === undefined || committed <= at.offset) return { kind: 'ahead', at, recordsBefore: at.offset - (committed ?? 0n) };
+  if (committed === undefined || committed <= at.offset)
+    return { kind: 'ahead', at, exact: true, recordsBefore: at.offset - (committed ?? 0n) };
   if (letter !== undefined) return { kind: 'dead-lettered', at, ...letter };
   return { kind: 'passed', at };
 }
@@ -62,7 +63,9 @@ export function whereaboutsText(where: Whereabouts): string {
     case 'unpublished':
       return 'its event is not in its topic yet: look at the capture';
     case 'ahead':
-      return `its record ${placeText(where.at)} is ${where.recordsBefore} records ahead of its group`;
+      return where.exact
+        ? `its record ${placeText(where.at)} is ${where.recordsBefore} records ahead of its group`
+        : `its record is at ${placeText(where.at)} or later, at least ${where.recordsBefore} records ahead of its group`;
     case 'parked':
       return `its record ${placeText(where.at)} is parked after ${where.attempt} attempts, ${where.blocked ? 'and waits for a person' : `due ${where.dueAt}`}${codeText(where.errorCode)}`;
     case 'dead-lettered':
