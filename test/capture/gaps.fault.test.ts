@@ -138,7 +138,7 @@ describe('a relay whose server', () => {
     await server.startCopy('primary');
     const later = await insert(4);
     const relay = await capture.relay({ repair: capture.automaticRepair() });
-    expect(standing(relay)).toBe('gap DATABASE_RESTORED');
+    await eventually(() => expect(standing(relay)).toBe('gap DATABASE_RESTORED'));
     await expect(capture.repair({ apply: true })).rejects.toMatchObject({ code: 'REPAIR_NEEDS_CONFIRMATION' });
     expect(await capture.repair({ apply: false })).toMatchObject({ needsConfirmation: true, applied: false });
     await expectRepaired([...kept, ...later], 5, 'DATABASE_RESTORED', true);

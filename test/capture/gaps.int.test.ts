@@ -140,7 +140,7 @@ describe('a relay that comes back to', () => {
     await first.stop(AbortSignal.timeout(10_000));
     await damage(database, capture);
     const relay = await capture.relay();
-    expect(standing(relay)).toBe(`gap ${state}`);
+    await eventually(() => expect(standing(relay)).toBe(`gap ${state}`));
     await insert(6);
 
     const plan = await capture.repair({ apply: false });
@@ -269,7 +269,7 @@ describe('a relay that comes back to', () => {
       stop: async () => undefined,
     };
     const next = await capture.relay({ identity: capture.identity(capture.url, forgetful) });
-    expect(standing(next)).toBe('gap TOPIC_MISSING');
+    await eventually(() => expect(standing(next)).toBe('gap TOPIC_MISSING'));
     hidden = false;
     await eventually(() => standing(next) === 'streaming');
     await capture.untilPublished(await insert(1));
@@ -285,10 +285,11 @@ describe('a relay that comes back to', () => {
     await relay.stop(AbortSignal.timeout(10_000));
     await erase(ids[2]!);
     const next = await capture.relay();
-    expect(standing(next)).toBe('streaming');
+    await eventually(() => expect(standing(next)).toBe('streaming'));
     await next.stop(AbortSignal.timeout(10_000));
     await erase(ids[1]!);
-    expect(standing(await capture.relay())).toBe('gap DATABASE_RESTORED');
+    const last = await capture.relay();
+    await eventually(() => expect(standing(last)).toBe('gap DATABASE_RESTORED'));
   });
 
   /** As an administrator may, past the trigger that refuses it. */
@@ -363,7 +364,7 @@ describe('a relay that comes back to', () => {
     const expected: string[] = [];
     for (let start = 0; start < 3; start += 1) {
       const relay = await capture.relay();
-      expect(standing(relay)).toBe('streaming');
+      await eventually(() => expect(standing(relay)).toBe('streaming'));
       expected.push(...(await insert(4)));
       await capture.untilPublished(expected);
       await relay.stop(AbortSignal.timeout(10_000));
