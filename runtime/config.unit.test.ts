@@ -73,6 +73,22 @@ describe('the configuration', () => {
     expect(config.wireFormat).toBe('avro');
   });
 
+  it('takes the dialects of dead letters as a list, and archives only into a folder that is named', () => {
+    expect(loadConfig(complete).deadLetters).toEqual({ dialects: [], archive: undefined });
+    const given = {
+      DEAD_LETTER_DIALECTS: 'spring, connect',
+      DEAD_LETTER_ARCHIVE_FOLDER: '/archive',
+      DEAD_LETTER_ARCHIVE_AFTER_MS: '60000',
+    };
+    expect(loadConfig({ ...complete, ...given }).deadLetters).toEqual({
+      dialects: ['spring', 'connect'],
+      archive: { folder: '/archive', afterMs: 60_000 },
+    });
+    expect(faultsOf({ ...complete, DEAD_LETTER_DIALECTS: 'spring,camel' })[0]).toMatch(
+      /^DEAD_LETTER_DIALECTS must be some of spring, connect/,
+    );
+  });
+
   it('reads secrets from the files that NAME_FILE names', () => {
     const { POSTGRES_URL, ...rest } = complete;
     expect(loadConfig({ ...rest, POSTGRES_URL_FILE: file(`${POSTGRES_URL}\n`) }).postgres.url).toBe(POSTGRES_URL);

@@ -17,7 +17,11 @@ export interface LetterCounts {
 }
 
 /** Counts by positions and states, without reading a letter. A topic that is not there (yet) has none. */
-export async function countLetters(reader: LogReader, states: LetterStates, queues: readonly LetterQueue[]): Promise<LetterCounts> {
+export async function countLetters(
+  reader: LogReader,
+  states: Pick<LetterStates, 'counts'>,
+  queues: readonly LetterQueue[],
+): Promise<LetterCounts> {
   const { topics } = await reader.describe(queues.map(({ topic }) => topic));
   const partitions = topics.flatMap(({ id, partitions: of }) =>
     of.map(({ partition, earliest }) => ({ topicId: id, partition, earliest })),

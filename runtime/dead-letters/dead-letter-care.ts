@@ -15,7 +15,7 @@ export interface DeadLetterCareOptions {
   /** Those of the groups and captures of this process. */
   readonly queues: readonly LetterQueue[];
   readonly reader: LogReader;
-  readonly states: LetterStates;
+  readonly states: Pick<LetterStates, 'counts' | 'forgetGone'>;
   /** Undefined: letters are not archived. */
   readonly archive: LetterArchive | undefined;
   readonly metrics: Metrics;

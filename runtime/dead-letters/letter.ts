@@ -1,7 +1,7 @@
 import type { Offset } from '../../core/offset.ts';
 import { offset } from '../../core/offset.ts';
 import type { ConsumedRecord, Header, TopicPartition } from '../../core/record.ts';
-import { headerText, utf8Text } from '../../core/record.ts';
+import { utf8Text } from '../../core/record.ts';
 
 /** The place of a letter in its dead-letter topic. */
 export interface LetterPlace extends TopicPartition {
@@ -52,10 +52,9 @@ export const CODE_UNKNOWN = 'UNKNOWN';
 /** Never throws: what cannot be understood is left out. */
 export function readLetter(record: ConsumedRecord): Letter {
   const added = addedFrom(record.headers);
-  const why = record.headers.slice(added);
   const headers = record.headers.slice(0, added);
-  const said = (name: string): string | undefined => bounded(headerText(why, name));
-  const own = (name: string): string | undefined => bounded(headerText(headers, name));
+  const said = textsOf(record.headers.slice(added));
+  const own = textsOf(headers);
   return {
     place: { topic: record.topic, partition: record.partition, offset: record.offset },
     writtenAtMs: record.timestampMs,
@@ -100,8 +99,9 @@ export function parsePlace(text: string): LetterPlace | undefined {
 const FIRST_ADDED = ['dlt-original-topic', 'dlt-error-class'];
 
 function addedFrom(headers: readonly Header[]): number {
+  const names = headers.map(([name]) => name);
   for (const name of FIRST_ADDED) {
-    const index = headers.map(([each]) => each).lastIndexOf(name);
+    const index = names.lastIndexOf(name);
     if (index >= 0) return index;
   }
   return headers.length;
@@ -125,13 +125,22 @@ function instant(text: string | undefined): string | undefined {
   return text === undefined || Number.isNaN(Date.parse(text)) ? undefined : text;
 }
 
+/** Of each name the last header, as text; undefined when it is missing or null. */
+function textsOf(headers: readonly Header[]): (name: string) => string | undefined {
+  const byName = new Map(headers);
+  return (name) => {
+    const value = byName.get(name);
+    return value === undefined || value === null ? undefined : bounded(utf8Text(value));
+  };
+}
+
 const CHARACTERS_MAX = 1024;
 
-function bounded(text: string | undefined): string | undefined {
-  return text?.slice(0, CHARACTERS_MAX).replaceAll(/\p{Cc}/gu, '?');
+function bounded(text: string): string {
+  return text.slice(0, CHARACTERS_MAX).replaceAll(/\p{Cc}/gu, '?');
 }
 
 /** The key as text; what is no UTF-8 becomes the replacement character. */
 export function keyText(key: Uint8Array | null): string | undefined {
-  return key === null ? undefined : (bounded(utf8Text(key)) ?? undefined);
+  return key === null ? undefined : bounded(utf8Text(key));
 }
