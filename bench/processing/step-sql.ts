@@ -22,13 +22,15 @@ const CAUSE = "'00000000-0000-4000-8000-000000000001'";
 const METADATA = `jsonb_build_object('trace_id', ${TRACE}, 'traceparent', ${TRACEPARENT}, 'correlation_id', ${CAUSE}, 'causation_id', ${CAUSE})`;
 
 const payload = (user: string, total: string): string =>
-  `jsonb_build_object('user_id', ${user}, 'total_characters', ${total}, 'last_character_id', '06c96f3e-3b4c-577c-92f2-de80dadbc662', ` +
-  `'last_character_name', 'Petri', 'characters_acquired', ${total}, 'characters_lost', 0, 'cause', 'character_acquired')`;
+  `jsonb_build_object('user_id', ${user}, 'total_characters', ${total}::bigint, 'last_character_id', '06c96f3e-3b4c-577c-92f2-de80dadbc662', ` +
+  `'last_character_name', 'Petri', 'characters_acquired', ${total}::bigint, 'characters_lost', 0, 'cause', 'character_acquired')`;
 
 const INBOX =
   'INSERT INTO my.processed_events (idempotency_key, domain, flow_id, step, event_id, trace_id, started_at, processed_at, result, expires_at)';
+// pgbench takes a word behind a colon for a variable, also in a literal.
 const inboxRow = (id: string): string =>
-  `'my:acquired:' || ${id}, 'my', ${CAUSE}, 'my:CharacterAcquired', ${CAUSE}, ${TRACE}, clock_timestamp(), clock_timestamp(), ` +
+  `concat_ws(chr(58), 'my', 'acquired', ${id}), 'my', ${CAUSE}, concat_ws(chr(58), 'my', 'CharacterAcquired'), ${CAUSE}, ${TRACE}, ` +
+  `clock_timestamp(), clock_timestamp(), ` +
   `'{"total_characters": 1}'::jsonb, now() + make_interval(days => 31)`;
 const EVENT = 'INSERT INTO my.events (event_id, aggregate_type, aggregate_id, sequence_number, event_type, payload, metadata, created_at)';
 const eventRow = (id: string, user: string, version: string): string =>
