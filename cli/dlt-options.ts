@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import type { PipelineDefinition } from '../core/define.ts';
 import { pipelineIn } from '../pipeline.ts';
@@ -44,6 +45,15 @@ export function letterCommand(name: string, description: string): Command {
     .option('--older-than <age>', 'written at least so long ago: 90s, 30m, 12h, 7d')
     .option('--newer-than <age>', 'written less than so long ago')
     .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace');
+}
+
+/** Who runs the command, for the audit. A container may run it under a number that has no name. */
+export function thisOperator(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

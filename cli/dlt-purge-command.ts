@@ -1,11 +1,10 @@
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { deleteLettersBefore, discardLetters } from '../runtime/dead-letters/discard.ts';
 import { LetterStats } from '../runtime/dead-letters/letter-stats.ts';
 import { parsePlace } from '../runtime/dead-letters/letter.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
-import { filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
+import { filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { heapFields, heapLines } from './dlt-text.ts';
 import { UsageError } from './exit.ts';
 
@@ -23,7 +22,7 @@ export function dltPurgeCommand(): Command {
   return letterCommand('purge', 'mark dead letters as needing no handling, or delete old ones from Kafka; shows first what it would do')
     .option('--all', 'every letter that nobody has handled: without it, some condition must choose')
     .option('--delete-before <letter>', 'delete from Kafka, for good, what lies before this place in its partition')
-    .option('--actor <name>', 'who decides, for the audit', userInfo().username)
+    .option('--actor <name>', 'who decides, for the audit', thisOperator())
     .option('--reason <text>', 'why, for the audit')
     .option('--apply', 'do it')
     .option('--json', 'print one JSON object')

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
@@ -12,7 +11,7 @@ import type { Rehearsal } from '../runtime/rehearsal/rehearsal.ts';
 import { Rehearsals } from '../runtime/rehearsal/rehearsals.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
-import { countOf, filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
+import { countOf, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
 import { rehearsalJson, rehearsalLines } from './rehearsal-text.ts';
 
@@ -45,7 +44,7 @@ export function dltReplayCommand(): Command {
     .option('--accept-double-effects', 'letters, too, whose event is older than the inbox remembers: their effect may come twice')
     .option('--with-calls', 'without --apply: make the calls that reactions declare; the replay makes them again, with the same key')
     .option('--payloads', 'without --apply: show the content of what would be written')
-    .option('--actor <name>', 'who decides, for the audit', userInfo().username)
+    .option('--actor <name>', 'who decides, for the audit', thisOperator())
     .option('--reason <text>', 'why, for the audit')
     .option('--json', 'print one JSON object a line')
     .addHelpText(

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { Names } from '../core/names.ts';
+import { pipeline } from '../pipeline.ts';
+import { letterQueues } from '../runtime/dead-letters/letter-queues.ts';
+import { ageOf, countOf, filterOf, queuesOf, thisOperator } from './dlt-options.ts';
+import { UsageError } from './exit.ts';
+
+const dataFolder = '.millrace';
+const queues = letterQueues(pipeline, new Names());
+
+describe('the conditions on the command line', () => {
+  it('are ages in seconds, minutes, hours or days', () => {
+    expect(['90s', '30m', '12h', '7d'].map((text) => ageOf(text, '--older-than'))).toEqual([90_000, 1_800_000, 43_200_000, 604_800_000]);
+    for (const text of ['', '5', 'soon', '-1h', '1.5h', '1w']) expect(() => ageOf(text, '--older-than')).toThrow(UsageError);
+  });
+
+  it('choose what nobody has handled when no state is named', () => {
+    expect(filterOf({ dataFolder, olderThan: '1h', newerThan: '1d' }, 90_000_000)).toMatchObject({
+      ...{ states: ['open', 'archived'], writtenBeforeMs: 86_400_000, writtenFromMs: 3_600_000 },
+    });
+    expect(filterOf({ dataFolder, state: 'all' }, 0).states).toBeUndefined();
+    expect(filterOf({ dataFolder, state: 'replayed,discarded' }, 0).states).toEqual(['replayed', 'discarded']);
+    expect(() => filterOf({ dataFolder, state: 'lost' }, 0)).toThrow(UsageError);
+  });
+
+  it('choose queues by group, by dead-letter topic and by the topic that was read, and say what there is when none fits', () => {
+    const group = queuesOf(queues, { dataFolder, group: 'processor.scan' });
+    expect(group.map(({ topic }) => topic)).toContain('events.image.registered.processor.scan.dlt');
+    expect(queuesOf(queues, { dataFolder, topic: 'events.image.registered.processor.scan.dlt' })).toHaveLength(1);
+    expect(queuesOf(queues, { dataFolder, topic: 'events.image.registered' }).map(({ group: name }) => name)).toContain('processor.scan');
+    expect(queuesOf(queues, { dataFolder, group: 'capture.scan' }).map(({ topic }) => topic)).toEqual(['capture.scan.dlt']);
+    expect(() => queuesOf(queues, { dataFolder, group: 'nobody' })).toThrow(/Groups: .*processor\.scan/);
+  });
+
+  it('are whole numbers within their limits', () => {
+    expect(countOf('10', '--limit', 10)).toBe(10);
+    for (const text of ['0', '11', '1e1', 'x']) expect(() => countOf(text, '--limit', 10)).toThrow(UsageError);
+  });
+
+  it('name somebody who decides', () => {
+    expect(thisOperator()).not.toBe('');
+  });
+});
