@@ -47,12 +47,13 @@ export function requireDomain(pipeline: ReturnType<typeof pipelineIn>, domain: s
   if (domain !== undefined && !names.includes(domain)) throw new UsageError(`no captured domain ${domain}: there are ${names.join(', ')}`);
 }
 
-function shown({ domain, slot, assessment, error }: DomainStanding) {
+function shown({ domain, slot, owner, assessment, error }: DomainStanding) {
   const { remembered, facts, findings = [] } = assessment ?? {};
   return {
     domain,
     slot,
     state: error === undefined ? (findings[0]?.code ?? 'ok') : 'unknown',
+    owner,
     epoch: remembered?.epoch,
     active: facts?.slot?.active,
     confirmedFlushLsn: facts?.slot?.confirmedFlushLsn === undefined ? undefined : formatLsn(facts.slot.confirmedFlushLsn),
@@ -62,8 +63,8 @@ function shown({ domain, slot, assessment, error }: DomainStanding) {
   };
 }
 
-function print({ domain, state, epoch, active, confirmedFlushLsn, findings, error }: ReturnType<typeof shown>): void {
-  const reading = active === true ? 'read by a relay' : 'not read';
+function print({ domain, state, owner, epoch, active, confirmedFlushLsn, findings, error }: ReturnType<typeof shown>): void {
+  const reading = active === true ? `read by ${owner === 'debezium' ? 'Debezium' : 'a relay'}` : 'not read';
   const where = confirmedFlushLsn === undefined ? '' : `, confirmed ${confirmedFlushLsn}`;
   console.log(`${domain.padEnd(14)} ${state.padEnd(22)} epoch ${epoch ?? '-'}, ${reading}${where}`);
   for (const { code, message, remedy } of [...findings, ...(error === undefined ? [] : [error])]) {

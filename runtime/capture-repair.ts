@@ -3,7 +3,9 @@ import { automaticRepair } from '../connectors/outbox/repair/automatic-repair.ts
 import type { RepairOptions, RepairRequest } from '../connectors/outbox/repair/repair-capture.ts';
 import { repairCapture } from '../connectors/outbox/repair/repair-capture.ts';
 import type { RepairReport } from '../connectors/outbox/repair/repair-report.ts';
+import { readCaptureOwner, type CaptureOwner } from '../connectors/replication/capture-owner.ts';
 import type { Assessment } from '../connectors/replication/source-identity.ts';
+import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import { topicsOf } from '../schemas/topics.ts';
 import type { PayloadEncoder } from '../core/codec.ts';
 import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
@@ -67,9 +69,20 @@ export function repairOf(domain: DomainDefinition, surroundings: RepairSurroundi
 export interface DomainStanding {
   readonly domain: string;
   readonly slot: string;
+  /** Who may read from the slot; undefined when that could not be asked. */
+  readonly owner: CaptureOwner | undefined;
   readonly assessment: Assessment | undefined;
   /** Why nothing could be told. */
   readonly error: ClassifiedError | undefined;
+}
+
+async function ownerOf({ name }: DomainDefinition, connections: Connections): Promise<CaptureOwner> {
+  return withSqlSession(databaseUrl(connections.config, name), async (sql) => (await readCaptureOwner(sql, name)) ?? 'relay');
+}
+
+/** The slot moves under Debezium, which tells our memory nothing: that is no finding. What is lost meanwhile, the way back finds. */
+function withoutItsOwnSteps(assessment: Assessment): Assessment {
+  return { ...assessment, findings: assessment.findings.filter(({ code }) => code !== 'SLOT_AHEAD') };
 }
 
 /** Looks at the source of each captured domain, or of one. Changes nothing. */
@@ -84,9 +97,11 @@ export async function captureStandings(
       capturedDomains(pipeline, only).map(async (domain) => {
         const head = { domain: domain.name, slot: config.names.slot(domain.name) };
         try {
-          return { ...head, assessment: await createSourceIdentity(domain, connections).assess(), error: undefined };
+          const owner = await ownerOf(domain, connections);
+          const assessment = await createSourceIdentity(domain, connections).assess();
+          return { ...head, owner, assessment: owner === 'debezium' ? withoutItsOwnSteps(assessment) : assessment, error: undefined };
         } catch (thrown) {
-          if (thrown instanceof Classified) return { ...head, assessment: undefined, error: thrown };
+          if (thrown instanceof Classified) return { ...head, owner: undefined, assessment: undefined, error: thrown };
           throw thrown;
         }
       }),

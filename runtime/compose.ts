@@ -153,6 +153,7 @@ function streamingRelay(domain: DomainDefinition, { pipeline, connections, metri
     routes: new Set(domain.events.map((event) => event.route)),
     deadLetterDialects: config.deadLetters.dialects,
     producer: connections.batchProducer(),
+    settings: { lingerMs: config.capture.lingerMs, inFlightBytesMax: config.capture.inFlightBytesMax },
     encoder: payloads.encoder,
     metrics,
     logger,

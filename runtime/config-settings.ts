@@ -76,6 +76,14 @@ export const SETTINGS = {
     choice(['manual', 'auto'], 'manual'),
     'Who repairs a capture that stands in a gap: `manual` waits for `millrace slot repair`; with `auto` the relay does, but never after a restore or on another server.',
   ),
+  CAPTURE_LINGER_MS: setting(
+    integer(0, 0, 1_000),
+    'How long the relay gathers rows for a batch, in milliseconds: fewer and larger requests for as much more latency. With 0 it sends what each read brings.',
+  ),
+  CAPTURE_IN_FLIGHT_BYTES: setting(
+    integer(16 * 2 ** 20, 2 ** 20, 2 ** 30),
+    'Rows that a relay holds until Kafka acknowledges them, in bytes; above it reads no more. A relay takes some 100 MB beside it.',
+  ),
   WAL_BUDGET_BYTES: setting(
     integer(8 * 2 ** 30, 2 ** 20, 2 ** 50),
     'Write-ahead log that a slot may hold back, on a server without `max_slot_wal_keep_size`; with one, that is the budget.',

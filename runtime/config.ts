@@ -23,6 +23,9 @@ export interface Config {
     readonly domainUrls: Readonly<Record<string, string>>;
     /** Who closes a gap: a person, or the relay where no person has to judge. */
     readonly repair: 'manual' | 'auto';
+    /** How long rows gather for a batch, and how many bytes of them may wait for Kafka. */
+    readonly lingerMs: number;
+    readonly inFlightBytesMax: number;
     readonly walBudget: { readonly bytes: number; readonly warnPercent: number; readonly criticalPercent: number };
     readonly walLookIntervalMs: number;
     readonly by: Capturer;
@@ -147,6 +150,8 @@ export function printableConfig(config: Config): Record<string, unknown> {
       host: config.capture.url === undefined ? undefined : host(config.capture.url),
       ownServers: Object.keys(config.capture.domainUrls),
       repair: config.capture.repair,
+      lingerMs: config.capture.lingerMs,
+      inFlightBytesMax: config.capture.inFlightBytesMax,
       walBudget: config.capture.walBudget,
     },
     retention: config.retention,
@@ -184,6 +189,8 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
       by: settings.CAPTURE,
       domainsBy: perDomain.capturers,
       repair: settings.CAPTURE_REPAIR,
+      lingerMs: settings.CAPTURE_LINGER_MS,
+      inFlightBytesMax: settings.CAPTURE_IN_FLIGHT_BYTES,
       walBudget: {
         bytes: settings.WAL_BUDGET_BYTES,
         warnPercent: settings.WAL_WARN_PERCENT,

@@ -1,6 +1,6 @@
 /** First in, first out, at a constant price. */
 export class Fifo<T> {
-  private items: T[] = [];
+  private items: (T | undefined)[] = [];
   private head = 0;
 
   push(item: T): void {
@@ -12,9 +12,10 @@ export class Fifo<T> {
     return this.items[this.head];
   }
 
-  /** Lets go of the first. Of what was let go of, memory keeps at most as many as wait, or 1,023, until the next compaction. */
+  /** Lets go of the first, and keeps nothing of it. */
   shift(): void {
     if (this.head === this.items.length) return;
+    this.items[this.head] = undefined;
     this.head += 1;
     if (this.head === this.items.length) this.clear();
     else if (this.head >= 1024 && this.head * 2 >= this.items.length) {

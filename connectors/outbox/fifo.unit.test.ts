@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Fifo } from './fifo.ts';
 
@@ -27,5 +29,21 @@ describe('a fifo', () => {
     expect([fifo.first, fifo.length]).toEqual([undefined, 0]);
     fifo.push('b');
     expect([fifo.first, fifo.length]).toEqual(['b', 1]);
+  });
+
+  it('keeps nothing of what it let go of', async () => {
+    const fifo = new Fifo<object>();
+    const taken = (() => {
+      const item = { some: 'thing' };
+      fifo.push(item);
+      fifo.push({});
+      fifo.shift();
+      return new WeakRef(item);
+    })();
+    await new Promise((resolve) => setImmediate(resolve)); // until then a WeakRef holds what it was made for
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    expect(taken.deref()).toBeUndefined();
+    expect(fifo.length).toBe(1);
   });
 });

@@ -6,12 +6,14 @@ import { NO_METRICS } from '../../core/metrics.ts';
 import { Names } from '../../core/names.ts';
 import { partitionOfKey } from '../../core/partition-of-key.ts';
 import type { BatchProducer } from '../../core/record-batch.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { recordsOf } from '../../test/support/recording-producer.ts';
 import { JSON_PASS_THROUGH } from '../../test/support/relay-under-test.ts';
 import { headerText } from '../../core/record.ts';
 import type { SourceTransaction } from '../replication/stream-session.ts';
 import { readLogicalEvent } from './logical-event.ts';
+import type { PublisherSettings } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 
 const names = new Names('unit');
@@ -58,7 +60,7 @@ class ScriptedProducer implements BatchProducer {
   }
 }
 
-function publisherUnderTest() {
+function publisherUnderTest(settings: Partial<PublisherSettings> = {}) {
   const producer = new ScriptedProducer();
   const clock = new ManualClock();
   const astray: string[] = [];
@@ -75,7 +77,7 @@ function publisherUnderTest() {
     logger: SILENT_LOGGER,
     clock,
     failpoint: undefined,
-    settings: { batchRowsMax: 1, batchBytesMax: 900_000, lingerMs: 0, retryMaxMs: 1000, pooledBytesMax: 1_000_000 },
+    settings: { batchRowsMax: 1, batchBytesMax: 900_000, lingerMs: 0, retryMaxMs: 1000, pooledBytesMax: 1_000_000, ...settings },
     lifetime: new AbortController().signal,
     onAstray: (error) => astray.push(error.message),
   });
@@ -118,6 +120,24 @@ const KEY = 'user-5';
 const homeOf = (partitions: number): number => partitionOfKey(Buffer.from(KEY), partitions);
 
 describe('the publisher', () => {
+  it('gathers rows for as long as it is told, over many reads, and sends them as one batch', async () => {
+    const { producer, publisher, add, acknowledged } = publisherUnderTest({ batchRowsMax: 1000, lingerMs: 20 });
+    const batches: number[] = [];
+    producer.refuse = (landing) => {
+      batches.push(landing.length);
+      return undefined;
+    };
+    for (const id of ['1', '2', '3']) add(id); // each a read, with a flush behind it
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(batches).toEqual([]);
+    await eventually(() => acknowledged() === 3);
+    expect(batches).toEqual([3]);
+    // Nothing lingers that is drained.
+    add('4');
+    await publisher.drained();
+    expect(batches).toEqual([3, 1]);
+  });
+
   it('publishes after a reset what a lane could neither publish nor put among the dead letters before it', async () => {
     const { producer, publisher, add, rest } = publisherUnderTest();
     producer.refuse = (landing) =>

@@ -54,6 +54,18 @@ describe('what the relay tells PostgreSQL', () => {
     expect(findEarlyAcknowledgement(relay, commits)).toBeUndefined();
   });
 
+  it('is told to health as well, within seconds: that Kafka acknowledges nothing, and that it does again', async () => {
+    const relay = await started();
+    await eventually(() => relay.health()[0]!.status === 'ok');
+    relay.producer.hang();
+    const stuck = await database.insert();
+    await eventually(() => relay.health()[0]!.detail?.includes('has not acknowledged') === true);
+    expect(relay.health()[0]!.status).toBe('degraded');
+    relay.producer.release();
+    await eventually(() => relay.producer.acknowledgedIds().includes(stuck));
+    await eventually(() => relay.health()[0]!.status === 'ok');
+  });
+
   it('lets both of two adjacent commits arrive when the relay dies between their acknowledgements', async () => {
     const { first, second, rest } = await adjacentCommits(database);
     const dying = await started({

@@ -266,10 +266,11 @@ describe('the relay when something goes away', () => {
       ],
     ],
   ])('tells no position past rows of a time in which the publication %s, though it is whole again', async (_, changes) => {
-    // The first look is taken at once, and no other before the stop.
+    // The first look is taken at once, and no other before the stop. It is over when a position was told.
     const relay = await started({ settings: NO_LOOKS });
     const seen = await database.insert();
     await eventually(() => relay.producer.acknowledgedIds().includes(seen));
+    await eventually(() => relay.statuses.some(({ flushLsn }) => flushLsn > 0n));
     const [hide = '', yieldAgain = ''] = changes(database.names.publication('image'));
     const hidden = await insertPosition();
     await database.sql.query(hide);

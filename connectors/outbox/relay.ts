@@ -91,7 +91,7 @@ export function createRelay(options: RelayOptions): Service & HealthSource {
 }
 
 /** An acknowledgement that Kafka owes for longer than this shows in health. */
-const SLOW_SEND_MS = 30_000;
+const SLOW_SEND_MS = 3_000;
 
 class Relay implements Service, HealthSource {
   readonly name: string;
@@ -192,7 +192,7 @@ class Relay implements Service, HealthSource {
     if (this.publisher.waitingFor !== undefined) return { status: 'degraded', detail: sentence(this.publisher.waitingFor) };
     const since = this.publisher.sendingSinceMs;
     if (since !== undefined && this.options.clock.monotonicMs() - since > SLOW_SEND_MS) {
-      return { status: 'degraded', detail: 'Kafka has not acknowledged a batch for over 30 s.' };
+      return { status: 'degraded', detail: 'Kafka has not acknowledged a batch for over 3 s.' };
     }
     return undefined;
   }

@@ -14,7 +14,7 @@ import { NOT_READY, UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './
 import { PublicationWatch } from './publication-watch.ts';
 import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
-import { withSqlSession } from './sql-session.ts';
+import { KeptSqlSession, withSqlSession } from './sql-session.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import type { SessionDependencies, SessionHandlers, SessionSettings } from './stream-session.ts';
 import { StreamSession } from './stream-session.ts';
@@ -44,6 +44,8 @@ export const STREAM_DEFAULTS: StreamSettings = {
   messagePrefix: 'millrace.outbox',
 };
 
+/** Of a standby's looks at the slot. */
+const WHOLE_LOOK_EVERY = 20;
 /** What a walsender sends while its reader looks away fits; with 64 KiB, the usual size, catching up is a third slower. */
 const READ_BUFFER_BYTES_MAX = 1024 * 1024;
 
@@ -219,7 +221,8 @@ export class ReplicationStream {
       this.move(error.code === 'SLOT_IN_USE' ? 'slot-in-use' : 'connection-lost');
       this.report(error);
       settle(undefined);
-      await this.pauseBeforeRetry(error);
+      if (error.code === 'SLOT_IN_USE') await this.untilSlotSeemsFree(error);
+      else await this.pauseBeforeRetry(error);
       if (!this.isStopping()) this.move('retry');
     }
     settle(undefined);
@@ -344,6 +347,26 @@ export class ReplicationStream {
       return new ClassifiedError('PUBLICATION_YOUNGER', 'the slot is older than its publication', { cause: seen });
     } catch {
       return seen; // whatever it is now: at that point it was missing
+    }
+  }
+
+  /**
+   * A standby looks at nothing but whether the slot is read, over a connection that it keeps. That anything else is wrong it
+   * sees when the slot is free, or with every twentieth look, which is a whole one.
+   */
+  private async untilSlotSeemsFree(error: ClassifiedError): Promise<void> {
+    const { url, slot } = this.options.source;
+    const session = new KeptSqlSession(url);
+    try {
+      for (let looks = 1; looks < WHOLE_LOOK_EVERY; looks += 1) {
+        await this.pauseBeforeRetry(error);
+        if (this.isStopping() || (await session.run((sql) => readSlot(sql, slot)))?.active !== true) return;
+      }
+      await this.pauseBeforeRetry(error);
+    } catch {
+      // The whole look says what is wrong.
+    } finally {
+      await session.close();
     }
   }
 

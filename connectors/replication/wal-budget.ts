@@ -24,6 +24,8 @@ export interface SlotWal {
   readonly invalidatedBecause: string | undefined;
   /** WAL that is kept for the slot. */
   readonly retainedBytes: number | undefined;
+  /** The server's own word of how much may still be written before the slot can be lost; undefined without a limit. */
+  readonly safeBytes: number | undefined;
   /** The server's `max_slot_wal_keep_size`; undefined when it is unlimited. */
   readonly limitBytes: number | undefined;
   /** Transactions since the one whose catalogue rows the slot still needs. Vacuum cannot remove any newer ones. */
@@ -46,7 +48,7 @@ const CRITICAL_XID_AGE = 1_000_000_000;
 
 export function judgeWal(slot: SlotWal, budget: WalBudget): WalVerdict {
   const budgetBytes = slot.limitBytes ?? budget.bytes;
-  const used = slot.retainedBytes === undefined ? undefined : percent(slot.retainedBytes, budgetBytes);
+  const used = usedPercent(slot, budgetBytes);
   if (!slot.exists) return { stage: 'lost', reasons: ['the slot does not exist'], budgetBytes, usedPercent: undefined };
   if (slot.walStatus === 'lost' || slot.invalidatedBecause !== undefined) {
     const why = slot.invalidatedBecause === undefined ? '' : ` (${slot.invalidatedBecause})`;
@@ -77,6 +79,15 @@ function ageFindings({ catalogXminAge: age, freezeMaxAge }: SlotWal): Finding[] 
   if (age === undefined || age < Math.min(freezeMaxAge, CRITICAL_XID_AGE)) return [];
   const reason = `the slot keeps vacuum from ${age} transactions of the catalogue`;
   return [{ stage: age >= CRITICAL_XID_AGE ? 'critical' : 'warn', reason }];
+}
+
+/** The server counts by whole segments: what it calls safe may be less than what the limit leaves. */
+function usedPercent({ retainedBytes, safeBytes, limitBytes }: SlotWal, budgetBytes: number): number | undefined {
+  const shares = [
+    ...(retainedBytes === undefined ? [] : [percent(retainedBytes, budgetBytes)]),
+    ...(safeBytes === undefined || limitBytes === undefined ? [] : [percent(limitBytes - safeBytes, limitBytes)]),
+  ];
+  return shares.length === 0 ? undefined : Math.max(...shares);
 }
 
 /** Of a budget of nothing, everything is used. */

@@ -11,6 +11,7 @@ const slot: SlotWal = {
   walStatus: 'reserved',
   invalidatedBecause: undefined,
   retainedBytes: 0,
+  safeBytes: undefined,
   limitBytes: undefined,
   catalogXminAge: 10,
   freezeMaxAge: 200_000_000,
@@ -36,6 +37,13 @@ describe('the budget of the write-ahead log', () => {
       usedPercent: 6,
     });
     expect(stageOf({ retainedBytes: 1, limitBytes: 0 })).toBe('critical');
+  });
+
+  it('is used up as far as the server says when it says so, for it counts by whole segments', () => {
+    const limited = { retainedBytes: 100, limitBytes: 1_000 };
+    expect(judgeWal({ ...slot, ...limited, safeBytes: 150 }, budget)).toMatchObject({ stage: 'critical', usedPercent: 85 });
+    expect(judgeWal({ ...slot, ...limited, safeBytes: 5_000 }, budget)).toMatchObject({ stage: 'ok', usedPercent: 10 });
+    expect(judgeWal({ ...slot, ...limited, safeBytes: -10 }, budget)).toMatchObject({ stage: 'critical', usedPercent: 101 });
   });
 
   it('believes the server that the next checkpoint may end it, whatever the bytes say', () => {

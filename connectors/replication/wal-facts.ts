@@ -89,6 +89,7 @@ export function slotWal(server: ServerWal, name: string): SlotWal {
     walStatus: slot?.walStatus,
     invalidatedBecause: slot?.invalidatedBecause,
     retainedBytes: slot?.retainedBytes,
+    safeBytes: slot?.safeBytes,
     limitBytes: server.limitBytes,
     catalogXminAge: slot?.catalogXminAge,
     freezeMaxAge: server.freezeMaxAge,

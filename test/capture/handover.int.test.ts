@@ -16,7 +16,7 @@ import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { headerText } from '../../core/record.ts';
 import { image } from '../../processors/image/image.ts';
-import { repairCaptures } from '../../runtime/capture-repair.ts';
+import { captureStandings, repairCaptures } from '../../runtime/capture-repair.ts';
 import { composeRoles } from '../../runtime/compose.ts';
 import type { Config } from '../../runtime/config.ts';
 import { loadConfig } from '../../runtime/config.ts';
@@ -205,6 +205,9 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     expect((await connect.rest.status(config.names.connector(name)))?.tasks).toMatchObject([{ state: 'RUNNING' }]);
     await flows();
     expect(relay.health()[0]).toMatchObject({ status: 'ok', facts: { state: 'handed over to Debezium' } });
+    // The slot moves on without our memory: `slot status` calls that by its name, and no gap.
+    const [standing] = await captureStandings(pipeline, config, SILENT_LOGGER);
+    expect(standing).toMatchObject({ owner: 'debezium', error: undefined, assessment: { findings: [] } });
   });
 
   it('back that is stopped half way is taken back: Debezium goes on', async () => {
