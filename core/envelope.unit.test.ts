@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Envelope } from './envelope.ts';
-import { ENVELOPE_HEADERS, envelopeHeaders, eventId, parseEnvelope, streamVersion } from './envelope.ts';
+import { ENVELOPE_HEADERS, envelopeHeaders, eventId, withPayload, parseEnvelope, streamVersion } from './envelope.ts';
 import { ClassifiedError } from './errors.ts';
 import { textHeader } from './record.ts';
 
@@ -46,6 +46,12 @@ describe('the envelope', () => {
     const parse = () => parseEnvelope([...headers, textHeader(name, text)], 'user-1');
     expect(parse).toThrow(new RegExp(name));
     expect(parse).not.toThrow(/xxx/);
+  });
+
+  it('becomes an event with its payload, and keeps every field', () => {
+    const whole = { ...envelope, tracestate: 'a=b', causationId: '0190f3c2-0000-7000-8000-000000000002' };
+    expect(withPayload(whole, { n: 1 })).toStrictEqual({ ...whole, payload: { n: 1 } });
+    expect(withPayload(envelope, { n: 1 })).toStrictEqual({ ...envelope, payload: { n: 1 } });
   });
 
   it('is refused without a key', () => {

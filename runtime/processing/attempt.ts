@@ -1,5 +1,5 @@
 import type { PayloadDecoder } from '../../core/codec.ts';
-import type { Envelope } from '../../core/envelope.ts';
+import { withPayload, type Envelope } from '../../core/envelope.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
@@ -74,16 +74,17 @@ class RunningAttempt implements HandlerContext, Watched {
   }
 
   run(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
+    const settled = new Promise<HandlerResult>((resolve) => (this.settle = resolve));
     this.deadlines.watch(this);
-    return new Promise((resolve) => {
-      this.settle = resolve;
-      const threw = (error: unknown): void => this.end(failed(classified(error, 'HANDLER_FAILED', 'the handler threw')));
-      try {
-        this.decodeAndHandle(item, envelope).then((result) => this.end(result), threw);
-      } catch (error) {
-        threw(error);
-      }
-    });
+    try {
+      this.decodeAndHandle(item, envelope).then(
+        (result) => this.end(result),
+        (error: unknown) => this.threw(error),
+      );
+    } catch (error) {
+      this.threw(error);
+    }
+    return settled;
   }
 
   expire(): void {
@@ -96,6 +97,10 @@ class RunningAttempt implements HandlerContext, Watched {
     this.cutOffFor = error;
     this.controller?.abort(error);
     this.end(failed(error));
+  }
+
+  private threw(error: unknown): void {
+    this.end(failed(classified(error, 'HANDLER_FAILED', 'the handler threw')));
   }
 
   private end(result: HandlerResult): void {
@@ -111,7 +116,7 @@ class RunningAttempt implements HandlerContext, Watched {
     } catch (error) {
       return Promise.resolve(failed(unreadable(error)));
     }
-    return payload === undefined ? this.askAndHandle(item, envelope) : this.deps.handler({ ...envelope, payload }, this);
+    return payload === undefined ? this.askAndHandle(item, envelope) : this.deps.handler(withPayload(envelope, payload), this);
   }
 
   private async askAndHandle(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
@@ -121,7 +126,7 @@ class RunningAttempt implements HandlerContext, Watched {
     } catch (error) {
       return failed(unreadable(error));
     }
-    return this.deps.handler({ ...envelope, payload }, this);
+    return this.deps.handler(withPayload(envelope, payload), this);
   }
 }
 
