@@ -30,3 +30,10 @@ test('the clients of a script have users of their own, and a hundred steps stay 
   expect(stepScript('five', 10_000, 8)).toContain(':client_id * 1250 + random(1, 1250)');
   expect(stepScript('hundred', 10_000, 8)).toContain(':client_id * 1250 + random(1, 1150)');
 });
+
+test('a script holds no other variables than those that it sets', () => {
+  for (const script of ['five', 'statement', 'hundred'] as const) {
+    const words = [...stepScript(script, 10_000, 8).matchAll(/(?<!:):(\w+)/g)].map(([, word]) => word);
+    expect(words.filter((word) => !['client_id', 'number', 'version'].includes(word ?? ''))).toEqual([]);
+  }
+});

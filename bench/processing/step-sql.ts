@@ -1,6 +1,6 @@
 /**
  * What one step writes, as pgbench scripts: the tables, columns and widths of the product's own statements. Each client has
- * users of its own, so that no two write one stream at the same time.
+ * users of its own, so that no two write one stream at the same time. pgbench takes every `:word` for a variable, also within a text.
  */
 export type StepScript = 'five' | 'statement' | 'hundred';
 
