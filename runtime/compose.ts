@@ -31,6 +31,7 @@ import { createParkedRecords } from './postgres/parked-records.ts';
 import { createPooledRandom } from './pooled-random.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
+import { overtakingTopics } from './processing/lane.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
 import { createReactionHandler } from './processing/reaction-handler.ts';
 import { reactionTimeouts } from './processing/reaction-timeouts.ts';
@@ -227,7 +228,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
     {
       name: names.processorGroup(domain.name),
       types: processor.reactions.map(({ on }) => on),
-      overtaking: processor.reactions.filter(({ overtakes }) => overtakes === true).map(({ on }) => on),
+      overtakingTopics: overtakingTopics(processor, surroundings.pipeline, names),
       retry: processor.retry,
       database: connections.database(domain.name),
       handler,
@@ -250,7 +251,7 @@ function projectionGroup(projection: ProjectionDefinition, surroundings: Shared)
   const { handlerTimeoutMs } = surroundings.connections.config.processing;
   const types = projection.reads.map(({ type }) => type);
   const database = surroundings.connections.platform();
-  return group({ name, types, overtaking: [], retry: projection.retry, database, handler, handlerTimeoutMs }, surroundings);
+  return group({ name, types, retry: projection.retry, database, handler, handlerTimeoutMs }, surroundings);
 }
 
 export function createProjector(projection: ProjectionDefinition, connections: Connections, metrics: Metrics): Projector {
@@ -265,8 +266,7 @@ export function createProjector(projection: ProjectionDefinition, connections: C
 interface Group {
   readonly name: string;
   readonly types: readonly string[];
-  /** Those of `types` that do not wait behind other parked events of their key. */
-  readonly overtaking: readonly string[];
+  readonly overtakingTopics?: ReadonlySet<string>;
   readonly retry: RetryDefinition | undefined;
   /** Where its parked records are. */
   readonly database: Database;
@@ -276,16 +276,13 @@ interface Group {
 }
 
 function group(options: Group, { pipeline, connections, metrics, payloads, onFatal }: Shared): Part {
-  const { name, types, overtaking, retry, database, ...handling } = options;
+  const { name, types, retry, database, ...handling } = options;
   const { config, logger } = connections;
   const events = pipeline.domains.flatMap((domain) => domain.events);
-  const topicsOf = (wanted: readonly string[]): string[] =>
-    events.filter(({ type }) => wanted.includes(type)).map(({ route }) => config.names.eventTopic(route));
   return createConsumerGroup({
     group: name,
     service: 'millrace',
-    topics: topicsOf(types),
-    overtakingTopics: new Set(topicsOf(overtaking)),
+    topics: events.filter(({ type }) => types.includes(type)).map(({ route }) => config.names.eventTopic(route)),
     parked: createParkedRecords({ database, group: name }),
     giveUp: retry?.policy ?? 'continue',
     broker: connections.broker(),

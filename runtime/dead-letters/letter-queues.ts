@@ -1,6 +1,7 @@
 import type { DomainDefinition, PipelineDefinition, ProjectionDefinition } from '../../core/define.ts';
 import type { Names } from '../../core/names.ts';
 import { readersOf } from '../../schemas/topics.ts';
+import { overtakingTopics } from '../processing/lane.ts';
 
 interface QueueName {
   /** The dead-letter topic. */
@@ -26,15 +27,13 @@ export type GroupQueue = QueueName & {
 /** What a capture could not publish: rows that never became records, which only their domain can write again. */
 export type CaptureQueue = QueueName & { readonly reader: { readonly kind: 'capture'; readonly domain: DomainDefinition } };
 
-const NONE_OVERTAKES: ReadonlySet<string> = new Set();
-
 /** Every dead-letter topic that the pipeline declares, by name. */
 export function letterQueues(pipeline: PipelineDefinition, names: Names): readonly LetterQueue[] {
   const groups = readersOf(pipeline, names).map(({ group, event, domain, projection }): GroupQueue => {
     const source = names.eventTopic(event.route);
-    const overtakingTopics = projection === undefined ? overtakingIn(domain, pipeline, names) : NONE_OVERTAKES;
+    const overtaking = overtakingTopics(projection === undefined ? domain.processor : undefined, pipeline, names);
     const reader = projection === undefined ? ({ kind: 'processor', domain } as const) : ({ kind: 'projection', projection } as const);
-    return { topic: names.deadLetterTopic(source, group), group, source, overtakingTopics, reader };
+    return { topic: names.deadLetterTopic(source, group), group, source, overtakingTopics: overtaking, reader };
   });
   const captures = pipeline.domains
     .filter(({ captured }) => captured)
@@ -55,13 +54,6 @@ export function chooseQueues(
       (group === undefined || queue.group === group) &&
       (topic === undefined || queue.topic === topic || ('source' in queue && queue.source === topic)),
   );
-}
-
-/** The topics of the events whose reactions overtake. */
-function overtakingIn(domain: DomainDefinition, pipeline: PipelineDefinition, names: Names): ReadonlySet<string> {
-  const types = (domain.processor?.reactions ?? []).filter(({ overtakes }) => overtakes === true).map(({ on }) => on);
-  const events = pipeline.domains.flatMap((each) => each.events).filter(({ type }) => types.includes(type));
-  return new Set(events.map(({ route }) => names.eventTopic(route)));
 }
 
 export function isGroupQueue(queue: LetterQueue): queue is GroupQueue {

@@ -1,3 +1,5 @@
+import type { PipelineDefinition, ProcessorDefinition } from '../../core/define.ts';
+import type { Names } from '../../core/names.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { utf8Text } from '../../core/record.ts';
 
@@ -10,4 +12,15 @@ export function laneOf(record: ConsumedRecord, overtakingTopics: ReadonlySet<str
   if (record.key === null) return `\0${record.topic}/${record.partition}`;
   const key = utf8Text(record.key);
   return overtakingTopics.has(record.topic) ? `${key}\0${record.topic}` : key;
+}
+
+/** The topics of the events whose reactions overtake, of one processor's group. */
+export function overtakingTopics(
+  processor: ProcessorDefinition | undefined,
+  pipeline: PipelineDefinition,
+  names: Names,
+): ReadonlySet<string> {
+  const types = new Set((processor?.reactions ?? []).filter(({ overtakes }) => overtakes === true).map(({ on }) => on));
+  const events = pipeline.domains.flatMap((domain) => domain.events).filter(({ type }) => types.has(type));
+  return new Set(events.map(({ route }) => names.eventTopic(route)));
 }
