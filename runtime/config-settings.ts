@@ -197,7 +197,7 @@ export const SETTINGS = {
       .regex(/^\d+(,\d+)*$/, 'must be whole numbers of milliseconds, separated by commas')
       .transform((text) => text.split(',').map(Number))
       .default([10_000, 60_000, 300_000]),
-    'Waits before the second, third … attempt, in milliseconds; after the last one a record is dead-lettered.',
+    'Waits before the second, third … attempt, in milliseconds; after the last one a record is dead-lettered. Processors and projections may declare their own.',
   ),
   DEAD_LETTER_DIALECTS: setting(
     z
