@@ -1,3 +1,4 @@
+import type { Dependency } from './dependency.ts';
 import type { TraceContext } from './trace.ts';
 
 /**
@@ -72,3 +73,10 @@ export interface Calls {
   readonly answer: { readonly request: ChatQuestion; readonly result: ChatAnswer };
 }
 export type CallName = keyof Calls;
+
+/** What a call needs. */
+export const DEPENDENCY_OF_CALL: Readonly<Record<CallName, Dependency>> = {
+  classify: 'classifier',
+  notify: 'notifier',
+  answer: 'assistant',
+};

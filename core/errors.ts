@@ -1,3 +1,5 @@
+import type { Dependency } from './dependency.ts';
+
 /**
  * The errors of the pipeline as one table: a stable code, what happens to the record that met it, and a sentence that
  * tells the operator what to do. There is no default: a new code does not compile until it has its row.
@@ -13,33 +15,68 @@ export type ErrorDisposition = 'retry-now' | 'retry-ladder' | 'dead-letter' | 'o
 interface ErrorRow {
   readonly disposition: ErrorDisposition;
   readonly remedy: string;
+  /** What said so. Left out: nothing beside the record, or the error itself says it. */
+  readonly dependency?: Dependency;
+  /** One record that meets it is unlucky or poison; when many keys do, the dependency is away. */
+  readonly mayBeOutage?: true;
 }
 
 export const ERRORS = {
-  POSTGRES_SERIALIZATION: { disposition: 'retry-now', remedy: 'Nothing to do: the transaction is run again.' },
-  VERSION_CONFLICT: { disposition: 'retry-now', remedy: 'Nothing to do: the aggregate is loaded and decided again.' },
+  POSTGRES_SERIALIZATION: { disposition: 'retry-now', dependency: 'postgres', remedy: 'Nothing to do: the transaction is run again.' },
+  VERSION_CONFLICT: {
+    disposition: 'retry-now',
+    dependency: 'postgres',
+    remedy: 'Nothing to do: the aggregate is loaded and decided again.',
+  },
   LOCK_TIMEOUT: {
     disposition: 'retry-ladder',
+    dependency: 'postgres',
     remedy: 'Another transaction held the lock that the decision needs for too long; look for a transaction that hangs.',
   },
-  POSTGRES_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring PostgreSQL back; check the database URL and the connection limit.' },
-  KAFKA_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring the Kafka brokers back; check KAFKA_BROKERS.' },
-  REGISTRY_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring the schema registry back; check SCHEMA_REGISTRY_URL.' },
-  REDIS_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring Redis back, or give it memory (noeviction refuses writes when full).' },
+  POSTGRES_UNAVAILABLE: {
+    disposition: 'outage',
+    dependency: 'postgres',
+    remedy: 'Bring PostgreSQL back; check the database URL and the connection limit.',
+  },
+  KAFKA_UNAVAILABLE: { disposition: 'outage', dependency: 'kafka', remedy: 'Bring the Kafka brokers back; check KAFKA_BROKERS.' },
+  REGISTRY_UNAVAILABLE: {
+    disposition: 'outage',
+    dependency: 'registry',
+    remedy: 'Bring the schema registry back; check SCHEMA_REGISTRY_URL.',
+  },
+  REDIS_UNAVAILABLE: {
+    disposition: 'outage',
+    dependency: 'redis',
+    remedy: 'Bring Redis back, or give it memory (noeviction refuses writes when full).',
+  },
   ELASTICSEARCH_UNAVAILABLE: {
     disposition: 'outage',
+    dependency: 'elasticsearch',
     remedy: 'Bring Elasticsearch back; check disk watermarks, rejected writes and missing indices.',
   },
-  CALL_UNAVAILABLE: { disposition: 'outage', remedy: 'Bring the called service back; check its URL and its limits.' },
+  CALL_UNAVAILABLE: {
+    disposition: 'outage',
+    dependency: 'service',
+    remedy: 'Bring the called service back; check its URL and its limits.',
+  },
   CALL_REJECTED: {
     disposition: 'dead-letter',
     remedy: 'The called service refused this input; look at the record in the dead-letter topic.',
   },
-  CALL_FAILED: { disposition: 'retry-ladder', remedy: 'The called service failed for this record; look at its logs by trace id.' },
-  HANDLER_TIMEOUT: { disposition: 'retry-ladder', remedy: 'The handler did not end within its deadline; look at its dependencies.' },
+  CALL_FAILED: {
+    disposition: 'retry-ladder',
+    mayBeOutage: true,
+    remedy: 'The called service failed for this record; look at its logs by trace id.',
+  },
+  HANDLER_TIMEOUT: {
+    disposition: 'retry-ladder',
+    mayBeOutage: true,
+    remedy: 'The handler did not end within its deadline; look at its dependencies.',
+  },
   HANDLER_FAILED: { disposition: 'retry-ladder', remedy: 'Look at the error in the log by trace id; replay the record after the fix.' },
   PARKING_FULL: {
     disposition: 'outage',
+    dependency: 'parking',
     remedy: 'So many keys wait for a retry that something they share must be broken: run `millrace parked list` and look at the errors.',
   },
   DECISION_FAILED: {
@@ -48,6 +85,7 @@ export const ERRORS = {
   },
   STATE_INVALID: {
     disposition: 'dead-letter',
+    dependency: 'postgres',
     remedy: 'PostgreSQL refused the row (constraint or type); fix the processor and replay the record.',
   },
   PAYLOAD_UNREADABLE: {
@@ -55,7 +93,12 @@ export const ERRORS = {
     remedy: 'The value is neither an Avro frame nor JSON of this event; find its producer.',
   },
   PAYLOAD_INVALID: { disposition: 'dead-letter', remedy: 'The payload does not fit the schema of its event; find its producer.' },
-  SCHEMA_UNKNOWN: { disposition: 'retry-ladder', remedy: 'The schema id is not in the registry; register it or find the producer.' },
+  SCHEMA_UNKNOWN: {
+    disposition: 'retry-ladder',
+    dependency: 'registry',
+    mayBeOutage: true,
+    remedy: 'The schema id is not in the registry; register it or find the producer.',
+  },
   ENVELOPE_INVALID: { disposition: 'dead-letter', remedy: 'A required header is missing or malformed; find the producer of this record.' },
   EVENT_UNKNOWN: { disposition: 'dead-letter', remedy: 'No definition of this event type; deploy the version that knows it, then replay.' },
   EVENT_UNROUTABLE: {
@@ -164,11 +207,21 @@ export type ErrorCode = keyof typeof ERRORS;
  */
 export class ClassifiedError extends Error {
   readonly code: ErrorCode;
+  /** What is to blame when it is not the record. */
+  readonly dependency: Dependency | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+  constructor(code: ErrorCode, message: string, options: { readonly cause?: unknown; readonly dependency?: Dependency | undefined } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    const row: ErrorRow = ERRORS[code];
     this.name = 'ClassifiedError';
     this.code = code;
+    this.dependency = options.dependency ?? row.dependency;
+  }
+
+  /** The record may be to blame, or the dependency: what happens to others tells. */
+  get mayBeOutage(): boolean {
+    const row: ErrorRow = ERRORS[this.code];
+    return row.mayBeOutage === true;
   }
 
   get disposition(): ErrorDisposition {

@@ -115,7 +115,11 @@ export const METRICS = {
     help: 'Records between the committed offset and the end of the partition',
     labels: ['group', 'topic', 'partition'],
   },
-  millrace_intake_paused: { kind: 'gauge', help: '1 while intake of a group waits for a dependency', labels: ['group', 'code'] },
+  millrace_breaker_state: {
+    kind: 'gauge',
+    help: '1 for the state in which the breaker between a group and a dependency is: closed, open, half-open',
+    labels: ['group', 'dependency', 'state'],
+  },
   millrace_parked_records: {
     kind: 'gauge',
     help: 'Records that wait for their next attempt, in the partitions of this process',

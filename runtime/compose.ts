@@ -1,4 +1,6 @@
+import { DEPENDENCY_OF_CALL } from '../core/calls.ts';
 import type { DomainDefinition, PipelineDefinition, ProjectionDefinition, RetryDefinition } from '../core/define.ts';
+import type { Dependency } from '../core/dependency.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -231,6 +233,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
       overtakingTopics: overtakingTopics(processor, surroundings.pipeline, names),
       retry: processor.retry,
       database: connections.database(domain.name),
+      calls: new Map(processor.reactions.flatMap(({ on, call }) => (call === undefined ? [] : [[on, DEPENDENCY_OF_CALL[call.name]]]))),
       handler,
       handlerTimeoutMs: Math.max(processing.stepTimeoutMs, ...timeouts.values()),
       timeoutMsOf: (type) => timeouts.get(type) ?? processing.stepTimeoutMs,
@@ -244,6 +247,7 @@ function projectionGroup(projection: ProjectionDefinition, surroundings: Shared)
   const name = surroundings.connections.config.names.projectionGroup(projection.name, projection.version);
   const handler = createProjectionHandler({
     projection: projection.name,
+    store: projection.store,
     projector,
     logger: surroundings.connections.logger,
     clock: systemClock,
@@ -270,6 +274,7 @@ interface Group {
   readonly retry: RetryDefinition | undefined;
   /** Where its parked records are. */
   readonly database: Database;
+  readonly calls?: ReadonlyMap<string, Dependency>;
   readonly handler: EventHandler;
   readonly handlerTimeoutMs: number;
   readonly timeoutMsOf?: (eventType: string) => number;
@@ -295,6 +300,7 @@ function group(options: Group, { pipeline, connections, metrics, payloads, onFat
     deadLetterDialects: config.deadLetters.dialects,
     retryPolicy: { delaysMs: retry?.delaysMs ?? config.processing.retryDelaysMs, jitter: 0.2 },
     limits: { concurrencyMax: config.processing.concurrencyMax },
+    breaker: config.processing.breaker,
     metrics,
     logger,
     clock: systemClock,

@@ -215,6 +215,15 @@ export const SETTINGS = {
     integer(3_600_000, 1_000, 2_592_000_000),
     'Age at which such a letter is archived, in milliseconds.',
   ),
+  BREAKER_KEYS_MIN: setting(
+    integer(5, 1, 10_000),
+    'Distinct keys that must fail in the same way before that may be an outage: fewer are poison.',
+  ),
+  BREAKER_FAILURE_PERCENT: setting(integer(50, 1, 100), 'Share of the keys seen last that must fail for it.'),
+  BREAKER_PROBE_MAX_MS: setting(
+    integer(10_000, 100, 600_000),
+    'Longest pause between two probes of a dependency that is away, in milliseconds.',
+  ),
   LOG_LEVEL: setting(choice(['debug', 'info', 'warn', 'error'], 'info'), 'Least level that is written.'),
   LOG_FORMAT: setting(choice(['ecs', 'flat'], 'ecs'), '`ecs` for the Elastic Common Schema, `flat` for plain names.'),
   SHUTDOWN_TIMEOUT_MS: setting(integer(20_000, 100, 600_000), 'How long a soft stop may take, in milliseconds.'),

@@ -80,6 +80,7 @@ export interface Config {
     readonly stepTimeoutMs: number;
     readonly lockTimeoutMs: number;
     readonly handlerTimeoutMs: number;
+    readonly breaker: { readonly keysMin: number; readonly failurePercent: number; readonly probeMaxMs: number };
   };
   readonly deadLetters: {
     /** Whose headers letters carry beside our own. */
@@ -248,6 +249,11 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
       stepTimeoutMs: settings.PROCESSING_STEP_TIMEOUT_MS,
       lockTimeoutMs: settings.PROCESSING_LOCK_TIMEOUT_MS,
       handlerTimeoutMs: settings.PROCESSING_HANDLER_TIMEOUT_MS,
+      breaker: {
+        keysMin: settings.BREAKER_KEYS_MIN,
+        failurePercent: settings.BREAKER_FAILURE_PERCENT,
+        probeMaxMs: settings.BREAKER_PROBE_MAX_MS,
+      },
     },
     deadLetters: assembleDeadLetters(settings),
     log: { level: settings.LOG_LEVEL, format: settings.LOG_FORMAT },

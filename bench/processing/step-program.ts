@@ -78,6 +78,8 @@ async function reaction(user: number): Promise<void> {
     deadlineMs: systemClock.monotonicMs() + 60_000,
     attempt: 1,
     lastAttempt: false,
+    awaiting: () => undefined,
+    unanswered: () => undefined,
   });
   if (result.kind !== 'acked') throw new Error(`a step was not made: ${result.kind === 'failed' ? result.error.message : result.kind}`);
 }

@@ -1,4 +1,5 @@
 import type { CallContext, CallName, Calls } from '../../core/calls.ts';
+import { DEPENDENCY_OF_CALL } from '../../core/calls.ts';
 import type { Clock } from '../../core/clock.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Metrics } from '../../core/metrics.ts';
@@ -50,9 +51,9 @@ export function createCallRunner(options: CallRunnerOptions): CallRunner {
         report('answered');
         return answer;
       } catch (error) {
-        const failure = classified(error, 'CALL_FAILED', `the call ${name} failed`);
-        report(failure.code);
-        throw failure;
+        const { code, message, cause } = classified(error, 'CALL_FAILED', `the call ${name} failed`);
+        report(code);
+        throw new ClassifiedError(code, message, { cause, dependency: DEPENDENCY_OF_CALL[name] });
       } finally {
         release();
       }

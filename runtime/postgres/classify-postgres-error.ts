@@ -95,7 +95,10 @@ function classifyServerError(error: ServerError): ClassifiedError {
     ...(error.constraint === undefined ? [] : [`constraint ${error.constraint}`]),
   ].join(', ');
   const sentence = SENTENCES[code] ?? 'PostgreSQL failed in an unknown way';
-  return new ClassifiedError(code, `${sentence} (${facts})`, { cause: new PostgresFault(error.code, safeText(error, facts), error.stack) });
+  return new ClassifiedError(code, `${sentence} (${facts})`, {
+    cause: new PostgresFault(error.code, safeText(error, facts), error.stack),
+    dependency: 'postgres',
+  });
 }
 
 function codeOf(error: ServerError): ErrorCode {

@@ -1,4 +1,5 @@
 import type { PayloadDecoder } from '../../core/codec.ts';
+import type { Dependency } from '../../core/dependency.ts';
 import { withPayload, type Envelope } from '../../core/envelope.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Offset } from '../../core/offset.ts';
@@ -6,6 +7,7 @@ import type { HandlerResult } from '../../core/outcome.ts';
 import type { RetryPolicy } from '../../core/retry-policy.ts';
 import { delayAfterAttemptMs } from '../../core/retry-policy.ts';
 import type { AttemptDeadlines, EqualDeadlines, Watched } from './attempt-deadlines.ts';
+import type { Breakers } from './breakers.ts';
 import type { EventHandler, HandlerContext } from './event-handler.ts';
 import type { RecordInHand } from './record-in-hand.ts';
 
@@ -20,7 +22,11 @@ export interface AttemptDeps {
   readonly deadlines: AttemptDeadlines;
   readonly timeoutMsOf: (eventType: string) => number;
   readonly retryPolicy: RetryPolicy;
+  readonly breakers: Pick<Breakers<RecordInHand>, 'answered' | 'isTrying'>;
 }
+
+/** For attempts outside of a group. */
+export const NO_BREAKERS: AttemptDeps['breakers'] = { answered: () => undefined, isTrying: () => false };
 
 /** One attempt at a record: decode, handle, within the deadline. Never rejects and never outlasts the deadline. */
 export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerResult> | HandlerResult {
@@ -43,13 +49,16 @@ class RunningAttempt implements HandlerContext, Watched {
   readonly offset: Offset;
   readonly deadlineMs: number;
   readonly attempt: number;
+  private readonly item: RecordInHand;
   private readonly deps: AttemptDeps;
   private readonly deadlines: EqualDeadlines;
   private controller: AbortController | undefined;
   private cutOffFor: ClassifiedError | undefined;
   private settle: ((result: HandlerResult) => void) | undefined;
 
-  constructor({ record, attempt }: RecordInHand, eventType: string, deps: AttemptDeps) {
+  constructor(item: RecordInHand, eventType: string, deps: AttemptDeps) {
+    const { record, attempt } = item;
+    this.item = item;
     this.topic = record.topic;
     this.partition = record.partition;
     this.offset = record.offset;
@@ -64,7 +73,7 @@ class RunningAttempt implements HandlerContext, Watched {
   }
 
   get lastAttempt(): boolean {
-    return delayAfterAttemptMs(this.deps.retryPolicy, this.attempt, 0) === undefined;
+    return !this.deps.breakers.isTrying(this.item) && delayAfterAttemptMs(this.deps.retryPolicy, this.attempt, 0) === undefined;
   }
 
   get signal(): AbortSignal {
@@ -73,7 +82,19 @@ class RunningAttempt implements HandlerContext, Watched {
     return this.controller.signal;
   }
 
+  awaiting(dependency: Dependency): void {
+    const { item } = this;
+    if (this.cutOffFor !== undefined || item.awaiting === dependency) return;
+    if (item.awaiting !== undefined) this.deps.breakers.answered(item, item.awaiting);
+    item.awaiting = dependency;
+  }
+
+  unanswered(): void {
+    if (this.cutOffFor === undefined) this.item.awaiting = undefined;
+  }
+
   run(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
+    item.awaiting = undefined;
     const settled = new Promise<HandlerResult>((resolve) => (this.settle = resolve));
     this.deadlines.watch(this);
     try {
@@ -88,7 +109,8 @@ class RunningAttempt implements HandlerContext, Watched {
   }
 
   expire(): void {
-    this.cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the handler did not end within its deadline'));
+    const { awaiting: dependency } = this.item;
+    this.cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the handler did not end within its deadline', { dependency }));
   }
 
   /** It goes on unheard: its effect, if it still comes, is absorbed as a duplicate. */
@@ -121,6 +143,7 @@ class RunningAttempt implements HandlerContext, Watched {
 
   private async askAndHandle(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
     let payload: unknown;
+    if (this.deps.decoder.readsFromMemory?.(item.record) === false) this.awaiting('registry');
     try {
       payload = await this.deps.decoder.decode(envelope.type, item.record);
     } catch (error) {

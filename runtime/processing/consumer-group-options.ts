@@ -7,6 +7,8 @@ import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { ParkedRecords } from '../../core/parked-records.ts';
 import type { RetryPolicy } from '../../core/retry-policy.ts';
+import type { Dependency } from '../../core/dependency.ts';
+import type { BreakerSettings } from './dependency-breaker.ts';
 import type { EventHandler } from './event-handler.ts';
 import type { Failpoint } from './failpoint.ts';
 import { NO_FAILPOINT } from './failpoint.ts';
@@ -34,6 +36,16 @@ const DEFAULT_LIMITS: Omit<GroupLimits, 'inFlightRecordsMax'> = {
 function recordsInHand(concurrencyMax: number): number {
   return Math.min(10_000, Math.max(2_000, 5 * concurrencyMax));
 }
+
+/** Half of at least five keys, of the hundred that were seen last, within the time of the whole retry ladder. */
+export const DEFAULT_BREAKER: BreakerSettings = {
+  keysMin: 5,
+  failurePercent: 50,
+  keysMax: 100,
+  windowMs: 600_000,
+  suspectWaitMs: 3_000,
+  probeMaxMs: 10_000,
+};
 
 export interface ConsumerGroupOptions {
   readonly group: string;
@@ -72,6 +84,9 @@ export interface ConsumerGroupOptions {
   readonly parkedLookMs?: number;
   /** Whose headers dead letters carry beside our own; none when left out. */
   readonly deadLetterDialects?: readonly DeadLetterDialect[];
+  /** Event types whose handling makes a declared call, and what it calls: the other types go on while that is away. */
+  readonly calls?: ReadonlyMap<string, Dependency>;
+  readonly breaker?: Partial<BreakerSettings>;
   readonly limits?: Partial<GroupLimits>;
   /** Offsets of finished records are committed this often … */
   readonly commitIntervalMs?: number;
@@ -82,8 +97,9 @@ export interface ConsumerGroupOptions {
   readonly failpoint?: Failpoint;
 }
 
-export type ConsumerGroupSettings = Required<Omit<ConsumerGroupOptions, 'limits'>> & {
+export type ConsumerGroupSettings = Required<Omit<ConsumerGroupOptions, 'limits' | 'breaker'>> & {
   readonly limits: GroupLimits;
+  readonly breaker: BreakerSettings;
   /** How long a partition that is taken away may take to come to rest. */
   readonly drainMs: number;
 };
@@ -96,6 +112,7 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
     overtakingTopics: new Set(),
     parkedLookMs: 3_000,
     deadLetterDialects: [],
+    calls: new Map(),
     commitIntervalMs: 200,
     commitRecordsMax: 10_000,
     failpoint: NO_FAILPOINT,
@@ -108,6 +125,7 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
       inFlightRecordsMax: recordsInHand(options.limits?.concurrencyMax ?? DEFAULT_LIMITS.concurrencyMax),
       ...options.limits,
     },
+    breaker: { ...DEFAULT_BREAKER, ...options.breaker },
     // The whole group stands still while one of its members drains, and the commit that follows may take as long.
     drainMs: Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / 3,
   };

@@ -6,6 +6,7 @@ import type { Offset } from '../../core/offset.ts';
 import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
 import { Assignment } from './assignment.ts';
 import type { TopicBalance } from './balance.ts';
+import type { BreakerFacts } from './breakers.ts';
 import type { ConsumerGroupOptions, ConsumerGroupSettings } from './consumer-group-options.ts';
 import { withDefaults } from './consumer-group-options.ts';
 import { groupHealth } from './group-health.ts';
@@ -16,6 +17,8 @@ import type { PartitionEpoch } from './partition-epoch.ts';
 import { ParkingWatch } from './parking-watch.ts';
 import { pause } from './pause.ts';
 import { RecordLoop } from './record-loop.ts';
+
+const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 
 export interface ConsumerGroup extends Service, HealthSource {
   /** `in = acked + skipped + retried + deadLettered + released + inFlight`, at every moment. */
@@ -58,8 +61,8 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     this.loop = new RecordLoop({
       settings,
       onLeft: (partition) => this.onLeft(partition),
-      onOutage: (error) => this.onOutage(error),
-      onOutageOver: (error) => this.onOutageOver(error),
+      onBreaker: (breaker, reason) => this.onBreaker(breaker, reason),
+      onIntake: (shut) => this.onIntake(shut),
       onFatal: (error) => this.onHalted(error),
     });
     this.committer = new OffsetCommitter({ consumer: this.consumer, logger: settings.logger, failpoint: settings.failpoint });
@@ -137,7 +140,9 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       group: this.name,
       state: this.state,
       haltedFor: this.haltedFor,
-      waitsFor: loop.gate.closedFor,
+      waitsFor: loop.breakers.waitsFor,
+      breakers: loop.breakers.facts(),
+      waiting: loop.breakers.waiting,
       assignedPartitions: epochs.length,
       pausedPartitions: this.valve.pausedPartitions,
       inFlight: loop.balance.inFlight,
@@ -190,16 +195,16 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     if (this.finishedSinceCommit >= this.settings.commitRecordsMax) void this.commit();
   }
 
-  private onOutage(error: ClassifiedError): void {
-    this.valve.shut();
-    this.settings.metrics.gauge('millrace_intake_paused', { group: this.name, code: error.code }, 1);
-    this.settings.logger.warn({ 'error.code': error.code }, `intake waits: ${error.remedy}`, error);
+  private onIntake(shut: boolean): void {
+    if (shut) this.valve.shut();
+    else if (this.haltedFor === undefined) this.valve.reopen();
   }
 
-  private onOutageOver(error: ClassifiedError): void {
-    if (this.haltedFor === undefined) this.valve.reopen();
-    this.settings.metrics.gauge('millrace_intake_paused', { group: this.name, code: error.code }, 0);
-    this.settings.logger.info({ 'error.code': error.code }, 'intake goes on');
+  private onBreaker({ dependency, optional }: BreakerFacts, reason: ClassifiedError | undefined): void {
+    const { logger } = this.settings;
+    const who = optional ? `records that need the ${dependency}` : 'intake';
+    if (reason === undefined) logger.info({ dependency }, `${who} may go on`);
+    else logger.warn({ dependency, 'error.code': reason.code }, `${who} must wait: ${reason.remedy}`, reason);
   }
 
   private onHalted(error: ClassifiedError): void {
@@ -214,5 +219,8 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     const { metrics } = this.settings;
     this.loop.balance.publish(metrics, this.name);
     this.lagGauge.publish(this.assignment.all());
+    for (const { dependency, state } of this.loop.breakers.facts())
+      for (const each of BREAKER_STATES)
+        metrics.gauge('millrace_breaker_state', { group: this.name, dependency, state: each }, each === state ? 1 : 0);
   }
 }

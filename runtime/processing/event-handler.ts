@@ -1,3 +1,4 @@
+import type { Dependency } from '../../core/dependency.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
@@ -16,6 +17,10 @@ export interface HandlerContext {
   readonly attempt: number;
   /** No further attempt follows when this one fails in a way that is counted. */
   readonly lastAttempt: boolean;
+  /** Says what the handler waits for from now on; what it waited for before has answered. */
+  awaiting(dependency: Dependency): void;
+  /** Says that what it waited for has not answered, and that it goes on without. */
+  unanswered(): void;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
+import type { BreakerFacts } from './breakers.ts';
 
 const STALLED_AFTER_MS = 60_000;
 
@@ -10,8 +11,12 @@ export interface GroupFacts {
   readonly state: 'new' | 'joining' | 'running' | 'stopped';
   /** Why the group gave up; it does not come back by itself. */
   readonly haltedFor: ClassifiedError | undefined;
-  /** The dependency that intake waits for. */
-  readonly waitsFor: ClassifiedError | undefined;
+  /** The dependency that records wait for. */
+  readonly waitsFor: (BreakerFacts & { readonly reason: ClassifiedError }) | undefined;
+  /** Of the dependencies that the group has used. */
+  readonly breakers: readonly BreakerFacts[];
+  /** Records that wait for a dependency. */
+  readonly waiting: number;
   readonly assignedPartitions: number;
   readonly pausedPartitions: number;
   readonly inFlight: number;
@@ -43,9 +48,11 @@ export function groupHealth(facts: GroupFacts): HealthReport {
       in_flight: facts.inFlight,
       parked: facts.parked,
       blocked_keys: facts.blockedKeys,
+      waiting: facts.waiting,
       unburied: facts.unburied,
       lag: facts.lag,
       seconds_since_progress: Math.round(facts.sinceProgressMs / 1000),
+      ...Object.fromEntries(facts.breakers.map(({ dependency, state }) => [`breaker_${dependency}`, state])),
     },
   };
 }
@@ -53,7 +60,10 @@ export function groupHealth(facts: GroupFacts): HealthReport {
 function judge(facts: GroupFacts): { readonly status: HealthReport['status']; readonly detail?: string } {
   if (facts.haltedFor !== undefined) return { status: 'down', detail: sentence('the group stopped', facts.haltedFor) };
   if (facts.state !== 'running') return { status: 'down', detail: STANDSTILL[facts.state] };
-  if (facts.waitsFor !== undefined) return { status: 'degraded', detail: sentence('intake waits', facts.waitsFor) };
+  if (facts.waitsFor !== undefined) {
+    const { optional, dependency, reason } = facts.waitsFor;
+    return { status: 'degraded', detail: sentence(optional ? `records that need the ${dependency} wait` : 'intake waits', reason) };
+  }
   if (facts.unburied > 0) {
     return {
       status: 'degraded',

@@ -2,9 +2,7 @@
  * What an item's run ends with: it is finished, or it stays at the head of its lane and runs again once `after` has
  * resolved (at once when left out). While it waits, its lane waits with it and its place among the running ones is free.
  */
-export type LaneVerdict =
-  | { readonly kind: 'finished' }
-  | { readonly kind: 'again'; readonly after?: Promise<void>; /** Runs even while the lanes are closed. */ readonly probe?: boolean };
+export type LaneVerdict = { readonly kind: 'finished' } | { readonly kind: 'again'; readonly after?: Promise<void> };
 
 export const FINISHED: LaneVerdict = { kind: 'finished' };
 export const AGAIN: LaneVerdict = { kind: 'again' };
@@ -58,14 +56,9 @@ export class KeyLanes<T extends { readonly lane: string }> {
     return removed;
   }
 
-  /** No further item begins, probes apart. Those that run go on. */
+  /** No further item begins. Those that run go on. */
   close(): void {
     this.closed = true;
-  }
-
-  open(): void {
-    this.closed = false;
-    this.pump();
   }
 
   private removeFrom(lane: Lane<T>, matches: (item: T) => boolean, removed: T[]): void {
@@ -96,7 +89,7 @@ export class KeyLanes<T extends { readonly lane: string }> {
 
   private begin(lane: Lane<T>): void {
     const head = lane.items[0];
-    // A lane may have been emptied, or begun as a probe, while it stood in the queue.
+    // A lane may have been emptied while it stood in the queue.
     if (head === undefined || lane.state !== 'ready') return;
     lane.state = 'running';
     this.running += 1;
@@ -132,11 +125,6 @@ export class KeyLanes<T extends { readonly lane: string }> {
     verdict.after.then(
       () => {
         if (lane.state !== 'held' || lane.items[0] !== head) return;
-        if (verdict.probe === true) {
-          lane.state = 'ready';
-          this.begin(lane);
-          return;
-        }
         this.enqueue(lane);
         this.pump();
       },

@@ -6,13 +6,15 @@ import type { EventHandler } from './event-handler.ts';
 /** Hands events to a projector, and leaves a line for each that changed the read model, so that its trace can be followed to the end. */
 export function createProjectionHandler(options: {
   readonly projection: string;
+  readonly store: 'redis' | 'elasticsearch';
   readonly projector: Pick<Projector, 'handle'>;
   readonly logger: Logger;
   readonly clock: Clock;
 }): EventHandler {
-  const { projection, projector, logger, clock } = options;
+  const { projection, store, projector, logger, clock } = options;
   return async (event, context) => {
     const began = clock.monotonicMs();
+    context.awaiting(store);
     const result = await projector.handle(event, context);
     const fields = {
       'log.logger': 'projection',

@@ -20,8 +20,8 @@ it('leaves a line with the trace id for an event that changed the read model, an
   const results: HandlerResult[] = [{ kind: 'acked' }, { kind: 'skipped', reason: 'stale-version' }];
   for (const result of results) {
     const projector = { handle: async () => result };
-    const handle = createProjectionHandler({ projection: 'p', projector, logger, clock: systemClock });
-    expect(await handle(event, {} as HandlerContext)).toBe(result);
+    const handle = createProjectionHandler({ projection: 'p', store: 'redis', projector, logger, clock: systemClock });
+    expect(await handle(event, { awaiting: () => undefined } as Partial<HandlerContext> as HandlerContext)).toBe(result);
   }
   expect(lines.map(({ level, fields }) => [level, fields['trace.id'], fields['door']])).toEqual([
     ['info', event.traceId, 'acked'],

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { CallName, Calls } from '../../core/calls.ts';
+import { DEPENDENCY_OF_CALL } from '../../core/calls.ts';
 import type { ProcessorDefinition, Reaction } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
@@ -36,6 +37,7 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
     try {
       const result = await callResult(options.calls, reaction, event, trace, context);
       context.signal.throwIfAborted();
+      context.awaiting('postgres');
       const step = stepOf(options.processor.domain, reaction, event, { trace, startedMs }, result);
       const outcome = await options.steps.commit(step, context.signal);
       return report(logger, event, trace, context, outcome, options.clock.monotonicMs() - startedMs);
@@ -80,11 +82,13 @@ async function callResult(
   const request = pure(() => call.request(event));
   if (request === undefined) return undefined;
   const idempotencyKey = pure(() => reaction.idempotencyKey(event));
+  context.awaiting(DEPENDENCY_OF_CALL[call.name]);
   try {
     return await calls.run(call.name, request, { idempotencyKey, trace, signal: context.signal, timeoutMs: call.timeoutMs });
   } catch (error) {
     const failure = classified(error, 'CALL_FAILED', `the call ${call.name} failed`);
     if (!context.lastAttempt || failure.code !== 'CALL_FAILED' || call.exhausted === undefined) throw failure;
+    context.unanswered();
     return pure(() => call.exhausted?.(failure));
   }
 }

@@ -67,6 +67,8 @@ const context = (facts: Partial<HandlerContext> = {}): HandlerContext => ({
   deadlineMs: 30_000,
   attempt: 1,
   lastAttempt: false,
+  awaiting: () => undefined,
+  unanswered: () => undefined,
   ...facts,
 });
 

@@ -1,3 +1,4 @@
+import type { Dependency } from '../../core/dependency.ts';
 import type { Envelope } from '../../core/envelope.ts';
 import { parseEnvelope } from '../../core/envelope.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
@@ -32,6 +33,10 @@ export interface RecordInHand {
   burying: boolean;
   /** Its dead letter is durable; what is left is to write down that its key goes on, or is blocked. */
   buried: boolean;
+  /** What its attempt waits for, or waited for last. */
+  awaiting: Dependency | undefined;
+  /** Its failure may be a dependency's fault: it waits for the verdict. */
+  suspected: ClassifiedError | undefined;
   /** The attempt that runs, or the last one; `cutOff` ends it at once and without its result. */
   running: { cutOff(error: ClassifiedError): void } | undefined;
   /** It left by a door or was given back: whatever still runs for it is ignored. */
@@ -67,6 +72,8 @@ class TakenRecord implements RecordInHand {
   condemnedFor: ClassifiedError | undefined = undefined;
   burying = false;
   buried = false;
+  awaiting: Dependency | undefined = undefined;
+  suspected: ClassifiedError | undefined = undefined;
   running: RecordInHand['running'] = undefined;
   gone = false;
   private readEnvelope: Envelope | ClassifiedError | undefined = undefined;

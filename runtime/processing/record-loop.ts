@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import type { Dependency } from '../../core/dependency.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { HandlerResult, Outcome } from '../../core/outcome.ts';
 import type { ParkedRecord } from '../../core/parked-records.ts';
@@ -6,6 +7,8 @@ import type { ConsumedRecord } from '../../core/record.ts';
 import { AttemptDeadlines } from './attempt-deadlines.ts';
 import { attempt, type AttemptDeps } from './attempt.ts';
 import { Balance } from './balance.ts';
+import type { BreakerFacts } from './breakers.ts';
+import { Breakers } from './breakers.ts';
 import { Burial } from './burial.ts';
 import type { ConsumerGroupSettings } from './consumer-group-options.ts';
 import type { NextStep } from './decide-door.ts';
@@ -14,7 +17,6 @@ import { NO_FAILPOINT, type Failpoint } from './failpoint.ts';
 import type { LaneVerdict } from './key-lanes.ts';
 import { AGAIN, FINISHED, KeyLanes } from './key-lanes.ts';
 import { laneOf } from './lane.ts';
-import { OutageGate } from './outage-gate.ts';
 import { Parking } from './parking.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
 import { pause } from './pause.ts';
@@ -26,8 +28,10 @@ interface RecordLoopOptions {
   readonly settings: ConsumerGroupSettings;
   /** A record of the partition left by a door. */
   readonly onLeft: (partition: PartitionEpoch) => void;
-  readonly onOutage: (error: ClassifiedError) => void;
-  readonly onOutageOver: (error: ClassifiedError) => void;
+  /** A breaker opened, for the reason, or closed. */
+  readonly onBreaker: (breaker: BreakerFacts, reason: ClassifiedError | undefined) => void;
+  /** Intake is to wait, or may go on. */
+  readonly onIntake: (shut: boolean) => void;
   /** The error is fatal for the group. */
   readonly onFatal: (error: ClassifiedError) => void;
 }
@@ -41,7 +45,7 @@ const FULL: NextStep = { kind: 'wait-for-dependency', error: new ClassifiedError
  */
 export class RecordLoop {
   readonly balance = new Balance();
-  readonly gate: OutageGate<RecordInHand>;
+  readonly breakers: Breakers<RecordInHand>;
   readonly burial: Burial;
   readonly parking: Parking;
   /** Monotonic milliseconds: when a record last left, or the first one came after there were none. */
@@ -55,7 +59,6 @@ export class RecordLoop {
   private readonly failpoint: Failpoint | undefined;
   private readonly labels: { readonly group: string };
   private readonly stopped = new AbortController();
-  private halted = false;
 
   constructor(options: RecordLoopOptions) {
     const { settings } = options;
@@ -67,14 +70,23 @@ export class RecordLoop {
     this.labels = { group: settings.group };
     this.progressAtMs = settings.clock.monotonicMs();
     this.deadlines = new AttemptDeadlines(settings.clock);
-    this.attemptDeps = { ...settings, deadlines: this.deadlines };
     this.failpoint = settings.failpoint === NO_FAILPOINT ? undefined : settings.failpoint;
     this.lanes = new KeyLanes({
       concurrencyMax: settings.limits.concurrencyMax,
       run: (item) => this.run(item),
       onDefect: (error) => this.halt(classified(error, 'UNCLASSIFIED', 'the loop met an error of its own')),
     });
-    this.gate = new OutageGate({ random: settings.random, pause: sleep, onClosed: (e) => this.close(e), onOpened: (e) => this.open(e) });
+    this.breakers = new Breakers({
+      settings: settings.breaker,
+      concurrencyMax: settings.limits.concurrencyMax,
+      ...needsOf(settings),
+      nowMs: () => settings.clock.monotonicMs(),
+      random: settings.random,
+      pause: sleep,
+      onSwitch: options.onBreaker,
+      onIntake: options.onIntake,
+    });
+    this.attemptDeps = { ...settings, deadlines: this.deadlines, breakers: this.breakers };
     this.burial = new Burial({ ...settings, pause: sleep, onBuried: (item, error) => this.buried(item, error) });
     this.parking = new Parking({
       ...settings,
@@ -119,13 +131,12 @@ export class RecordLoop {
     item.epoch.giveBack(item);
     this.parking.forget(item);
     this.balance.release(item.record.topic);
-    this.gate.abandon(item);
+    this.breakers.release(item);
     item.running?.cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the partition was given away while the handler ran'));
   }
 
   /** No record begins any more; what runs may end. */
   halt(error: ClassifiedError): void {
-    this.halted = true;
     this.lanes.close();
     this.options.onFatal(error);
   }
@@ -152,20 +163,29 @@ export class RecordLoop {
     if (!item.epoch.admitted) return { kind: 'again', after: item.epoch.admission };
     if (this.failpoint !== undefined) await this.failpoint('after-intake');
     if (item.condemnedFor !== undefined) return this.burial.bury(item, item.condemnedFor);
+    const held = this.breakers.hold(item);
+    if (held !== undefined) return held;
     const heldFor = item.parked === undefined ? this.parking.heldFor(item.lane) : undefined;
-    if (heldFor !== undefined) {
-      // It does not come to an attempt, so that it cannot tell any more whether an outage is over.
-      this.gate.abandon(item);
-      return this.park(item, heldFor, 0, 0);
-    }
-    const result = await attempt(item, this.attemptDeps);
+    if (heldFor !== undefined) return this.park(item, heldFor, 0, 0);
+    const result = await this.attempt(item);
     if (this.failpoint !== undefined) await this.failpoint('after-handler');
     if (item.gone) return FINISHED;
+    const waits = this.breakers.judge(item, result);
+    if (waits !== undefined) return waits;
+    item.suspected = undefined;
     const tries = { attempt: item.attempt, immediate: item.immediateTries };
     const wanted = decideDoor(result, tries, this.settings.retryPolicy, this.settings.random());
     const next = wanted.kind === 'park' && !this.parking.hasRoomFor(item.lane) ? FULL : wanted;
     this.note(item, result, next);
     return this.follow(item, next);
+  }
+
+  /** Or the failure of the last one, when a verdict on it was waited for. */
+  private async attempt(item: RecordInHand): Promise<HandlerResult> {
+    if (item.suspected !== undefined) return { kind: 'failed', error: item.suspected };
+    const result = await attempt(item, this.attemptDeps);
+    if (result.kind === 'failed') this.countFailure(result.error);
+    return result;
   }
 
   private follow(item: RecordInHand, next: NextStep): LaneVerdict | Promise<LaneVerdict> {
@@ -176,10 +196,11 @@ export class RecordLoop {
         item.immediateTries += 1;
         return AGAIN;
       case 'wait-for-dependency':
-        return this.gate.wait(item, next.error);
+        return this.breakers.outage(item, next.error);
       case 'park':
         return this.park(item, next.error, item.attempt, next.delayMs);
       case 'dead-letter':
+        this.breakers.release(item);
         return this.burial.bury(item, next.error);
       case 'halt':
         this.halt(next.error);
@@ -193,6 +214,7 @@ export class RecordLoop {
     const { topic } = item.record;
     const now = clock.monotonicMs();
     this.forget(item);
+    this.breakers.release(item);
     item.gone = true;
     if (item.parked === undefined) item.epoch.finish(item);
     else item.epoch.giveBack(item);
@@ -211,6 +233,7 @@ export class RecordLoop {
 
   /** The lane goes on at once, and what comes next in it is parked behind; the record leaves when its row is durable. */
   private park(item: RecordInHand, error: ClassifiedError, attempts: number, delayMs: number): LaneVerdict {
+    this.breakers.release(item);
     this.parking.park(item, error, attempts, delayMs);
     return FINISHED;
   }
@@ -220,27 +243,34 @@ export class RecordLoop {
   }
 
   private note(item: RecordInHand, result: HandlerResult, next: NextStep): void {
-    if (next.kind !== 'wait-for-dependency') this.gate.passed(item);
-    if (result.kind !== 'failed') return;
-    const { group, metrics, logger, clock } = this.settings;
+    if (result.kind !== 'failed' || next.kind === 'wait-for-dependency') return;
+    const { logger, clock } = this.settings;
     const { code, message } = result.error;
-    metrics.count('millrace_record_attempts_total', { group, code });
-    if (next.kind === 'wait-for-dependency') return;
     item.firstFailedAtMs ??= clock.nowMs();
     logger.warn({ ...recordLogFields(item), 'error.code': code, next: next.kind }, message, result.error);
+  }
+
+  private countFailure({ code }: ClassifiedError): void {
+    const { group, metrics } = this.settings;
+    metrics.count('millrace_record_attempts_total', { group, code });
   }
 
   private forget(item: RecordInHand): void {
     this.burial.forget(item);
   }
+}
 
-  private close(error: ClassifiedError): void {
-    this.lanes.close();
-    this.options.onOutage(error);
-  }
-
-  private open(error: ClassifiedError): void {
-    if (!this.halted) this.lanes.open();
-    this.options.onOutageOver(error);
-  }
+/** What is known of a record's needs before it runs: whether its event declares a call, and whether its schema has been read. */
+function needsOf({ calls, decoder }: ConsumerGroupSettings): {
+  readonly needs: (item: RecordInHand, dependency: Dependency) => boolean;
+  readonly isOptional: (dependency: Dependency) => boolean;
+} {
+  const called = new Set(calls.values());
+  return {
+    isOptional: (dependency) => (dependency === 'registry' ? decoder.readsFromMemory !== undefined : called.has(dependency)),
+    needs: (item, dependency) => {
+      if (dependency === 'registry') return decoder.readsFromMemory?.(item.record) === false;
+      return !(item.envelope instanceof ClassifiedError) && calls.get(item.envelope.type) === dependency;
+    },
+  };
 }

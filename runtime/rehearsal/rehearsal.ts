@@ -5,7 +5,7 @@ import type { ClassifiedError } from '../../core/errors.ts';
 import type { HandlerResult, SkipReason } from '../../core/outcome.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { AttemptDeadlines } from '../processing/attempt-deadlines.ts';
-import { attempt } from '../processing/attempt.ts';
+import { NO_BREAKERS, attempt } from '../processing/attempt.ts';
 import type { EventHandler } from '../processing/event-handler.ts';
 import { PartitionEpoch } from '../processing/partition-epoch.ts';
 import { takeInHand } from '../processing/record-in-hand.ts';
@@ -52,7 +52,8 @@ export function createRehearsal(options: RehearsalOptions): GroupRehearsal {
     async rehearse(record) {
       const notes = new EffectNotes();
       const item = takeInHand(record, new PartitionEpoch(record), ALONE, clock.monotonicMs());
-      const deps = { ...options, deadlines, timeoutMsOf: () => timeoutMs, retryPolicy: NOT_THE_LAST_ATTEMPT, handler: handlerFor(notes) };
+      const limits = { deadlines, timeoutMsOf: () => timeoutMs, retryPolicy: NOT_THE_LAST_ATTEMPT, breakers: NO_BREAKERS };
+      const deps = { ...options, ...limits, handler: handlerFor(notes) };
       const result = await attempt(item, deps);
       return rehearsalOf(result, notes);
     },

@@ -1,0 +1,306 @@
+import { describe, expect, it } from 'vitest';
+import type { Dependency } from '../../core/dependency.ts';
+import type { HandlerResult } from '../../core/outcome.ts';
+import { headerText } from '../../core/record.ts';
+import { consumedRecord } from '../../test/support/consumed-record.ts';
+import { ACKED, JSON_DECODER, failedWith, groupUnderTest } from '../../test/support/group-under-test.ts';
+import { settle } from '../../test/support/manual-clock.ts';
+
+const HOUR_MS = 3_600_000;
+const away = (dependency: Dependency): HandlerResult => failedWith('CALL_UNAVAILABLE', 'away', { dependency });
+const hung = (dependency: Dependency): HandlerResult => failedWith('CALL_FAILED', 'no answer in time', { dependency });
+/** Hours pass in a test: nothing needs to look at the clock five times a second. */
+const CALM = { commitIntervalMs: 60_000 };
+/** Events of type Happened call the classifier, events of type Stored do not. */
+const CALLING = {
+  calls: new Map<string, Dependency>([['Happened', 'classifier']]),
+  wanted: new Set(['Happened', 'Stored']),
+  known: new Set(['Happened', 'Stored']),
+};
+
+function keys(count: number, prefix = 'k'): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+}
+
+describe('a called service that is away', () => {
+  it('holds up those who call it and, per key, those behind them; the others go on', async () => {
+    let serving = false;
+    const handled: string[] = [];
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (event, context) => {
+        if (event.type === 'Happened') context.awaiting('classifier');
+        if (event.type === 'Happened' && !serving) return away('classifier');
+        handled.push(`${event.aggregateId}${context.offset}`);
+        expect(context.attempt).toBe(1);
+        return ACKED;
+      },
+    });
+    consumer.deliver([
+      consumedRecord({ at: 0, key: 'a' }),
+      consumedRecord({ at: 1, key: 'a', type: 'Stored' }),
+      consumedRecord({ at: 2, key: 'b', type: 'Stored' }),
+      consumedRecord({ at: 3, key: 'c' }),
+    ]);
+    await clock.advance(HOUR_MS);
+    consumer.deliver([consumedRecord({ at: 4, key: 'd', type: 'Stored' })]);
+    await clock.advance(1_000);
+    expect(handled).toEqual(['b2', 'd4']);
+    expect(consumer.paused.size, 'intake goes on').toBe(0);
+    expect(group.health()).toMatchObject([
+      {
+        status: 'degraded',
+        detail: expect.stringContaining('records that need the classifier wait: CALL_UNAVAILABLE'),
+        facts: { waiting: 2 },
+      },
+    ]);
+    serving = true;
+    await clock.advance(11_000);
+    expect(handled).toEqual(expect.arrayContaining(['a0', 'a1', 'c3']));
+    expect(handled.indexOf('a0')).toBeLessThan(handled.indexOf('a1'));
+    expect(letters).toEqual([]);
+    expect(group.health()).toMatchObject([{ status: 'ok', facts: { breaker_classifier: 'closed', waiting: 0 } }]);
+    expect(group.balance()).toMatchObject({ in: 5, acked: 5, inFlight: 0 });
+  });
+
+  it('uses up no attempt and makes no dead letter when it hangs instead', async () => {
+    let serving = false;
+    const attempts = new Set<number>();
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (_event, context) => {
+        context.awaiting('classifier');
+        attempts.add(context.attempt);
+        return serving ? ACKED : hung('classifier');
+      },
+    });
+    consumer.deliver(keys(20).map((key, at) => consumedRecord({ at, key })));
+    await clock.advance(HOUR_MS);
+    expect(group.health()).toMatchObject([{ status: 'degraded', facts: { breaker_classifier: expect.stringMatching('open') } }]);
+    serving = true;
+    await clock.advance(60_000);
+    expect({ letters, attempts: [...attempts] }).toEqual({ letters: [], attempts: [1] });
+    expect(group.balance()).toMatchObject({ in: 20, acked: 20, inFlight: 0 });
+  });
+});
+
+describe('the last attempt', () => {
+  it('is none while it tries out a dependency: what fails then is not counted', async () => {
+    let service: 'away' | 'hung' | 'serving' = 'away';
+    const wasLast = new Set<boolean>();
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      retryPolicy: { delaysMs: [], jitter: 0 },
+      handler: async (_event, context) => {
+        context.awaiting('classifier');
+        if (service === 'away') return away('classifier');
+        wasLast.add(context.lastAttempt);
+        return service === 'hung' ? hung('classifier') : ACKED;
+      },
+    });
+    consumer.deliver([consumedRecord({ at: 0 })]);
+    await clock.advance(1_000);
+    service = 'hung';
+    await clock.advance(HOUR_MS);
+    expect([...wasLast]).toEqual([false]);
+    service = 'serving';
+    await clock.advance(11_000);
+    expect(letters).toEqual([]);
+    expect(group.balance()).toMatchObject({ acked: 1, inFlight: 0 });
+  });
+
+  it('does not speak for a service that did not answer it', async () => {
+    const { group, consumer, clock } = await groupUnderTest({
+      handler: async (_event, context) => {
+        context.awaiting('classifier');
+        context.unanswered();
+        context.awaiting('postgres');
+        return ACKED;
+      },
+    });
+    consumer.deliver([consumedRecord({ at: 0 })]);
+    await clock.advance(1_000);
+    const { facts = {} } = group.health()[0] ?? {};
+    expect(Object.keys(facts).filter((name) => name.startsWith('breaker_'))).toEqual(['breaker_postgres']);
+  });
+});
+
+describe('a handler that runs out of time', () => {
+  it('on every key is an outage of what it waited for', async () => {
+    let serving = false;
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      handlerTimeoutMs: 1_000,
+      handler: (_event, context) => {
+        context.awaiting('postgres');
+        return serving ? Promise.resolve(ACKED) : new Promise(() => undefined);
+      },
+    });
+    consumer.deliver(keys(10).map((key, at) => consumedRecord({ at, key })));
+    await clock.advance(HOUR_MS);
+    expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('HANDLER_TIMEOUT') }]);
+    expect(consumer.paused.size, 'others may prove the suspicion wrong').toBe(0);
+    serving = true;
+    await clock.advance(60_000);
+    expect(letters).toEqual([]);
+    expect(group.balance()).toMatchObject({ in: 10, acked: 10 });
+  });
+
+  it('on a few keys is their own fault, and nobody else waits for it', async () => {
+    const waits: number[] = [];
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      handlerTimeoutMs: 1_000,
+      handler: (event, context) => {
+        context.awaiting('postgres');
+        return event.aggregateId.startsWith('poison') ? new Promise(() => undefined) : Promise.resolve(ACKED);
+      },
+    });
+    consumer.deliver([...keys(4, 'poison'), ...keys(30)].map((key, at) => consumedRecord({ at, key })));
+    await settle();
+    expect(group.balance()).toMatchObject({ acked: 30 });
+    for (let minute = 0; minute < 10; minute += 1) {
+      await clock.advance(60_000);
+      waits.push(Number(group.health()[0]?.facts?.['waiting']));
+    }
+    expect(new Set(waits)).toEqual(new Set([0]));
+    expect(letters.map(({ headers }) => headerText(headers, 'dlt-attempts'))).toEqual(['4', '4', '4', '4']);
+    expect(group.balance()).toMatchObject({ acked: 30, deadLettered: 4, inFlight: 0 });
+  });
+});
+
+describe('poison on many keys', () => {
+  it('that looks like an outage holds up nobody for long once another key passes, and ends in the dead letters', async () => {
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      handler: async (event, context) => {
+        context.awaiting('postgres');
+        return event.aggregateId.startsWith('poison') ? failedWith('HANDLER_TIMEOUT', 'too slow', { dependency: 'postgres' }) : ACKED;
+      },
+    });
+    consumer.deliver(keys(8, 'poison').map((key, at) => consumedRecord({ at, key })));
+    await clock.advance(60_000);
+    expect(group.health()).toMatchObject([{ status: 'degraded' }]);
+    for (let round = 0; round < 20; round += 1) {
+      consumer.deliver(keys(10, `r${round}k`).map((key, at) => consumedRecord({ at: 8 + round * 10 + at, key })));
+      await clock.advance(11_000);
+      expect(group.balance().acked).toBe((round + 1) * 10);
+    }
+    await clock.advance(600_000);
+    expect(letters).toHaveLength(8);
+    expect(group.balance()).toMatchObject({ acked: 200, deadLettered: 8, inFlight: 0 });
+  });
+});
+
+describe('a dependency that comes back', () => {
+  it('is met by one, then by two, then by four, and by all only when those have passed', async () => {
+    let serving = false;
+    let running = 0;
+    const highest: number[] = [];
+    const ends: (() => void)[] = [];
+    const { consumer, clock, group } = await groupUnderTest({
+      ...CALM,
+      limits: { concurrencyMax: 8 },
+      handler: (_event, context) => {
+        context.awaiting('postgres');
+        if (!serving) return Promise.resolve(failedWith('POSTGRES_UNAVAILABLE', 'away'));
+        running += 1;
+        return new Promise((resolve) => {
+          ends.push(() => {
+            running -= 1;
+            resolve(ACKED);
+          });
+        });
+      },
+    });
+    consumer.deliver(keys(40).map((key, at) => consumedRecord({ at, key })));
+    await clock.advance(60_000);
+    serving = true;
+    await clock.advance(10_000);
+    while (ends.length > 0) {
+      highest.push(running);
+      for (const end of ends.splice(0)) end();
+      await settle();
+      await settle();
+    }
+    expect(highest).toEqual([1, 2, 4, 8, 8, 8, 8, 1]);
+    expect(group.balance()).toMatchObject({ acked: 40, inFlight: 0 });
+  });
+
+  it('is tried by another one when the first that tries has nothing to say about it', async () => {
+    let serving = false;
+    const { consumer, clock, group, letters } = await groupUnderTest({
+      ...CALM,
+      limits: { concurrencyMax: 1 },
+      handler: async (event, context) => {
+        if (event.aggregateId === 'poison' && serving) return failedWith('DECISION_FAILED', 'bug');
+        context.awaiting('postgres');
+        return serving ? ACKED : failedWith('POSTGRES_UNAVAILABLE', 'away');
+      },
+    });
+    consumer.deliver(['first', 'poison', 'third'].map((key, at) => consumedRecord({ at, key })));
+    await clock.advance(1_000);
+    serving = true;
+    await clock.advance(10_000);
+    expect(letters).toHaveLength(1);
+    expect(group.balance()).toMatchObject({ acked: 2, deadLettered: 1, inFlight: 0 });
+    expect(consumer.paused.size).toBe(0);
+  });
+});
+
+describe('a registry that is away', () => {
+  it('holds up the records whose schema was never read, and no others', async () => {
+    let serving = false;
+    const { consumer, clock, group } = await groupUnderTest({
+      ...CALM,
+      decoder: {
+        decode: async (type, record) => (serving || isKnown(record.offset) ? JSON_DECODER.decode(type, record) : Promise.reject(refusal())),
+        readsFromMemory: ({ offset }) => isKnown(offset),
+      },
+      handler: async () => ACKED,
+    });
+    consumer.deliver(keys(6).map((key, at) => consumedRecord({ at, key })));
+    await clock.advance(HOUR_MS);
+    expect(group.balance()).toMatchObject({ acked: 3, inFlight: 3 });
+    expect(consumer.paused.size).toBe(0);
+    serving = true;
+    await clock.advance(11_000);
+    expect(group.balance()).toMatchObject({ acked: 6, inFlight: 0 });
+  });
+
+  const isKnown = (offset: bigint): boolean => offset % 2n === 0n;
+  const refusal = (): Error => {
+    const result = failedWith('REGISTRY_UNAVAILABLE', 'away');
+    return result.kind === 'failed' ? result.error : new Error();
+  };
+});
+
+describe('two dependencies', () => {
+  it('that are away at the same time are both waited for', async () => {
+    const serving = { classifier: false, postgres: false };
+    const { consumer, clock, group, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (event, context) => {
+        if (event.type === 'Happened') {
+          context.awaiting('classifier');
+          if (!serving.classifier) return away('classifier');
+        }
+        context.awaiting('postgres');
+        return serving.postgres ? ACKED : failedWith('POSTGRES_UNAVAILABLE', 'away');
+      },
+    });
+    consumer.deliver(keys(6).map((key, at) => consumedRecord({ at, key, type: at % 2 === 0 ? 'Happened' : 'Stored' })));
+    await clock.advance(HOUR_MS);
+    serving.classifier = true;
+    await clock.advance(HOUR_MS);
+    expect(group.balance()).toMatchObject({ acked: 0 });
+    serving.postgres = true;
+    await clock.advance(30_000);
+    expect(group.balance()).toMatchObject({ acked: 6, inFlight: 0 });
+    expect(letters).toEqual([]);
+  });
+});
