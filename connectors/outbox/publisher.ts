@@ -7,7 +7,7 @@ import { formatLsn } from '../../core/lsn.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Names } from '../../core/names.ts';
 import type { BatchProducer } from '../../core/record-batch.ts';
-import { headerText, utf8Text } from '../../core/record.ts';
+import { headerText } from '../../core/record.ts';
 import type { PublishedRow } from '../replication/source-record.ts';
 import type { SourceTransaction } from '../replication/stream-session.ts';
 import type { RecordTail } from './batch-records.ts';
@@ -23,8 +23,8 @@ import type { OutboxRow, ReadEvent } from './outbox-row.ts';
 import { COLUMN, OutboxRow as Row } from './outbox-row.ts';
 import type { PartitionLane, Road } from './partition-lane.ts';
 import { Patience } from './patience.ts';
-import { contentTypeHeader, eventTailBytes, framedContentType, hexByte, writeEventTail } from './record-tail.ts';
-import type { EventValue } from './record-tail.ts';
+import { PlacedValue } from './placed-value.ts';
+import { eventTailBytes, writeEventTail } from './record-tail.ts';
 import { TopicTable, routeRow } from './route.ts';
 import { TopicLanes } from './topic-lanes.ts';
 
@@ -83,8 +83,7 @@ export class Publisher {
   private readonly letters: TopicLanes;
   private readonly row = new Row();
   private readonly waitingRow = new Row();
-  private readonly value: EventValue = { bytes: Buffer.alloc(0), start: 0, length: 0, isHex: false, contentType: Buffer.alloc(0) };
-  private readonly verbatim: Buffer | undefined;
+  private readonly values: PlacedValue;
   private readonly waiting = new Fifo<WaitingEvent>();
   private placing = false;
   private filled: PartitionLane[] = [];
@@ -124,7 +123,7 @@ export class Publisher {
     };
     this.topics = new TopicTable(names, routes, (topic) => lanesOf(topic));
     this.letters = lanesOf(names.captureDeadLetterTopic(domain), true);
-    this.verbatim = encoder.verbatim === undefined ? undefined : contentTypeHeader(encoder.verbatim);
+    this.values = new PlacedValue(encoder);
   }
 
   /** Takes an event, `bytes[start, end)`, which may be overwritten after the call. It is sent at the next `flush`. */
@@ -214,10 +213,10 @@ export class Publisher {
     try {
       const lanes = routeRow(row, this.topics);
       const lane = this.laneOfRow(row, lanes);
-      if (lane === undefined || !this.encode(row, encoded)) return false;
-      const tail = eventTailBytes(row, this.value);
+      if (lane === undefined || !this.values.place(row, encoded)) return false;
+      const tail = eventTailBytes(row, this.values.value);
       const at = lane.begin(Math.trunc(transaction.commitTimeUs / 1000), tail, transaction, heldBytes);
-      writeEventTail(lane.buffer, at, row, this.value);
+      writeEventTail(lane.buffer, at, row, this.values.value);
       if (read === readLogicalEvent) lane.noteMessage();
       return true;
     } catch (thrown) {
@@ -230,48 +229,6 @@ export class Publisher {
   private laneOfRow(row: OutboxRow, lanes: TopicLanes): PartitionLane | undefined {
     const key = row.startOf(COLUMN.aggregateid);
     return lanes.laneOf(row.bytes, key, key + row.lengthOf(COLUMN.aggregateid));
-  }
-
-  /**
-   * Says in `value` where the event's value lies. False when the encoder has to ask.
-   * @throws ClassifiedError PAYLOAD_INVALID, EVENT_UNKNOWN.
-   */
-  private encode(row: OutboxRow, encoded: EncodedPayload | undefined): boolean {
-    const { value, verbatim } = this;
-    const [start, length] = [row.startOf(COLUMN.payload), row.lengthOf(COLUMN.payload)];
-    if (row.payloadIsBinary) {
-      value.bytes = row.bytes;
-      value.start = start + 2;
-      value.length = (length - 2) / 2;
-      value.isHex = true;
-      value.contentType = contentTypeHeader(framedContentType(value.length > 0 ? hexByte(row.bytes, start + 2) : undefined));
-      return true;
-    }
-    value.isHex = false;
-    if (verbatim !== undefined) {
-      value.bytes = row.bytes;
-      value.start = start;
-      value.length = length;
-      value.contentType = verbatim;
-      return true;
-    }
-    const made = encoded ?? this.encodeNow(row);
-    if (made === undefined) return false;
-    value.bytes = Buffer.from(made.value.buffer, made.value.byteOffset, made.value.length);
-    value.start = 0;
-    value.length = made.value.length;
-    value.contentType = contentTypeHeader(made.contentType);
-    return true;
-  }
-
-  private encodeNow(row: OutboxRow): EncodedPayload | undefined {
-    const { encoder } = this.options;
-    if (encoder.encodeNow === undefined) return undefined;
-    try {
-      return encoder.encodeNow(typeOf(row), payloadText(row));
-    } catch (thrown) {
-      throw asEncoderFault(thrown);
-    }
   }
 
   /** False when the number of the letters' partitions is not known yet. */
@@ -348,12 +305,8 @@ export class Publisher {
       return undefined;
     }
     if (this.laneOfRow(row, lanes) === undefined) await this.patience.until(() => lanes.learn(), signal);
-    if (row.payloadIsBinary || this.verbatim !== undefined) return undefined;
-    const [type, json] = [typeOf(row), payloadText(row)];
-    return this.patience.until(
-      () => this.options.encoder.encode(type, json).catch((thrown: unknown) => Promise.reject(asEncoderFault(thrown))),
-      signal,
-    );
+    const asking = this.values.asking(row);
+    return asking === undefined ? undefined : this.patience.until(asking, signal);
   }
 
   /** Undefined for an event that will be a letter. */
@@ -434,19 +387,6 @@ export class Publisher {
     const { service, clock, deadLetterDialects: dialects = [] } = this.options;
     return { service, failedAtMs: clock.nowMs(), commitLsn, dialects };
   }
-}
-
-function typeOf(row: OutboxRow): string {
-  return utf8Text(row.text('type') ?? new Uint8Array());
-}
-
-function payloadText(row: OutboxRow): Uint8Array {
-  return row.text('payload') ?? new Uint8Array();
-}
-
-/** Whatever an encoder throws without a code is its bug on this payload: kept as a dead letter, and not met for ever. */
-function asEncoderFault(thrown: unknown): ClassifiedError {
-  return classified(thrown, 'PAYLOAD_INVALID', 'the payload could not be encoded');
 }
 
 /** A function, because a signal changes while one waits. */

@@ -14,7 +14,8 @@ import { NOT_READY, UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './
 import { PublicationWatch } from './publication-watch.ts';
 import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
-import { KeptSqlSession, withSqlSession } from './sql-session.ts';
+import { slotShows, untilSlotSeemsFree } from './slot-waits.ts';
+import { withSqlSession } from './sql-session.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import type { SessionDependencies, SessionHandlers, SessionSettings } from './stream-session.ts';
 import { StreamSession } from './stream-session.ts';
@@ -44,8 +45,6 @@ export const STREAM_DEFAULTS: StreamSettings = {
   messagePrefix: 'millrace.outbox',
 };
 
-/** Of a standby's looks at the slot. */
-const WHOLE_LOOK_EVERY = 20;
 /** What a walsender sends while its reader looks away fits; with 64 KiB, the usual size, catching up is a third slower. */
 const READ_BUFFER_BYTES_MAX = 1024 * 1024;
 
@@ -221,8 +220,8 @@ export class ReplicationStream {
       this.move(error.code === 'SLOT_IN_USE' ? 'slot-in-use' : 'connection-lost');
       this.report(error);
       settle(undefined);
-      if (error.code === 'SLOT_IN_USE') await this.untilSlotSeemsFree(error);
-      else await this.pauseBeforeRetry(error);
+      if (error.code !== 'SLOT_IN_USE') await this.pauseBeforeRetry(error);
+      else await untilSlotSeemsFree(this.options.source, () => this.pauseBeforeRetry(error), this.stopping.signal);
       if (!this.isStopping()) this.move('retry');
     }
     settle(undefined);
@@ -350,26 +349,6 @@ export class ReplicationStream {
     }
   }
 
-  /**
-   * A standby looks at nothing but whether the slot is read, over a connection that it keeps. That anything else is wrong it
-   * sees when the slot is free, or with every twentieth look, which is a whole one.
-   */
-  private async untilSlotSeemsFree(error: ClassifiedError): Promise<void> {
-    const { url, slot } = this.options.source;
-    const session = new KeptSqlSession(url);
-    try {
-      for (let looks = 1; looks < WHOLE_LOOK_EVERY; looks += 1) {
-        await this.pauseBeforeRetry(error);
-        if (this.isStopping() || (await session.run((sql) => readSlot(sql, slot)))?.active !== true) return;
-      }
-      await this.pauseBeforeRetry(error);
-    } catch {
-      // The whole look says what is wrong.
-    } finally {
-      await session.close();
-    }
-  }
-
   private async pauseBeforeRetry(error: ClassifiedError, failures = this.failures): Promise<void> {
     const { clock, settings } = this.options;
     const random = Math.random();
@@ -381,21 +360,12 @@ export class ReplicationStream {
     await clock.sleep(delayMs, this.stopping.signal).catch(() => undefined); // the loop looks at the signal itself
   }
 
-  /** The status message has no answer of its own, so the slot is looked at until it shows the position. */
   private async confirm(session: StreamSession, hard: AbortSignal): Promise<void> {
     const { clock, settings, logger, source } = this.options;
-    const deadline = clock.monotonicMs() + settings.confirmTimeoutMs;
-    const target = session.flushLsn;
+    const told = { target: session.flushLsn, tellAgain: () => session.sendStatus(), withinMs: settings.confirmTimeoutMs };
     try {
-      await withSqlSession(source.url, async (sql) => {
-        while (!hard.aborted && clock.monotonicMs() < deadline) {
-          const confirmed = (await readSlot(sql, source.slot))?.confirmedFlushLsn;
-          if (confirmed !== undefined && confirmed >= target) return;
-          session.sendStatus();
-          await clock.sleep(20, hard);
-        }
-        logger.warn({ slot: source.slot, lsn: formatLsn(target) }, 'stopped before the server confirmed the last position');
-      });
+      if ((await slotShows(source, told, clock, hard)) || hard.aborted) return;
+      logger.warn({ slot: source.slot, lsn: formatLsn(told.target) }, 'stopped before the server confirmed the last position');
     } catch (thrown) {
       // Nothing is lost by it: what is not confirmed is sent again.
       if (!hard.aborted) logger.warn({ slot: source.slot }, 'the last position could not be confirmed', thrown);
