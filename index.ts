@@ -2,36 +2,31 @@
  * What somebody who builds their own pipeline imports: the definitions, the envelope, the outcomes, and the test kit. The
  * shipped domains use nothing else.
  */
-export {
-  defineCommand,
-  defineDomain,
-  defineEvent,
-  definePipeline,
-  defineProcessor,
-  defineProjection,
-  defineReaction,
-  NOTHING,
-} from './core/define.ts';
+export { definePipeline } from './core/define-pipeline.ts';
+export { defineProjection } from './core/define-projection.ts';
+export { defineCommand, defineDomain, defineEvent, defineProcessor, defineReaction, NOTHING } from './core/define.ts';
 export { defineSaga, happened, inPlaceOf, madeUpFor, reactedTo } from './core/saga.ts';
+export type { PipelineDefinition } from './core/define-pipeline.ts';
+export type {
+  ElasticsearchProjection,
+  History,
+  HistoryQuery,
+  ProjectionDefinition,
+  RedisMutation,
+  RedisProjection,
+} from './core/define-projection.ts';
 export type {
   AggregateDefinition,
   CommandDefinition,
   Decision,
   DomainDefinition,
-  ElasticsearchProjection,
   EventDefinition,
   EndEvidence,
   EventOf,
-  History,
-  HistoryQuery,
   NewEvent,
   OverdueStep,
-  PipelineDefinition,
   ProcessorDefinition,
-  ProjectionDefinition,
   Reaction,
-  RedisMutation,
-  RedisProjection,
   Rejection,
   RetryDefinition,
   SagaDefinition,

@@ -1,5 +1,5 @@
-import type { PipelineDefinition } from './core/define.ts';
-import { definePipeline } from './core/define.ts';
+import type { PipelineDefinition } from './core/define-pipeline.ts';
+import { definePipeline } from './core/define-pipeline.ts';
 import { auth } from './processors/auth/auth.ts';
 import { character } from './processors/character/character.ts';
 import { chat } from './processors/chat/chat.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { ClassifiedError } from '../core/errors.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { countLetters } from '../runtime/dead-letters/count-letters.ts';

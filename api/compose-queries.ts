@@ -1,6 +1,6 @@
 import type { EventRecord } from '../core/envelope.ts';
 import type { Clock } from '../core/clock.ts';
-import type { History, HistoryQuery, RedisProjection } from '../core/define.ts';
+import type { History, HistoryQuery, RedisProjection } from '../core/define-projection.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { characterList, characterListKey } from '../projectors/character-list/character-list.ts';
 import type { CharacterListEntry } from '../projectors/character-list/character-list.ts';

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import type { AggregateDefinition, PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import type { AggregateDefinition } from '../core/define.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { viewAggregate } from '../runtime/postgres/view-aggregate.ts';
 import type { ShownAggregate } from './aggregate-text.ts';

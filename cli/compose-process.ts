@@ -4,7 +4,7 @@ import { composeDeadLetters } from '../api/compose-dead-letters.ts';
 import { composeQueries } from '../api/compose-queries.ts';
 import { createApi } from '../api/create-api.ts';
 import { createOperationsServer } from '../api/operations-server.ts';
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { Command, Option } from 'commander';
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import type { Connections } from '../runtime/connections.ts';
 import type { ParkedFailure } from '../runtime/parked-operations.ts';
 import { changeParked, findParked, parkingGroups } from '../runtime/parked-operations.ts';

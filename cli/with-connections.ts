@@ -1,5 +1,5 @@
 import { pipelineIn } from '../pipeline.ts';
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { loadConfig } from '../runtime/config.ts';
 import { Connections } from '../runtime/connections.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { definePipeline } from './define.ts';
+import { definePipeline } from './define-pipeline.ts';
 import { defineSaga, happened, inPlaceOf, madeUpFor, reactedTo } from './saga.ts';
 import { characterAcquired, imageRegistered, scanCompleted, scanFailed } from '../schemas/catalogue.ts';
 import { userCharactersAggregate } from '../processors/character/aggregate.ts';

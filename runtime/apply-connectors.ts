@@ -1,5 +1,6 @@
 import type { BrokerAdmin } from '../core/broker.ts';
-import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import type { DomainDefinition } from '../core/define.ts';
 import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import { registerConnector } from '../connectors/debezium/register.ts';
 import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';

@@ -1,6 +1,7 @@
 import type { BrokerAdmin } from '../core/broker.ts';
 import { ClassifiedError } from '../core/errors.ts';
-import type { DomainDefinition, PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import type { DomainDefinition } from '../core/define.ts';
 import type { Logger } from '../core/log.ts';
 import { NO_METRICS } from '../core/metrics.ts';
 import { captureSource } from '../connectors/outbox/relay.ts';

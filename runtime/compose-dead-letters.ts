@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Connections } from './connections.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { CATALOGUE } from '../schemas/catalogue.ts';
 import type { Connections } from './connections.ts';

@@ -1,5 +1,7 @@
 import { DEPENDENCY_OF_CALL } from '../core/calls.ts';
-import type { DomainDefinition, PipelineDefinition, ProjectionDefinition, RetryDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import type { ProjectionDefinition } from '../core/define-projection.ts';
+import type { DomainDefinition, RetryDefinition } from '../core/define.ts';
 import type { Dependency } from '../core/dependency.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';

@@ -1,6 +1,7 @@
 import type { BrokerAdmin, BrokerDriver, Producer } from '../core/broker.ts';
 import type { BatchProducer } from '../core/record-batch.ts';
-import type { History, PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import type { History } from '../core/define-projection.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { LogReader } from '../core/log-reader.ts';
 import type { Logger } from '../core/log.ts';

@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import type { ConnectorStatus, ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import { verdictOn } from '../connectors/debezium/connector-watch.ts';
 import { removeConnector } from '../connectors/debezium/life.ts';

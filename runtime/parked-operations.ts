@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { classified } from '../core/errors.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import type { Connections } from './connections.ts';

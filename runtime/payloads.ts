@@ -1,5 +1,5 @@
 import type { PayloadDecoder, PayloadEncoder } from '../core/codec.ts';
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { ClassifiedError } from '../core/errors.ts';
 import type { Service } from '../core/lifecycle.ts';
 import type { ConsumedRecord } from '../core/record.ts';

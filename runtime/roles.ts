@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 
 /**
  * What a process does. A role without a part does all of its kind: `relay` is every domain's relay, `relay:image` the

@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { ClassifiedError } from '../core/errors.ts';
 import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import type { WalVerdict } from '../connectors/replication/wal-budget.ts';

@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { ClassifiedError } from '../core/errors.ts';
 import type { Names } from '../core/names.ts';
 import type { AvroRecord, EventSchemas } from './avro-schema.ts';

@@ -1,5 +1,7 @@
 import type { TopicDeclaration } from '../core/broker.ts';
-import type { DomainDefinition, EventDefinition, PipelineDefinition, ProjectionDefinition } from '../core/define.ts';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import type { ProjectionDefinition } from '../core/define-projection.ts';
+import type { DomainDefinition, EventDefinition } from '../core/define.ts';
 import type { Names } from '../core/names.ts';
 
 const DEAD_LETTER_RETENTION_MS = 30 * 86_400_000;

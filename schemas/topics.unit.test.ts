@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { NOTHING, defineDomain, definePipeline, defineProcessor, defineProjection, defineReaction } from '../core/define.ts';
+import { definePipeline } from '../core/define-pipeline.ts';
+import { defineProjection } from '../core/define-projection.ts';
+import { NOTHING, defineDomain, defineProcessor, defineReaction } from '../core/define.ts';
 import { Names } from '../core/names.ts';
 import { scanCompleted, scanFailed } from './catalogue.ts';
 import { topicsOf } from './topics.ts';

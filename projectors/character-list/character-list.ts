@@ -1,6 +1,6 @@
 import type { EventRecord } from '../../core/envelope.ts';
-import type { RedisMutation } from '../../core/define.ts';
-import { defineProjection } from '../../core/define.ts';
+import type { RedisMutation } from '../../core/define-projection.ts';
+import { defineProjection } from '../../core/define-projection.ts';
 import { characterAcquired, characterEvolved, characterLost } from '../../schemas/catalogue.ts';
 
 /** One field of the hash `character:{user_id}:list`, named by the character. */

@@ -1,4 +1,4 @@
-import { defineProjection } from '../../core/define.ts';
+import { defineProjection } from '../../core/define-projection.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { characterAcquired, characterEvolved, characterLost } from '../../schemas/catalogue.ts';
 

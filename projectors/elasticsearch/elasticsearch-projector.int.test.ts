@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ElasticsearchProjection } from '../../core/define.ts';
+import type { ElasticsearchProjection } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';

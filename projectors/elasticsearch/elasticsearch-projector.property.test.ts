@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ElasticsearchProjection } from '../../core/define.ts';
+import type { ElasticsearchProjection } from '../../core/define-projection.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { eagerClock } from '../../test/support/eager-clock.ts';

@@ -1,6 +1,6 @@
 import type { Client } from '@elastic/elasticsearch';
 import type { Clock } from '../../core/clock.ts';
-import type { ElasticsearchProjection, History } from '../../core/define.ts';
+import type { ElasticsearchProjection, History } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Client, estypes } from '@elastic/elasticsearch';
-import type { ElasticsearchProjection } from '../../core/define.ts';
+import type { ElasticsearchProjection } from '../../core/define-projection.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Names } from '../../core/names.ts';

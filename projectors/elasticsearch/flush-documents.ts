@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { ElasticsearchProjection } from '../../core/define.ts';
+import type { ElasticsearchProjection } from '../../core/define-projection.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { ItemResult } from '../coalescer.ts';
 import type { DocumentStore, DocumentWrite, StoredDocument, WriteResult } from './document-store.ts';

@@ -1,4 +1,4 @@
-import type { ElasticsearchProjection } from '../../core/define.ts';
+import type { ElasticsearchProjection } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';

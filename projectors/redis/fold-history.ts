@@ -1,4 +1,4 @@
-import type { RedisMutation, RedisProjection } from '../../core/define.ts';
+import type { RedisMutation, RedisProjection } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { mutationsOfHistory } from './document-mutations.ts';
 

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import type { RedisMutation, RedisProjection } from '../../core/define.ts';
+import type { RedisMutation, RedisProjection } from '../../core/define-projection.ts';
 import { classifyRedisError, isScriptMissing } from './classify-redis-error.ts';
 import type { DocumentScript } from './document-scripts.ts';
 import { HASH_SCRIPT, ZSET_SCRIPT } from './document-scripts.ts';

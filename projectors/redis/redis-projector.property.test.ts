@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RedisProjection } from '../../core/define.ts';
+import type { RedisProjection } from '../../core/define-projection.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { Names } from '../../core/names.ts';

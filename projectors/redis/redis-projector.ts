@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { History, RedisMutation, RedisProjection } from '../../core/define.ts';
+import type { History, RedisMutation, RedisProjection } from '../../core/define-projection.ts';
 import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';

@@ -1,4 +1,4 @@
-import type { RedisProjection } from '../../core/define.ts';
+import type { RedisProjection } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import type { Names } from '../../core/names.ts';
 import type { CharacterListEntry } from '../character-list/character-list.ts';

@@ -1,4 +1,4 @@
-import type { RedisMutation, RedisProjection } from '../../core/define.ts';
+import type { RedisMutation, RedisProjection } from '../../core/define-projection.ts';
 import type { Projector } from '../projector.ts';
 import type { NoteDocument } from '../rehearsed-document.ts';
 import { classifyRedisError } from './classify-redis-error.ts';

@@ -1,5 +1,5 @@
-import type { HistoryQuery } from '../../core/define.ts';
-import { defineProjection } from '../../core/define.ts';
+import type { HistoryQuery } from '../../core/define-projection.ts';
+import { defineProjection } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { characterAcquired, scanCompleted, scanFailed, scanRequested, scanRewardCompensated } from '../../schemas/catalogue.ts';

@@ -1,5 +1,5 @@
-import type { RedisProjection } from '../../core/define.ts';
-import { defineProjection } from '../../core/define.ts';
+import type { RedisProjection } from '../../core/define-projection.ts';
+import { defineProjection } from '../../core/define-projection.ts';
 import { characterAcquired } from '../../schemas/catalogue.ts';
 import { isoWeek, isoWeekMondayMs } from './iso-week.ts';
 

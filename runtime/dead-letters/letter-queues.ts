@@ -1,4 +1,6 @@
-import type { DomainDefinition, PipelineDefinition, ProjectionDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
+import type { ProjectionDefinition } from '../../core/define-projection.ts';
+import type { DomainDefinition } from '../../core/define.ts';
 import type { Names } from '../../core/names.ts';
 import { readersOf } from '../../schemas/topics.ts';
 import { overtakingTopics } from '../processing/lane.ts';

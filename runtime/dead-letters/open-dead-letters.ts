@@ -1,4 +1,4 @@
-import type { PipelineDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Config } from '../config.ts';
 import { Connections } from '../connections.ts';

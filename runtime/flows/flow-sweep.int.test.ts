@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { definePipeline } from '../../core/define.ts';
+import { definePipeline } from '../../core/define-pipeline.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';

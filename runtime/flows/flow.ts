@@ -1,4 +1,5 @@
-import type { EndEvidence, PipelineDefinition, Reaction, SagaDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
+import type { EndEvidence, Reaction, SagaDefinition } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import type { Json } from '../../core/json.ts';
 

@@ -1,4 +1,5 @@
-import type { EventDefinition, PipelineDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
+import type { EventDefinition } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Session } from '../postgres/database.ts';

@@ -1,4 +1,4 @@
-import type { ProjectionDefinition } from '../../core/define.ts';
+import type { ProjectionDefinition } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Offset } from '../../core/offset.ts';

@@ -1,4 +1,5 @@
-import type { EventDefinition, History, HistoryQuery } from '../../core/define.ts';
+import type { History, HistoryQuery } from '../../core/define-projection.ts';
+import type { EventDefinition } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { eventId, streamVersion } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';

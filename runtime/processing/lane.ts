@@ -1,4 +1,5 @@
-import type { PipelineDefinition, ProcessorDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
+import type { ProcessorDefinition } from '../../core/define.ts';
 import type { Names } from '../../core/names.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { utf8Text } from '../../core/record.ts';

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { DomainDefinition, PipelineDefinition, ProjectionDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
+import type { ProjectionDefinition } from '../../core/define-projection.ts';
+import type { DomainDefinition } from '../../core/define.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { createRehearsedElasticsearchProjector } from '../../projectors/elasticsearch/rehearsed-projector.ts';

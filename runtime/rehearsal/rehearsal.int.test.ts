@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ProjectionDefinition } from '../../core/define.ts';
+import type { ProjectionDefinition } from '../../core/define-projection.ts';
 import { eventId, streamVersion } from '../../core/envelope.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import type { ConsumedRecord } from '../../core/record.ts';

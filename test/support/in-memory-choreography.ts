@@ -1,5 +1,6 @@
 import type { Reaction, StateChange, StoredEvent } from '../../core/define.ts';
-import type { CommandDefinition, NewEvent, OverdueStep, PipelineDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
+import type { CommandDefinition, NewEvent, OverdueStep } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { eventId, streamVersion } from '../../core/envelope.ts';
 import type { JsonObject } from '../../core/json.ts';

@@ -1,6 +1,6 @@
 import { captureSource } from '../../connectors/outbox/relay.ts';
 import { dropCaptureSource, ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
-import type { PipelineDefinition } from '../../core/define.ts';
+import type { PipelineDefinition } from '../../core/define-pipeline.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { composeRoles } from '../../runtime/compose.ts';

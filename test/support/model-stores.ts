@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { RedisMutation } from '../../core/define.ts';
+import type { RedisMutation } from '../../core/define-projection.ts';
 import type { DocumentStore, DocumentWrite, StoredDocument, WriteResult } from '../../projectors/elasticsearch/document-store.ts';
 import type { RedisDocuments } from '../../projectors/redis/redis-documents.ts';
 

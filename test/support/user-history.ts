@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { History, HistoryQuery } from '../../core/define.ts';
+import type { History, HistoryQuery } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { eventId, streamVersion } from '../../core/envelope.ts';
 import { CATALOGUE } from '../../schemas/catalogue.ts';

@@ -1,0 +1,50 @@
+import type { DomainDefinition, SagaDefinition } from './define.ts';
+import type { ProjectionDefinition } from './define-projection.ts';
+
+export interface PipelineDefinition {
+  readonly domains: readonly DomainDefinition[];
+  readonly projections: readonly ProjectionDefinition[];
+  readonly sagas?: readonly SagaDefinition[];
+}
+
+/** @throws RangeError when an event type is declared twice, or a reaction, projection or saga names something that nobody declares. */
+export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
+  const declared = new Set<string>();
+  for (const domain of definition.domains) {
+    for (const event of domain.events) {
+      if (declared.has(event.type)) throw new RangeError(`event ${event.type} is declared twice`);
+      declared.add(event.type);
+    }
+  }
+  for (const domain of definition.domains) {
+    for (const reaction of domain.processor?.reactions ?? []) {
+      if (!declared.has(reaction.on)) throw new RangeError(`processor ${domain.name} waits for ${reaction.on}, which no domain declares`);
+    }
+  }
+  for (const projection of definition.projections) {
+    for (const event of projection.reads) {
+      if (!declared.has(event.type)) throw new RangeError(`projection ${projection.name} reads ${event.type}, which no domain declares`);
+    }
+  }
+  for (const saga of definition.sagas ?? []) checkSaga(saga, definition, declared);
+  return definition;
+}
+
+function checkSaga(saga: SagaDefinition, { domains, sagas = [] }: PipelineDefinition, declared: ReadonlySet<string>): void {
+  if (sagas.filter(({ name }) => name === saga.name).length > 1) throw new RangeError(`saga ${saga.name} is declared twice`);
+  const evidence = saga.ends.flatMap(({ all }) => all);
+  const types = [...saga.begins, ...evidence.flatMap((piece) => (piece.kind === 'event' ? [piece.type] : []))];
+  for (const type of types) if (!declared.has(type)) throw new RangeError(`saga ${saga.name} names ${type}, which no domain declares`);
+  for (const piece of evidence) {
+    if (piece.kind === 'event') continue;
+    const reactions = domains.find(({ name }) => name === piece.domain)?.processor?.reactions ?? [];
+    if (!reactions.some(({ on }) => on === piece.on)) {
+      throw new RangeError(`saga ${saga.name} names a step of ${piece.domain} on ${piece.on}, and there is no such reaction`);
+    }
+  }
+  for (const { reaction } of saga.overdue) {
+    if (!domains.some(({ processor }) => processor?.reactions.includes(reaction) === true)) {
+      throw new RangeError(`saga ${saga.name} decides in place of a reaction to ${reaction.on} that no processor has`);
+    }
+  }
+}
