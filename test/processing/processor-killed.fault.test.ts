@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { services } from '../support/services.ts';
+import { ProcessorUnderFault } from './processor-under-fault.ts';
+import type { ProcessorFailpoint } from './processor-program.ts';
+
+const LONG = process.env['MILLRACE_TEST_LONG'] === '1';
+const VISITS = LONG ? [1, 2, 3, 5, 9] : [1, 3];
+const PLACES: Readonly<Record<ProcessorFailpoint, true>> = {
+  'after-intake': true,
+  'before-step-read': true,
+  'before-step-write': true,
+  'after-step-write': true,
+  'after-handler': true,
+  'before-park': true,
+  'after-park': true,
+  'before-settle': true,
+  'after-settle': true,
+  'before-dead-letter': true,
+  'after-dead-letter': true,
+  'before-commit': true,
+  'after-commit': true,
+};
+const DEATHS = (Object.keys(PLACES) as ProcessorFailpoint[]).flatMap((at) => VISITS.map((onVisit) => ({ at, onVisit })));
+
+/** Several at the same time: most of each is waiting for the session of the one that died to end. */
+describe.concurrent('a processor that is killed', () => {
+  it.each(DEATHS)('at $at, visit $onVisit, loses nothing and doubles nothing', async ({ at, onVisit }) => {
+    const fault = await ProcessorUnderFault.open('killed', services());
+    try {
+      await fault.order(240);
+      const doomed = fault.processor({ failpoint: { at, onVisit, then: 'die' } });
+      // Any other end, or none, says that the place was never reached.
+      expect(await doomed.ended).toBe('SIGKILL');
+      const begun = performance.now();
+      await fault.startedProcessor();
+      await fault.order(24);
+      await fault.recovery();
+      await fault.verify(`killed at ${at}, visit ${onVisit}`, performance.now() - begun);
+    } finally {
+      await fault.close();
+    }
+  });
+});
+
+describe('a processor', () => {
+  let fault: ProcessorUnderFault;
+  beforeEach(async () => {
+    fault = await ProcessorUnderFault.open('members', services());
+  });
+  afterEach(async () => {
+    await fault.close();
+  });
+
+  it('that is frozen in the middle of its step, for longer than its session, changes nothing when it goes on', async () => {
+    const frozen = await fault.startedProcessor({ failpoint: { at: 'before-step-write', onVisit: 4, then: 'hold' } });
+    fault.feed();
+    await frozen.next('held');
+    frozen.signal('SIGSTOP');
+    const begun = performance.now();
+    await fault.startedProcessor();
+    await fault.moves();
+    await fault.stopFeeding();
+    await fault.recovery();
+    const recoveredMs = performance.now() - begun;
+    fault.feed();
+    frozen.signal('SIGCONT');
+    frozen.tell({ order: 'release' });
+    await fault.moves(60);
+    await fault.verify('frozen for longer than its session', recoveredMs);
+  });
+
+  it('shares its work with others that come, and takes it over when they go, and has no effect twice', async () => {
+    const first = await fault.startedProcessor();
+    fault.feed();
+    await fault.moves();
+    const others = [await fault.startedProcessor(), await fault.startedProcessor()];
+    await fault.moves(60);
+    for (const other of others) {
+      other.tell({ order: 'stop' });
+      await other.next('left');
+      await fault.moves(30);
+    }
+    await fault.verify('members come and go', 0);
+    expect(first.isOver).toBe(false);
+  });
+});

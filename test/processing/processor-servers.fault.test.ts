@@ -1,0 +1,65 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { OwnServers } from '../support/own-servers.ts';
+import { ProcessorUnderFault } from './processor-under-fault.ts';
+
+describe('a processor whose servers die', () => {
+  let servers: OwnServers;
+  let fault: ProcessorUnderFault;
+
+  beforeAll(async () => {
+    servers = await OwnServers.start(['postgres', 'kafka', 'registry']);
+  }, 180_000);
+  afterAll(async () => {
+    await servers.remove();
+  }, 60_000);
+  beforeEach(async () => {
+    fault = await ProcessorUnderFault.open('servers', servers.endpoints);
+  }, 120_000);
+  afterEach(async () => {
+    for (const part of ['postgres', 'kafka', 'registry'] as const) await servers.up(part);
+    await fault.reconnect();
+    await fault.close();
+  }, 180_000);
+
+  const underLoad = async () => {
+    const processor = await fault.startedProcessor();
+    fault.feed();
+    await fault.moves();
+    return processor;
+  };
+
+  it('loses nothing when Kafka is stopped and started', async () => {
+    await underLoad();
+    await servers.stop('kafka');
+    await servers.up('kafka');
+    await fault.verify('kafka: restarted', await fault.recovery());
+  });
+
+  it('loses nothing when Kafka is killed', async () => {
+    await underLoad();
+    await servers.kill('kafka');
+    await eventually(async () => !(await servers.isRunning('kafka')));
+    await servers.up('kafka');
+    await fault.verify('kafka: killed', await fault.recovery());
+  });
+
+  it('waits for PostgreSQL, killed, without a dead letter or a lost attempt', async () => {
+    const processor = await underLoad();
+    await servers.kill('postgres');
+    await eventually(
+      async () => {
+        const { report } = await processor.ask({ order: 'look' }, 'seen');
+        expect(report).toMatchObject({ status: 'degraded', facts: { breaker_postgres: expect.stringMatching(/open/) as string } });
+      },
+      { timeoutMs: 30_000 },
+    );
+    await eventually(async () => !(await servers.isRunning('postgres')));
+    await servers.up('postgres');
+    await fault.reconnect();
+    const recovery = await fault.recovery();
+    await fault.moves();
+    await fault.verify('postgres: killed', recovery);
+    expect((await processor.ask({ order: 'look' }, 'seen')).report.status).toBe('ok');
+  });
+});
