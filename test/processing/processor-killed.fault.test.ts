@@ -83,4 +83,37 @@ describe('a processor', () => {
     await fault.verify('members come and go', 0);
     expect(first.isOver).toBe(false);
   });
+
+  it('gets on while another member joins and leaves every two seconds', async () => {
+    await fault.startedProcessor();
+    const restless = await fault.startedProcessor();
+    fault.feed();
+    await fault.moves();
+    const until = performance.now() + (LONG ? 60_000 : 20_000);
+    let changes = 0;
+    while (performance.now() < until) {
+      const turn = performance.now();
+      const before = await fault.deposits();
+      await restless.ask({ order: 'leave' }, 'left');
+      await restless.ask({ order: 'join' }, 'joined');
+      changes += 2;
+      await fault.moves(Math.max(1, 10 - ((await fault.deposits()) - before)));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, 4_000 - (performance.now() - turn))));
+    }
+    await fault.verify(`${changes} times a member came or went`, 0);
+  });
+
+  it('has one effect of each order that comes a thousand times, and of old ones that come again after new ones', async () => {
+    await fault.startedProcessor();
+    const orders = await fault.order(60);
+    await fault.recovery();
+    const begun = performance.now();
+    const thousand = orders.slice(0, 5).flatMap((order) => Array.from({ length: 1_000 }, () => order));
+    for (let at = 0; at < thousand.length; at += 500) await fault.send(thousand.slice(at, at + 500));
+    await fault.send([...orders].reverse());
+    await fault.order(24);
+    await fault.send([...orders].reverse());
+    await fault.recovery();
+    await fault.verify('five orders a thousand times, and all of them backwards', performance.now() - begun);
+  });
 });
