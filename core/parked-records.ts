@@ -92,7 +92,10 @@ export interface ParkedRecords {
     partitions: readonly TopicPartition[],
     limits: { readonly recordsMax: number; readonly bytesMax: number },
   ): Promise<readonly ParkedRecord[]>;
-  /** Puts the records at the end of their lanes, in the given order. One that waits already (same partition and offset) stays as it is. */
+  /**
+   * Puts the records at the end of their lanes, in the given order. One that waits already (same partition, offset, timestamp and
+   * event id) stays as it is; the same offset alone may be that of a topic that was made again.
+   */
   park(records: readonly RecordToPark[]): Promise<void>;
   /** What is gone, or was given another attempt meanwhile, is left alone. */
   settle(settlements: readonly Settlement[]): Promise<void>;

@@ -60,6 +60,19 @@ describe('a replayed dead letter', () => {
     expect(await enqueueParked(database, GROUP, [])).toEqual([]);
   });
 
+  it('comes although something else of its place waits, from before its topic was made again', async () => {
+    const store = createParkedRecords({ database, group: 'processor.character' });
+    const event = { id: 'former', type: 'Happened', traceId: '0af7651916cd43dd8448eb211c80319c' };
+    await store.park([letter(17, { attempts: 4, blocked: true, event })]);
+    const replayed = letter(17, { event: { ...event, id: 'new' } });
+    expect(await enqueueParked(database, 'processor.character', [replayed])).toMatchObject([{ offset: 17n }]);
+    const waiting = await store.read(['a'], [PARTITION], PAGE);
+    expect(waiting.map(({ blocked, attempts }) => [blocked, attempts])).toEqual([
+      [true, 4],
+      [false, 0],
+    ]);
+  });
+
   it('lets a lane go on that it blocked, with fresh attempts', async () => {
     const store = createParkedRecords({ database, group: 'processor.my' });
     await store.park([letter(1, { attempts: 4, blocked: true }), letter(2)]);

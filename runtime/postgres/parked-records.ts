@@ -23,7 +23,7 @@ export async function enqueueParked(
   group: string,
   rows: readonly RecordToPark[],
 ): Promise<readonly (TopicPartition & { readonly offset: bigint })[]> {
-  const once = [...new Map(rows.map((row) => [positionOf(row.record), row])).values()];
+  const once = [...new Map(rows.map((row) => [identityOf(row), row])).values()];
   const { domain: schema } = database;
   const found = await database.query<{ topic: string; partition: number; record_offset: bigint }>(
     `WITH enqueued AS (${parkedInsert(schema, REVIVE)} RETURNING topic, partition, record_offset), told AS (${raiseRevision(schema, 'enqueued')})
@@ -221,6 +221,7 @@ function consumedRecord(row: ParkedRow): ConsumedRecord {
   };
 }
 
-function positionOf({ topic, partition, offset: at }: ConsumedRecord): string {
-  return `${topic}/${partition}/${at}`;
+/** What the constraint parked_records_once compares. */
+function identityOf({ record, event }: RecordToPark): string {
+  return JSON.stringify([record.topic, record.partition, record.offset.toString(), record.timestampMs, event?.id ?? null]);
 }

@@ -103,6 +103,18 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
     expect(found[1]!.dueInMs).toBe(0);
   });
 
+  it('are parked beside what waits since before their topic was made again, with the same offset', async () => {
+    const store = opened.store();
+    const { event, record } = toPark(1);
+    const anotherEvent = toPark(1, { event: { ...event!, id: 'another' } });
+    const anotherTime = toPark(1, { event: undefined, record: { ...record, timestampMs: record.timestampMs + 1 } });
+    const unreadable = toPark(1, { event: undefined });
+    const all = [toPark(1), anotherEvent, anotherTime, unreadable];
+    for (const parked of [...all, ...all]) await store.park([parked]);
+    const found = await store.read(['a'], [P0], PAGE);
+    expect(found.map((parked) => parked.record.timestampMs - record.timestampMs)).toEqual([0, 0, 1, 0]);
+  });
+
   it('are read page by page', async () => {
     const store = opened.store();
     await store.park([1, 2, 3, 4, 5].map((at) => toPark(at)));

@@ -122,5 +122,9 @@ export class InMemoryParkedRecords implements ParkedRecords {
 }
 
 function isSame(a: RecordToPark, b: RecordToPark): boolean {
-  return a.record.topic === b.record.topic && a.record.partition === b.record.partition && a.record.offset === b.record.offset;
+  return identityOf(a) === identityOf(b);
+}
+
+function identityOf({ record: { topic, partition, offset, timestampMs }, event }: RecordToPark): string {
+  return [topic, partition, offset, timestampMs, event?.id].join('/');
 }
