@@ -62,4 +62,60 @@ describe('a processor whose servers die', () => {
     await fault.verify('postgres: killed', recovery);
     expect((await processor.ask({ order: 'look' }, 'seen')).report.status).toBe('ok');
   });
+
+  it('waits for the registry when it has to ask it, and goes on without it when it need not', async () => {
+    const knowing = await underLoad();
+    await servers.stop('registry');
+    await fault.moves();
+    knowing.tell({ order: 'stop' });
+    await knowing.ended;
+    // It begins to know nothing.
+    const asking = await fault.startedProcessor();
+    await eventually(
+      async () => {
+        const { report } = await asking.ask({ order: 'look' }, 'seen');
+        expect(report.detail).toContain('REGISTRY_UNAVAILABLE');
+      },
+      { timeoutMs: 30_000 },
+    );
+    await servers.up('registry');
+    await fault.verify('registry: away', await fault.recovery());
+  });
+
+  it('waits with the partition of a dead letter that cannot be written, and with no other', async () => {
+    const processor = await fault.startedProcessor();
+    await fault.order(12);
+    await fault.recovery();
+    await fault.admin.deleteTopics([fault.letters]);
+    const poisoned = (await fault.order(120)).filter(({ kind }) => kind === 'poison');
+    expect(poisoned.length).toBeGreaterThan(0);
+    await eventually(
+      async () => {
+        const { report } = await processor.ask({ order: 'look' }, 'seen');
+        expect(report.facts?.['unburied']).toBe(poisoned.length);
+      },
+      { timeoutMs: 60_000 },
+    );
+    await fault.order(60);
+    await fault.moves(40);
+    await fault.ensureTopics([fault.letters]);
+    await fault.verify('dead-letter topic: away', await fault.recovery());
+  });
+
+  it('reads everything again when its group is deleted, and does nothing again', async () => {
+    const first = await underLoad();
+    await fault.stopFeeding();
+    await fault.recovery();
+    const deposits = await fault.deposits();
+    first.tell({ order: 'stop' });
+    await first.ended;
+    await eventually(() => fault.admin.deleteGroups([fault.group]).then(() => true), { timeoutMs: 30_000 });
+    const second = await fault.startedProcessor();
+    await fault.recovery();
+    expect(await fault.deposits()).toBe(deposits);
+    expect((await second.ask({ order: 'look' }, 'seen')).books.skipped).toBeGreaterThan(0);
+    fault.feed();
+    await fault.moves();
+    await fault.verify('group: deleted', 0);
+  });
 });
