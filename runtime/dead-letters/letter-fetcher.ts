@@ -1,6 +1,5 @@
 import type { LogReader, LogSlice, TopicFacts } from '../../core/log-reader.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
-import type { Session } from '../postgres/database.ts';
 import type { FoundLetter } from './found-letter.ts';
 import type { LetterQueue } from './letter-queues.ts';
 import type { LetterPlace } from './letter.ts';
@@ -29,8 +28,8 @@ export class LetterFetcher {
     this.states = states;
   }
 
-  /** In the given order, with their states as the session sees them; those that are gone are left out. */
-  async fetch(addresses: readonly LetterAddress[], session?: Session): Promise<readonly FoundLetter[]> {
+  /** In the given order, with their states; those that are gone are left out. */
+  async fetch(addresses: readonly LetterAddress[]): Promise<readonly FoundLetter[]> {
     const { topics } = await this.reader.describe([...new Set(addresses.map(({ queue }) => queue.topic))]);
     const found: Omit<FoundLetter, 'state'>[] = [];
     for (const { queue, place, topicId } of addresses) {
@@ -39,7 +38,7 @@ export class LetterFetcher {
       const record = await this.record(facts, place);
       if (record !== undefined) found.push({ letter: readLetter(record), topicId: facts.id, group: queue.group, queue });
     }
-    const states = await this.states.of(found, session);
+    const states = await this.states.of(found);
     return found.map((each) => ({ ...each, state: states.get(formatPlace(each.letter.place)) ?? 'open' }));
   }
 

@@ -1,6 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
 import { withFormerLife } from '../processing/former-life.ts';
-import type { Session } from '../postgres/database.ts';
 import type { LetterFetcher } from './letter-fetcher.ts';
 import { UNHANDLED } from './letter-filter.ts';
 import type { GroupQueue } from './letter-queues.ts';
@@ -18,7 +17,7 @@ export type GiveBack = (queue: GroupQueue, letters: readonly Letter[]) => Promis
 
 export interface ReplayOptions {
   readonly letters: Pick<LetterFetcher, 'fetch'>;
-  readonly states: Pick<LetterStates, 'decide' | 'settle'>;
+  readonly states: Pick<LetterStates, 'decide' | 'of' | 'settle'>;
   readonly giveBack: GiveBack;
   readonly clock: Clock;
   readonly actor: string;
@@ -43,8 +42,8 @@ export interface ReplayReport {
 const BATCH_MAX = 100;
 
 /**
- * Replays letters to their groups, in their order. For each batch: under the group's lock see which ones are still to be
- * replayed, give their records back to the group, and settle them with an audit row. When the process dies in between, records
+ * Replays letters to their groups, in their order. For each batch: read the letters, then under the group's lock see which ones
+ * are still to be replayed, give their records back to the group, and settle them with an audit row. When the process dies in between, records
  * are given back that are not settled; the next replay gives them again, which changes nothing while they wait, and finds
  * them handled by the inbox when they do not. Rejects with the error of the server that is away; what was settled stays so.
  */
@@ -77,9 +76,11 @@ async function replayBatch(batch: readonly ChosenLetter[], options: ReplayOption
   const { states, letters, giveBack, actor, detail, force } = options;
   const queue = batch[0]?.queue;
   if (queue === undefined) return 0;
-  return states.decide(queue.group, async (session: Session) => {
-    const found = await letters.fetch(batch, session);
-    const open = found.filter(({ state }) => force || UNHANDLED.includes(state));
+  // Before the lock: every letter may cost a wait for the broker, and a transaction that idles so long is ended by the server.
+  const found = await letters.fetch(batch);
+  return states.decide(queue.group, async (session) => {
+    const now = await states.of(found, session);
+    const open = found.filter(({ letter }) => force || UNHANDLED.includes(now.get(formatPlace(letter.place)) ?? 'open'));
     await giveBack(
       queue,
       open.map(({ letter }) => letter),

@@ -47,6 +47,10 @@ function underTest(count: number, options: Partial<ReplayOptions> = {}) {
     },
     states: {
       decide: async (_group, work) => work({} as Session),
+      of: async (found) => {
+        const places = found.map(({ letter }) => formatPlace(letter.place));
+        return new Map(places.flatMap((place) => (states.has(place) ? [[place, states.get(place)!] as const] : [])));
+      },
       settle: async (_session, settled, { state, actor }) => {
         for (const { letter } of settled) {
           states.set(formatPlace(letter.place), state);
@@ -79,6 +83,24 @@ describe('a replay', () => {
     states.set(formatPlace(letters[0]!.place), 'discarded');
     expect(await replayLetters(chosen, given)).toMatchObject({ replayed: 1, passedOver: 1 });
     expect(await replayLetters(chosen, { ...given, force: true })).toMatchObject({ replayed: 2 });
+  });
+
+  it('reads letters before it takes the lock, and passes over what somebody handled while it read', async () => {
+    const { given, chosen, letters, states, waiting } = underTest(2);
+    let locked = false;
+    const fetch: ReplayOptions['letters']['fetch'] = async (addresses) => {
+      expect(locked).toBe(false);
+      const found = await given.letters.fetch(addresses);
+      states.set(formatPlace(letters[0]!.place), 'discarded');
+      return found;
+    };
+    const decide: ReplayOptions['states']['decide'] = async (group, work) => {
+      locked = true;
+      return given.states.decide(group, work);
+    };
+    const report = await replayLetters(chosen, { ...given, letters: { fetch }, states: { ...given.states, decide } });
+    expect(report).toMatchObject({ replayed: 1, passedOver: 1 });
+    expect([...waiting]).toEqual([101n]);
   });
 
   it('that died between the records and the marks goes on with the same command, and gives nothing twice', async () => {
