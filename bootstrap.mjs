@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url';
 
 const clone = dirname(fileURLToPath(import.meta.url));
 const NODE_AT_LEAST = [20, 19];
-/** npm forwards Ctrl-C to us, and the terminal sends it too: two within this time are one. */
 /** npm runs us below a shell that dies on SIGTERM without a word: an orphan stops as if it had been told to. */
 const PARENT_LOOK_MS = 500;
+/** npm forwards Ctrl-C to us, and the terminal sends it too: two within this time are one. */
 const SAME_KEYPRESS_MS = 1000;
 
 const TESTS = ['--import', 'tsx', 'stack/run-tests.ts'];
