@@ -66,7 +66,7 @@ export function addDeadLetterRoutes(app: ApiServer, deadLetters: DeadLetterQueue
       case 'reprocessed':
         return { reprocessed: outcome.letters };
       case 'unknown-queue':
-        throw new HttpProblem('resource-not-found', { detail: 'There is no such queue; GET /admin/dlq lists them.' });
+        throw new HttpProblem('resource-not-found', { detail: 'There is no such queue; GET /api/v1/admin/dlq lists them.' });
       case 'not-replayable':
         throw new HttpProblem('refused', {
           detail: 'These letters are rows that never became records: their domain has to write them again.',

@@ -39,7 +39,9 @@ describe('dead letters over HTTP', () => {
   });
 
   it('of an unknown queue are not found, and those of a capture are refused', async () => {
-    expect((await operator(reprocess({ queue: 'events.nothing.dlt' }))).statusCode).toBe(404);
+    const unknown = await operator(reprocess({ queue: 'events.nothing.dlt' }));
+    expect(unknown.statusCode).toBe(404);
+    expect(unknown.json()).toMatchObject({ detail: expect.stringContaining('GET /api/v1/admin/dlq ') });
     const answer = await operator(reprocess({ queue: 'capture.scan.dlt' }));
     expect(answer.statusCode).toBe(409);
     expect(answer.json()).toMatchObject({ reason: 'capture_letters_are_not_replayed' });

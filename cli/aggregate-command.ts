@@ -80,7 +80,9 @@ export function aggregateOf(
     .flatMap(({ name, aggregates }) => aggregates.map((aggregate) => ({ domain: name, aggregate })));
   const found = all.find(({ aggregate }) => aggregate.type === type);
   if (found !== undefined) return found;
-  throw new UsageError(`no such type of aggregate\nTypes: ${all.map(({ aggregate }) => aggregate.type).join(', ')}`);
+  throw new UsageError(
+    `no such type of aggregate\nTypes, and their domains: ${all.map(({ aggregate, domain }) => `${aggregate.type} (${domain})`).join(', ')}`,
+  );
 }
 
 /** @throws UsageError */

@@ -26,7 +26,9 @@ describe('aggregate show', () => {
     expect(aggregateOf(pipeline, 'conversation').domain).toBe('chat');
     expect(aggregateOf(pipeline, 'user_characters').domain).toBe('character');
     for (const wrong of ['characters', 'delivery', '']) {
-      expect(() => aggregateOf(pipeline, wrong)).toThrow(/Types: user, image, scan, user_characters, profile, conversation/);
+      expect(() => aggregateOf(pipeline, wrong)).toThrow(
+        'user (auth), image (image), scan (scan), user_characters (character), profile (my), conversation (chat)',
+      );
     }
   });
 

@@ -83,6 +83,8 @@ Examples:
     .action(async (options: ChangeOptions) => {
       const { filter, limit } = meaningOf(options);
       if (options.apply === true && options.dryRun === true) throw new UsageError('say either --dry-run or --apply');
+      if (options.apply === true && options.limit !== undefined)
+        throw new UsageError('--limit only limits what is shown; --apply touches every record that fits: narrow it by the filters');
       if (options.all !== true && Object.keys(filter).length === 0) throw new UsageError('say which records, or --all');
       await withParked(options, filter, async (pipeline, connections) =>
         options.apply === true

@@ -70,6 +70,7 @@ describe('what is asked of parked records', () => {
     await expect(run('discard', '--apply')).rejects.toThrow('say which records, or --all');
     await expect(run('retry')).rejects.toThrow(UsageError);
     await expect(run('retry', '--key', 'k', '--apply', '--dry-run')).rejects.toThrow('either');
+    await expect(run('discard', '--key', 'k', '--apply', '--limit', '5')).rejects.toThrow('--limit only limits what is shown');
   });
 });
 
@@ -91,7 +92,9 @@ describe('parked records as text', () => {
 
   it('tell how many are not shown, and when there are none', () => {
     expect(parkedText({ entries: [entry], records: 5, keys: 2, failed: [] })).toContain('(4 more are not shown');
-    expect(parkedText({ entries: [], records: 0, keys: 0, failed: [] })).toBe('nothing is parked that this means');
+    expect(parkedText({ entries: [], records: 0, keys: 0, failed: [] })).toBe('no parked record fits');
+    const failed = [{ domain: 'my', error: new ClassifiedError('POSTGRES_UNAVAILABLE', 'away') }];
+    expect(parkedText({ entries: [], records: 0, keys: 0, failed })).toBe('no parked record fits in the databases that answered');
   });
 
   it('are one object for programs, with what could not be asked', () => {

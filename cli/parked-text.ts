@@ -3,8 +3,8 @@ import type { ParkedEntry } from '../runtime/postgres/parked-admin.ts';
 import { oneLine } from './one-line.ts';
 
 /** For people: a line per record, in the order of its key, and what there is in all. */
-export function parkedText({ entries, records, keys }: ParkedFindings): string {
-  if (records === 0) return 'nothing is parked that this means';
+export function parkedText({ entries, records, keys, failed }: ParkedFindings): string {
+  if (records === 0) return failed.length === 0 ? 'no parked record fits' : 'no parked record fits in the databases that answered';
   const lines = entries.map(entryLine);
   if (entries.length < records) lines.push(`(${records - entries.length} more are not shown; --limit shows more)`);
   return [...lines, `${count(records, 'record')} of ${count(keys, 'key')}`].join('\n');
