@@ -14,6 +14,15 @@ it('a lane is the key over all topics, the partition where there is no key, and 
   expect(new Set([...lanes, ...keyless]).size).toBe(6);
 });
 
+it('a lane stays short however long the key is, and is the same for the same key', () => {
+  const lane = (key: string, topic = 'events.one') => laneOf(consumedRecord({ at: 1, topic, key }), OVERTAKING);
+  const long = 'k'.repeat(1_000_000);
+  const lanes = [lane('k'.repeat(256)), lane('k'.repeat(257)), lane(long), lane(`${long}k`), lane(long, 'events.compensated')];
+  expect(new Set(lanes).size).toBe(5);
+  expect(Math.max(...lanes.map((name) => name.length))).toBeLessThanOrEqual(256);
+  expect(lane(long, 'events.two')).toBe(lane(long));
+});
+
 it('a failed reward is compensated whatever waits of its user', () => {
   const scan = pipeline.domains.find(({ name }) => name === 'scan');
   expect([...overtakingTopics(scan?.processor, pipeline, new Names('t'))]).toEqual(['t.events.character.acquire_failed']);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BrokerAdmin, BrokerDriver, Producer } from '../../core/broker.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
@@ -258,6 +259,21 @@ describe('records that are parked', () => {
     await eventually(async () => (await effects(compensations)).length === 1, { timeoutMs: 10_000 });
     expect(await effects(topic)).toEqual([]);
   });
+});
+
+it('a key that is longer than an index holds waits in its order, and holds up no other', async () => {
+  const place = await makePlace();
+  const [topic = ''] = place.topics;
+  const key = utf8(randomBytes(8_000).toString('hex'));
+  const poisoned = failedWith('HANDLER_FAILED', 'no');
+  await startGroup(place, async (event, context) => {
+    const { n } = event.payload as { n: number };
+    return n !== 1 && context.attempt < 3 ? poisoned : inbox()(event, context);
+  });
+  await producer.send([{ ...recordOf(topic, 'long', 0), key }, { ...recordOf(topic, 'long', 1), key }, recordOf(topic, 'short', 2)]);
+  await eventually(async () => (await effects(topic)).length === 3, { timeoutMs: 30_000 });
+  expect((await effects(topic)).filter(({ n }) => n !== 2).map(({ n }) => n)).toEqual([0, 1]);
+  await eventually(async () => (await parkedCount(place)) === 0);
 });
 
 describe('a key of which a record was given up', () => {
