@@ -102,6 +102,7 @@ export async function listParked(database: Database, filter: ParkedFilter, limit
 /**
  * Lets the records have their next attempt now (a blocked one with fresh attempts), or takes them away for good. Each is in the
  * audit before it happens; an action that is cut off is complete for the records that it names so far, and may be repeated.
+ * It takes each record once, of those that were parked when it began: one that fails again meanwhile keeps to its ladder.
  * Owners notice within seconds; a record that is being handled at that moment ends as if nothing had been said.
  *
  * @returns how many records it touched.
@@ -113,28 +114,39 @@ export async function actOnParked(
   action: ParkedAction,
   actor: string,
 ): Promise<number> {
+  const [moment] = await database.query<{ at: string }>('SELECT clock_timestamp() AS at');
   let touched = 0;
-  for (;;) {
-    const count = await database.transaction((session) => actOnBatch(session, database.domain, audit, filter, action, actor));
-    touched += count;
-    if (count < BATCH) return touched;
+  for (let after: EntryRow | undefined; ;) {
+    const page: Page = { filter, action, parkedUntil: moment?.at, after };
+    const rows = await database.transaction((session) => actOnBatch(session, database.domain, audit, page, actor));
+    touched += rows.length;
+    if (rows.length < BATCH) return touched;
+    after = rows.at(-1);
   }
+}
+
+interface Page {
+  readonly filter: ParkedFilter;
+  readonly action: ParkedAction;
+  readonly parkedUntil: string | undefined;
+  /** The last record of the page before. */
+  readonly after: EntryRow | undefined;
 }
 
 async function actOnBatch(
   session: Session,
   schema: string,
   audit: Database,
-  filter: ParkedFilter,
-  action: ParkedAction,
+  { filter, action, parkedUntil, after }: Page,
   actor: string,
-): Promise<number> {
+): Promise<readonly EntryRow[]> {
   const table = qualified(schema, 'parked_records');
   const rows = await session.query<EntryRow>(
-    `SELECT ${columns(table)} FROM ${table} AS p WHERE ${FILTER} AND ${touches(action)} ORDER BY group_name, lane, seq LIMIT ${BATCH} FOR UPDATE OF p`,
-    filterValues(filter),
+    `SELECT ${columns(table)} FROM ${table} AS p WHERE ${FILTER} AND ${touches(action)} AND ${ON_PAGE}
+     ORDER BY group_name, lane, seq LIMIT ${BATCH} FOR UPDATE OF p`,
+    [...filterValues(filter), parkedUntil, after?.group_name, after?.lane, after?.seq.toString()],
   );
-  if (rows.length === 0) return 0;
+  if (rows.length === 0) return rows;
   await writeAudit(audit, rows, `parked-${action}`, actor);
   for (const [group, ofGroup] of byGroup(rows)) {
     await session.execute(actionStatement(schema, action), [
@@ -143,7 +155,7 @@ async function actOnBatch(
       ofGroup.map(({ seq }) => seq.toString()),
     ]);
   }
-  return rows.length;
+  return rows;
 }
 
 function actionStatement(schema: string, action: ParkedAction): string {
@@ -187,6 +199,9 @@ function touches(action: ParkedAction | undefined): string {
 const FILTER = `($1::text IS NULL OR group_name = $1) AND ($2::text IS NULL OR record_key = convert_to($2, 'UTF8'))
   AND ($3::text IS NULL OR error_code = $3) AND ($4::text IS NULL OR trace_id = $4) AND ($5::text IS NULL OR event_type = $5)
   AND ($6::float8 IS NULL OR parked_at <= now() - $6::float8 * interval '1 millisecond') AND ($7::bool IS NOT TRUE OR blocked_since IS NOT NULL)`;
+
+const ON_PAGE = `parked_at <= $8::timestamptz
+  AND ($9::text IS NULL OR (group_name, lane, seq) > ($9::text, $10::bytea, $11::bigint))`;
 
 function filterValues(filter: ParkedFilter): readonly unknown[] {
   const { group, key, errorCode, traceId, type, olderThanMs, blocked } = filter;

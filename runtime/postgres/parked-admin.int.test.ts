@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import type { RecordToPark } from '../../core/parked-records.ts';
+import { consumedRecord } from '../../test/support/consumed-record.ts';
+import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
+import type { Database } from './database.ts';
+import { createDatabase } from './database.ts';
+import { migrateDomain } from './migrate.ts';
+import { actOnParked } from './parked-admin.ts';
+import { createParkedRecords } from './parked-records.ts';
+
+const databases = temporaryDatabases('parkedadmin');
+let database: Database;
+
+beforeAll(async () => {
+  const url = databases.url('millrace');
+  await migrateDomain({ databaseUrl: url, domain: 'millrace', kind: 'platform', logger: SILENT_LOGGER });
+  database = createDatabase({ url, domain: 'millrace', logger: SILENT_LOGGER });
+});
+afterAll(async () => {
+  await database.stop();
+  await databases.dropAll();
+});
+
+/** It has failed once, and waits a minute. */
+function failed(at: number, facts: Partial<RecordToPark> = {}): RecordToPark {
+  return {
+    lane: `key ${at}`,
+    record: consumedRecord({ at, key: `key ${at}` }),
+    ...{ attempts: 1, delayMs: 60_000, blocked: false, firstFailedAtMs: undefined, event: undefined },
+    error: { code: 'CALL_FAILED', message: 'the call failed' },
+    ...facts,
+  };
+}
+
+/** The database, and what is done whenever records are about to be changed: they are written to the audit first. */
+function auditedBy(of: Database, onAudit: (audits: number) => Promise<void>): Database {
+  let audits = 0;
+  return {
+    domain: of.domain,
+    query: async (text, values) => of.query(text, values),
+    prepared: async (text, values) => of.prepared(text, values),
+    transaction: async (work) => of.transaction(work),
+    stop: async (hard) => of.stop(hard),
+    execute: async (text, values) => {
+      audits += 1;
+      await onAudit(audits);
+      return of.execute(text, values);
+    },
+  };
+}
+
+describe('a retry of many parked records', () => {
+  it('takes each one once, and leaves those that fail again or come meanwhile to their ladder', async () => {
+    const group = 'processor.scan';
+    const store = createParkedRecords({ database, group });
+    await store.park(Array.from({ length: 1_001 }, (_, at) => failed(at)));
+    const audit = auditedBy(database, async (audits) => {
+      if (audits !== 2) return;
+      await database.execute(
+        `UPDATE millrace.parked_records SET attempt = 2, due_at = now() + interval '5 minutes' WHERE group_name = $1 AND due_at <= now()`,
+        [group],
+      );
+      await store.park([failed(5_000, { lane: 'zz' })]);
+    });
+    expect(await actOnParked(database, audit, { group }, 'retry', 'ann')).toBe(1_001);
+    const waiting = await database.query<{ attempt: number; records: bigint }>(
+      `SELECT attempt, count(*) AS records FROM millrace.parked_records WHERE group_name = $1 AND due_at > now() GROUP BY attempt ORDER BY attempt`,
+      [group],
+    );
+    expect(waiting).toEqual([
+      { attempt: 1, records: 1n },
+      { attempt: 2, records: 500n },
+    ]);
+  });
+});
