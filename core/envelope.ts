@@ -138,11 +138,18 @@ export function parseEnvelope(headers: readonly Header[] | HeaderBlock, key: str
     traceId: texts.required('trace_id'),
     requestId: texts.optional('request_id'),
     traceparent: texts.optional('traceparent'),
-    tracestate: texts.of('tracestate'),
+    tracestate: vendorState(texts.of('tracestate')),
     correlationId: texts.optional('correlation_id'),
     causationId: texts.optional('causation_id'),
     occurredAt: instant(texts.required('occurred_at')),
   };
+}
+
+/** Printable ASCII (W3C Trace Context, section 3.3). Anything else is let go: it serves tracing only, and no event fails for it. */
+const TRACESTATE = /^[\t\x20-\x7e]+$/;
+
+function vendorState(text: string | undefined): string | undefined {
+  return text !== undefined && TRACESTATE.test(text) ? text : undefined;
 }
 
 type EnvelopeHeader = (typeof ENVELOPE_HEADERS)[number];

@@ -54,6 +54,11 @@ describe('the envelope', () => {
     expect(withPayload(envelope, { n: 1 })).toStrictEqual({ ...envelope, payload: { n: 1 } });
   });
 
+  it.each(['a=\u0000', 'a=ä', `a=${'b'.repeat(510)}😀`, ''])('lets a tracestate go that is none, and fails no event for it: %j', (text) => {
+    const headers = [...envelopeHeaders(envelope, 'application/json'), textHeader('tracestate', text)];
+    expect(parseEnvelope(headers, 'user-1').tracestate).toBeUndefined();
+  });
+
   it('is refused without a key', () => {
     expect(() => parseEnvelope(envelopeHeaders(envelope, 'application/json'), undefined)).toThrow(ClassifiedError);
   });

@@ -1,11 +1,12 @@
 import type { ErrorCode } from '../../core/errors.ts';
-import { ERRORS } from '../../core/errors.ts';
+import { ClassifiedError, ERRORS } from '../../core/errors.ts';
 import type { RecordToPark } from '../../core/parked-records.ts';
 import { recordBytes } from '../../core/record.ts';
 import type { Connections } from '../connections.ts';
 import type { Database } from '../postgres/database.ts';
 import { enqueueParked } from '../postgres/parked-records.ts';
 import { laneOf } from '../processing/lane.ts';
+import { envelopeOf } from '../processing/record-in-hand.ts';
 import type { GroupQueue } from './letter-queues.ts';
 import type { Letter } from './letter.ts';
 import type { GiveBack } from './replay.ts';
@@ -44,14 +45,15 @@ function parkingOf({ reader }: GroupQueue, connections: Pick<Connections, 'datab
 function rowOf(queue: GroupQueue, letter: Letter): RecordToPark | undefined {
   const record = replayedRecord(letter);
   if (record === undefined) return undefined;
-  const { eventId: id, type, traceId } = letter;
+  // As its group reads it: the row that waits, if there is one, is found by this.
+  const envelope = envelopeOf(record);
   return {
     lane: laneOf(record, queue.overtakingTopics),
     record,
     ...{ attempts: 0, delayMs: 0, blocked: false },
     firstFailedAtMs: letter.firstFailedAt === undefined ? undefined : Date.parse(letter.firstFailedAt),
     error: { code: knownCode(letter.errorCode), message: letter.errorMessage },
-    event: id === undefined || type === undefined || traceId === undefined ? undefined : { id, type, traceId },
+    event: envelope instanceof ClassifiedError ? undefined : { id: envelope.id, type: envelope.type, traceId: envelope.traceId },
   };
 }
 

@@ -108,7 +108,7 @@ ${revoke}
     rights := CASE
       WHEN t.is_partition OR t.name IN ('outbox_barriers', 'applied_migrations') THEN NULL
       WHEN t.name = 'outbox' THEN 'INSERT'
-      WHEN t.name = 'events' THEN 'SELECT, INSERT'
+      WHEN t.name IN ('events', 'dead_letter_audit') THEN 'SELECT, INSERT'
       ELSE 'SELECT, INSERT, UPDATE, DELETE' END;
     IF rights IS NOT NULL THEN
       EXECUTE format('GRANT %s ON %I.%I TO %I', rights, ${literal(schema)}, t.name, ${literal(app)});

@@ -26,6 +26,10 @@ describe('the script of init', () => {
     expect(plain).not.toContain('REPLICATION');
   });
 
+  it('lets nobody who writes the audit of dead letters change it', () => {
+    expect(script).toContain("WHEN t.name IN ('events', 'dead_letter_audit') THEN 'SELECT, INSERT'");
+  });
+
   it('refuses a prefix that makes no role name, or too long a one', () => {
     for (const rolePrefix of ['', 'Mill', 'a-b', `a"; DROP ROLE x; --`])
       expect(() => planRoles({ ...options, rolePrefix })).toThrow(/role prefix/);

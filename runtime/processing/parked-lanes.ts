@@ -276,6 +276,11 @@ export class ParkedLanes {
     for (const lane of lanes) {
       if (!this.isHeld(lane) || lane.phase !== 'reading') continue;
       const page = pages.get(lane.name) ?? [];
+      // Somebody else may have put a record of another partition into the lane.
+      for (const { record } of page) {
+        const epoch = this.options.epochOf(record);
+        if (epoch !== undefined) lane.partitions.add(epoch);
+      }
       lane.tail = page.map((parked) => ({ parked, dueAtMs: now + parked.dueInMs }));
       lane.complete = records !== undefined && page.at(-1)?.isLast !== false;
       this.advance(lane);

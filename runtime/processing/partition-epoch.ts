@@ -50,13 +50,16 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
   }
 
   /**
-   * Offsets ascend within a stay. One that does not is in hand already (a driver read it twice), or, when even its finish
-   * lies behind, the partition was rewound under us (offsets reset, topic made anew) and a new stay must begin.
+   * Offsets ascend within a stay. One that does not is in hand already (a driver read it twice), or, when it lies below all that
+   * is in hand or its finish lies behind, the partition was rewound under us (offsets reset, topic made anew) and a new stay
+   * must begin.
    */
   arrival(offset: Offset): Arrival {
     if (this.lastArrived === undefined || offset > this.lastArrived) return 'new';
-    const finished = this.watermark.finishedThrough;
-    return finished !== undefined && offset <= finished ? 'rewound' : 'in-hand';
+    const { finishedThrough, lowestUnfinished } = this.watermark;
+    const isBelow = lowestUnfinished !== undefined && offset < lowestUnfinished;
+    const isFinished = finishedThrough !== undefined && offset <= finishedThrough;
+    return isBelow || isFinished ? 'rewound' : 'in-hand';
   }
 
   begin(item: T): void {

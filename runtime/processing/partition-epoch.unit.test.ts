@@ -11,10 +11,10 @@ function epochOf(...items: ReturnType<typeof held>[]) {
 }
 
 describe('a stay of a partition', () => {
-  it('tells a new offset from one in hand and from one behind the finished ones', () => {
+  it('tells a new offset from one in hand, and from one below all that is in hand or finished', () => {
     const [a, b] = [held(5), held(6)];
     const epoch = epochOf(a, b);
-    expect([4n, 5n, 6n, 7n].map((at) => epoch.arrival(offset(at)))).toEqual(['in-hand', 'in-hand', 'in-hand', 'new']);
+    expect([4n, 5n, 6n, 7n].map((at) => epoch.arrival(offset(at)))).toEqual(['rewound', 'in-hand', 'in-hand', 'new']);
     epoch.finish(a);
     expect([4n, 5n, 6n, 7n].map((at) => epoch.arrival(offset(at)))).toEqual(['rewound', 'rewound', 'in-hand', 'new']);
   });

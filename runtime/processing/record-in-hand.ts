@@ -101,7 +101,8 @@ class TakenRecord implements RecordInHand {
   }
 }
 
-function envelopeOf(record: ConsumedRecord): Envelope | ClassifiedError {
+/** What the headers say, or why they cannot be understood. */
+export function envelopeOf(record: ConsumedRecord): Envelope | ClassifiedError {
   const key = record.key === null ? undefined : utf8Text(record.key);
   try {
     return parseEnvelope(record.headerBlock ?? record.headers, key);
