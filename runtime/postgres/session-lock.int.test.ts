@@ -41,4 +41,17 @@ describe('a lock that one process of all has', () => {
       await Promise.all([first.release(), second.release()]);
     }
   });
+
+  it('is taken from a holder that is frozen, and asks no more though its connection lives', async () => {
+    const same = name();
+    const [frozen, second] = [new SessionLock(url(), same, 200), new SessionLock(url(), same)];
+    try {
+      expect(await frozen.isHeld()).toBe(true);
+      await eventually(() => second.isHeld());
+      await expect(frozen.isHeld()).rejects.toMatchObject({ code: 'POSTGRES_UNAVAILABLE' });
+      expect(await frozen.isHeld()).toBe(false);
+    } finally {
+      await Promise.all([frozen.release(), second.release()]);
+    }
+  });
 });

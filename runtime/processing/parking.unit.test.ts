@@ -117,6 +117,22 @@ describe('a record that fails', () => {
   });
 });
 
+describe('when too many keys wait', () => {
+  it('those that wait come back as they are due, also while a further key fails for ever', async () => {
+    const { handled, handler, answers } = scripted({ 0: FAILED, 1: FAILED, 2: FAILED });
+    const { group, consumer, clock, parked, letters } = await groupUnderTest({ handler, limits: { parkedKeysMax: 2 } });
+    consumer.deliver([...keyed('a', 0), ...keyed('b', 1), ...keyed('c', 2)]);
+    await clock.advance(9_000);
+    expect(parked.rows).toHaveLength(2);
+    Object.assign(answers, { 0: ACKED, 1: ACKED });
+    await clock.advance(3_600_000);
+    expect(handled).toEqual(expect.arrayContaining(['a0#2', 'b1#2']));
+    expect(letters).toMatchObject([{}]);
+    expect(consumer.paused.size).toBe(0);
+    expect(group.balance()).toMatchObject({ acked: 2, deadLettered: 1, inFlight: 0 });
+  });
+});
+
 describe('a lane that waits', () => {
   it('is handled again when it is due, and costs no timer meanwhile', async () => {
     const { handled, handler, answers } = scripted({ 0: FAILED });
