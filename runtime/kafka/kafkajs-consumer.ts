@@ -10,6 +10,7 @@ import type { KafkaJsSettings } from './kafkajs-client.ts';
 import type { Position } from './kafkajs-commit.ts';
 import { classifyKafkaError, isUnknownTopic } from './kafkajs-errors.ts';
 import { KafkaJsSession } from './kafkajs-session.ts';
+import { TopicWatch } from './kafkajs-topic-watch.ts';
 
 /** How long a topic may be unknown before it is a mistake: it may have been made a moment ago, or be about to be made. */
 const UNKNOWN_TOPIC_GRACE_MS = 30_000;
@@ -32,6 +33,8 @@ export class KafkaJsConsumer implements Consumer {
   private readonly options: ConsumerOptions;
   private readonly dependencies: KafkaJsConsumerSettings;
   private readonly stopping = new AbortController();
+  private readonly topicWatch: TopicWatch;
+  private readonly remade = new Set<string>();
   private session: KafkaJsSession | undefined;
   private supervision: Promise<void> | undefined;
   private starting: Promise<void> | undefined;
@@ -43,6 +46,7 @@ export class KafkaJsConsumer implements Consumer {
   constructor(options: ConsumerOptions, dependencies: KafkaJsConsumerSettings) {
     this.options = options;
     this.dependencies = dependencies;
+    this.topicWatch = new TopicWatch(options.topics);
   }
 
   start(events: ConsumerEvents): Promise<void> {
@@ -131,6 +135,8 @@ export class KafkaJsConsumer implements Consumer {
       ...this.dependencies,
       consumer: this.options,
       events,
+      topicWatch: this.topicWatch,
+      remade: this.remade,
       onJoined: () => {
         joined = true;
         this.joined = true;

@@ -34,6 +34,7 @@ export interface KafkaJsCluster {
   fetchTopicsOffset(
     topics: readonly { topic: string; fromBeginning: boolean; partitions: readonly { partition: number }[] }[],
   ): Promise<readonly { topic: string; partitions: readonly { partition: number; offset: string }[] }[]>;
+  findControllerBroker(): Promise<KafkaJsClusterBroker>;
 }
 
 export interface KafkaJsConsumerGroup {

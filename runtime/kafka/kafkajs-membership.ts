@@ -4,7 +4,7 @@ import type { TopicPartition } from '../../core/record.ts';
 import type { GuardedEvents } from './guarded-events.ts';
 import { beginAtEnd } from './kafkajs-begin-at-end.ts';
 import { beginHeartbeats } from './kafkajs-heartbeats.ts';
-import type { KafkaJsConsumerGroup, KafkaJsOffsetManager } from './kafkajs-internals.ts';
+import type { KafkaJsCluster, KafkaJsConsumerGroup, KafkaJsOffsetManager } from './kafkajs-internals.ts';
 import type { MembershipHooks } from './kafkajs-patches.ts';
 import { partitionKey } from './partition-key.ts';
 
@@ -41,6 +41,11 @@ export class KafkaJsMembership implements MembershipHooks {
   /** Of the generation that holds the partitions now; undefined when the client is not patched. */
   get offsetManager(): KafkaJsOffsetManager | undefined {
     return this.group?.offsetManager;
+  }
+
+  /** Of the client that holds the partitions; undefined when it is not patched, or has not joined yet. */
+  get cluster(): KafkaJsCluster | undefined {
+    return this.group?.cluster;
   }
 
   /** From the next fetch on; without effect when the client is not patched. */

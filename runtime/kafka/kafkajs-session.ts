@@ -11,6 +11,7 @@ import { isNotAMember, kafkaErrorName } from './kafkajs-errors.ts';
 import { KafkaJsMembership } from './kafkajs-membership.ts';
 import { commitForGeneration, commitThroughClient, type Position } from './kafkajs-commit.ts';
 import { consumedRecord } from './kafkajs-records.ts';
+import type { TopicWatch } from './kafkajs-topic-watch.ts';
 import { settledWithin, within } from './within.ts';
 
 const MAX_WAIT_MS = 250;
@@ -25,6 +26,7 @@ const HEARTBEAT_INTERVAL_MS = 1_000;
 const REDELIVERY_DELAY_MS = 1_000;
 const DISCONNECT_TIMEOUT_MS = 5_000;
 const JOIN_PATIENCE_MS = 5_000;
+const TOPIC_LOOK_MS = 10_000;
 
 export interface SessionOptions {
   readonly settings: KafkaJsSettings;
@@ -32,6 +34,10 @@ export interface SessionOptions {
   readonly patched: boolean;
   readonly events: GuardedEvents;
   readonly logger: Logger;
+  /** Outlives the session: what it has noticed is not forgotten with a crash. */
+  readonly topicWatch: TopicWatch;
+  /** Topics of which the log is another one than an earlier session read: read from its beginning. */
+  readonly remade: Set<string>;
   onJoined(): void;
 }
 
@@ -57,6 +63,7 @@ export class KafkaJsSession {
   private over = false;
   private aliveAtMs = Date.now();
   private watchdog: NodeJS.Timeout | undefined;
+  private topicLook: NodeJS.Timeout | undefined;
   private tellEnded: (error: unknown) => void = () => undefined;
 
   constructor(options: SessionOptions) {
@@ -177,7 +184,9 @@ export class KafkaJsSession {
         for (const partition of partitions) this.applyHold(partition);
       },
       onJoined: () => {
+        this.beginAnew();
         this.options.onJoined();
+        void this.lookAtTopics();
       },
       onForgotten: () => {
         this.holds.clear();
@@ -282,10 +291,45 @@ export class KafkaJsSession {
     }, 5_000).unref();
   }
 
+  /** What was committed for a topic that was made again may be a position of the old log, committed by somebody since. */
+  private beginAnew(): void {
+    for (const partition of this.membership.all()) {
+      if (!this.options.remade.has(partition.topic)) continue;
+      this.seek(partition, offset(0n));
+      this.options.logger.warn(
+        { 'kafka.topic': partition.topic, 'kafka.partition': partition.partition },
+        'the topic was made again: it is read from its beginning',
+      );
+    }
+    this.options.remade.clear();
+  }
+
+  /** One look after another; what goes wrong with one is the next one's matter. */
+  private async lookAtTopics(): Promise<void> {
+    clearTimeout(this.topicLook);
+    const { cluster } = this.membership;
+    if (cluster === undefined || this.isLeaving()) return;
+    try {
+      const remade = await this.options.topicWatch.look(await cluster.findControllerBroker());
+      for (const topic of remade) this.options.remade.add(topic);
+    } catch (thrown) {
+      this.options.logger.debug({ 'kafka.error': kafkaErrorName(thrown) }, 'the topics could not be looked at');
+    }
+    if (this.isLeaving()) return;
+    if (this.options.remade.size > 0) {
+      void this.disconnect();
+      this.end(new Error(`${[...this.options.remade].join(', ')} was deleted and made again`));
+      return;
+    }
+    clearTimeout(this.topicLook);
+    this.topicLook = setTimeout(() => void this.lookAtTopics(), TOPIC_LOOK_MS).unref();
+  }
+
   private end(error: unknown): void {
     if (this.over) return;
     this.over = true;
     clearInterval(this.watchdog);
+    clearTimeout(this.topicLook);
     this.membership.lose();
     this.tellEnded(error);
   }

@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { offset } from '../../core/offset.ts';
+import { BrokerUnderTest, RecordingLogger } from '../../test/conformance/broker-under-test.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import { services, uniqueNamespace } from '../../test/support/services.ts';
+import { createKafkaJsDriver } from './kafkajs-driver.ts';
+
+describe('a topic that is deleted and made again', () => {
+  let broker: BrokerUnderTest;
+
+  beforeEach(() => {
+    const driver = createKafkaJsDriver({
+      brokers: services().kafkaBrokers.split(','),
+      clientId: 'topic-watch',
+      logger: new RecordingLogger(),
+    });
+    broker = new BrokerUnderTest(driver, uniqueNamespace('watch'));
+  });
+
+  afterEach(() => broker.close());
+
+  it('is read from its beginning, also by a member that was paused meanwhile and commits what it had in hand', async () => {
+    const declaration = broker.declaration();
+    const { topic } = declaration;
+    await broker.admin.ensureTopics([declaration]);
+    await broker.send(topic, ['old 0', 'old 1', 'old 2', 'old 3']);
+    const reader = await broker.reader({ group: broker.group(), topics: [topic] }).start();
+    await reader.untilRead(4);
+    reader.consumer.pause([{ topic, partition: 0 }]);
+
+    await broker.admin.deleteTopics([topic]);
+    await eventually(() => broker.admin.ensureTopics([declaration]), { timeoutMs: 20_000, everyMs: 250 });
+    const news = Array.from({ length: 8 }, (_, index) => `new ${index}`);
+    await eventually(() => broker.send(topic, news), { timeoutMs: 20_000, everyMs: 250 });
+    await reader.consumer.commit([{ topic, partition: 0, offset: offset(4n) }]).catch(() => false);
+    reader.consumer.resume([{ topic, partition: 0 }]);
+
+    await eventually(() => expect(new Set(reader.values)).toEqual(new Set(['old 0', 'old 1', 'old 2', 'old 3', ...news])), {
+      timeoutMs: 40_000,
+      everyMs: 100,
+    });
+    const again = reader.values.slice(reader.values.indexOf('new 0'));
+    expect(again.slice(0, news.length)).toEqual(news);
+  });
+});
