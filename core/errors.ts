@@ -7,7 +7,8 @@ import type { Dependency } from './dependency.ts';
  * - `retry-now`: transient by nature (serialization failure, deadlock); tried again at once, a few times.
  * - `retry-ladder`: may pass later; attempts are counted and spaced (10 s, 60 s, 300 s).
  * - `dead-letter`: this record will never pass; it goes to the dead-letter topic with its bytes.
- * - `outage`: a dependency is away; intake waits, no attempt is used up, nothing is dead-lettered.
+ * - `outage`: a dependency is away; intake waits, no attempt is used up, nothing is dead-lettered, unless the dependency keeps
+ *   answering others between the tries of one record: then that is the record's failure and takes the ladder.
  * - `fatal`: the process cannot go on (a bug or a wrong configuration); it stops with the sentence.
  */
 export type ErrorDisposition = 'retry-now' | 'retry-ladder' | 'dead-letter' | 'outage' | 'fatal';

@@ -14,6 +14,8 @@ export interface Step {
   readonly lock?: string;
   /** Read under the lock. */
   readonly rows?: RowQuery;
+  /** It shares a transaction with nobody: it may be what breaks the connection. */
+  readonly isolated?: boolean;
   /** When its work began: milliseconds on the clock's monotonic scale. */
   readonly startedMs: number;
   /** Pure, and called again when another writer was faster. A ClassifiedError is the step's failure, anything else DECISION_FAILED. */

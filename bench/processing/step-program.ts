@@ -80,6 +80,8 @@ async function reaction(user: number): Promise<void> {
     lastAttempt: false,
     awaiting: () => undefined,
     unanswered: () => undefined,
+    isolated: () => false,
+    blame: (error) => error,
   });
   if (result.kind !== 'acked') throw new Error(`a step was not made: ${result.kind === 'failed' ? result.error.message : result.kind}`);
 }

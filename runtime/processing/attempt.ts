@@ -22,11 +22,16 @@ export interface AttemptDeps {
   readonly deadlines: AttemptDeadlines;
   readonly timeoutMsOf: (eventType: string) => number;
   readonly retryPolicy: RetryPolicy;
-  readonly breakers: Pick<Breakers<RecordInHand>, 'answered' | 'isTrying'>;
+  readonly breakers: Pick<Breakers<RecordInHand>, 'answered' | 'isTrying' | 'isolates' | 'blame'>;
 }
 
 /** For attempts outside of a group. */
-export const NO_BREAKERS: AttemptDeps['breakers'] = { answered: () => undefined, isTrying: () => false };
+export const NO_BREAKERS: AttemptDeps['breakers'] = {
+  answered: () => undefined,
+  isTrying: () => false,
+  isolates: () => false,
+  blame: (_item, error) => error,
+};
 
 /** One attempt at a record: decode, handle, within the deadline. Never rejects and never outlasts the deadline. */
 export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerResult> | HandlerResult {
@@ -54,6 +59,8 @@ class RunningAttempt implements HandlerContext, Watched {
   private readonly deadlines: EqualDeadlines;
   private controller: AbortController | undefined;
   private cutOffFor: ClassifiedError | undefined;
+  /** An outage that the record is not to blame for: whoever is answered from here on changes nothing about it. */
+  private excused: ClassifiedError | undefined;
   private settle: ((result: HandlerResult) => void) | undefined;
 
   constructor(item: RecordInHand, eventType: string, deps: AttemptDeps) {
@@ -93,6 +100,17 @@ class RunningAttempt implements HandlerContext, Watched {
     if (this.cutOffFor === undefined) this.item.awaiting = undefined;
   }
 
+  isolated(dependency: Dependency): boolean {
+    return this.deps.breakers.isolates(this.item, dependency);
+  }
+
+  blame(error: ClassifiedError): ClassifiedError {
+    if (this.cutOffFor !== undefined || error === this.excused) return error;
+    const verdict = this.deps.breakers.blame(this.item, error);
+    if (verdict === error) this.excused = error;
+    return verdict;
+  }
+
   run(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
     item.awaiting = undefined;
     const settled = new Promise<HandlerResult>((resolve) => (this.settle = resolve));
@@ -127,7 +145,7 @@ class RunningAttempt implements HandlerContext, Watched {
 
   private end(result: HandlerResult): void {
     this.deadlines.release(this);
-    this.settle?.(result);
+    this.settle?.(result.kind === 'failed' ? failed(this.blame(result.error)) : result);
     this.settle = undefined;
   }
 

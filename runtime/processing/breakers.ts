@@ -1,5 +1,5 @@
 import type { Dependency } from '../../core/dependency.ts';
-import type { ClassifiedError } from '../../core/errors.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
 import type { BreakerSettings } from './dependency-breaker.ts';
 import { DependencyBreaker } from './dependency-breaker.ts';
@@ -8,10 +8,14 @@ import type { LaneVerdict } from './key-lanes.ts';
 /** What the breakers must know of a record in hand. */
 interface Held {
   readonly lane: string;
+  /** Names the record, also when it comes again. */
+  readonly id: string;
   /** What its attempt waits for, or waited for last. */
   awaiting: Dependency | undefined;
   /** Its failure may be a dependency's fault: it waits for the verdict. */
   suspected: ClassifiedError | undefined;
+  /** What was taken for an outage and is its own failure. */
+  blamedFor: ClassifiedError | undefined;
 }
 
 interface BreakersOptions<T> {
@@ -41,7 +45,8 @@ export interface BreakerFacts {
 /**
  * Separates outages from poison, per dependency. A record that meets an unavailable dependency opens its breaker; one that fails
  * in a way which may be the dependency's fault or its own opens it when too many keys do so. Who needs the dependency waits,
- * without using up an attempt, while one after another tries, with growing, jittered pauses, for as long as it takes.
+ * without using up an attempt, while one after another tries, with growing, jittered pauses, for as long as it takes. A record
+ * that keeps meeting an outage of what answers others between its tries is to blame for it itself.
  */
 export class Breakers<T extends Held> {
   private readonly options: BreakersOptions<T>;
@@ -92,6 +97,18 @@ export class Breakers<T extends Held> {
     return false;
   }
 
+  /** The dependency failed for the item while it answered others: what it shares with others there is to be its alone. */
+  isolates(item: T, dependency: Dependency): boolean {
+    return this.all.get(dependency)?.hasBeenAlone(item) === true;
+  }
+
+  /** The error; or, when it is an outage that is due to the item itself, what counts in its place. */
+  blame(item: T, error: ClassifiedError): ClassifiedError {
+    if (error.disposition !== 'outage' || !this.of(error.dependency ?? 'service').blames(item, this.options.nowMs())) return error;
+    item.blamedFor = itsOwn(error);
+    return item.blamedFor;
+  }
+
   /** What the item waited for has answered it. */
   answered(item: T, dependency: Dependency): void {
     this.of(dependency).answered(item, this.options.nowMs());
@@ -123,7 +140,7 @@ export class Breakers<T extends Held> {
 
   /** The item met an outage: its dependency's breaker opens, unless it is open already. */
   outage(item: T, error: ClassifiedError): LaneVerdict {
-    this.of(error.dependency ?? 'service').outage(item, error);
+    this.of(error.dependency ?? 'service').outage(item, error, this.options.nowMs());
     return this.waitAgain(item, error);
   }
 
@@ -134,7 +151,7 @@ export class Breakers<T extends Held> {
 
   private verdictOn(item: T, error: ClassifiedError): 'dependency' | 'record' | 'unclear' {
     const { dependency } = error;
-    if (dependency === undefined) return 'record';
+    if (dependency === undefined || item.blamedFor === error) return 'record';
     // A verdict that was waited for is not asked for again.
     if (error.mayBeOutage) return item.suspected === error ? 'record' : this.of(dependency).judge(item, error, this.options.nowMs());
     this.answered(item, dependency);
@@ -184,6 +201,12 @@ export class Breakers<T extends Held> {
     const { dependency, state } = breaker;
     return { dependency, state: state.is, optional: this.options.isOptional(dependency) };
   }
+}
+
+function itsOwn(error: ClassifiedError): ClassifiedError {
+  const code = error.code === 'CALL_UNAVAILABLE' ? 'CALL_FAILED' : 'HANDLER_FAILED';
+  const message = `${error.message} (${error.code}, each time for this record while others were answered)`;
+  return new ClassifiedError(code, message, { cause: error, dependency: error.dependency });
 }
 
 /** The handler looked at the event and touched nothing. */

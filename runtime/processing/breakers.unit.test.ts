@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Dependency } from '../../core/dependency.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
 import { headerText } from '../../core/record.ts';
 import { consumedRecord } from '../../test/support/consumed-record.ts';
 import { ACKED, JSON_DECODER, failedWith, groupUnderTest } from '../../test/support/group-under-test.ts';
 import { settle } from '../../test/support/manual-clock.ts';
+import type { HandlerContext } from './event-handler.ts';
 
 const HOUR_MS = 3_600_000;
 const away = (dependency: Dependency): HandlerResult => failedWith('CALL_UNAVAILABLE', 'away', { dependency });
@@ -302,5 +304,122 @@ describe('two dependencies', () => {
     await clock.advance(30_000);
     expect(group.balance()).toMatchObject({ acked: 6, inFlight: 0 });
     expect(letters).toEqual([]);
+  });
+});
+
+describe('a record that makes an outage of its own', () => {
+  it('counts its attempts from the third time on that others were answered between its tries, and opens nothing any more', async () => {
+    const tries: Pick<HandlerContext, 'attempt' | 'lastAttempt'>[] = [];
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (event, context) => {
+        context.awaiting('classifier');
+        if (event.aggregateId !== 'poison') return ACKED;
+        tries.push({ attempt: context.attempt, lastAttempt: context.lastAttempt });
+        return away('classifier');
+      },
+    });
+    consumer.deliver([consumedRecord({ at: 0, key: 'poison' })]);
+    await clock.advance(1_000);
+    let at = 1;
+    const passes = async (count: number): Promise<void> => {
+      for (let n = 0; n < count; n += 1, at += 1) {
+        consumer.deliver([consumedRecord({ at, key: `k${at}` })]);
+        await clock.advance(11_000);
+      }
+    };
+    await passes(3);
+    expect(group.balance()).toMatchObject({ acked: 3, retried: 1, inFlight: 0 });
+    expect(group.health()).toMatchObject([{ status: 'ok', facts: { breaker_classifier: 'closed', waiting: 0 } }]);
+    const before = tries.length;
+    await passes(60);
+    expect(tries.slice(before).map(({ attempt, lastAttempt }) => [attempt, lastAttempt])).toEqual([
+      [2, false],
+      [3, false],
+      [4, true],
+    ]);
+    expect(letters.map(({ headers }) => [headerText(headers, 'dlt-error-code'), headerText(headers, 'dlt-attempts')])).toEqual([
+      ['CALL_FAILED', '4'],
+    ]);
+    expect(group.balance()).toMatchObject({ acked: at - 1, deadLettered: 1, inFlight: 0 });
+  });
+
+  it('lets its handler decide in place of the call, when it was the last attempt', async () => {
+    const codes: string[] = [];
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (event, context) => {
+        context.awaiting('classifier');
+        if (event.aggregateId !== 'poison') return ACKED;
+        const error = context.blame(new ClassifiedError('CALL_UNAVAILABLE', 'away', { dependency: 'classifier' }));
+        codes.push(error.code);
+        if (!context.lastAttempt || error.code !== 'CALL_FAILED') return { kind: 'failed', error };
+        context.unanswered();
+        return ACKED;
+      },
+    });
+    consumer.deliver([consumedRecord({ at: 0, key: 'poison' })]);
+    for (let at = 1; at <= 60; at += 1) {
+      consumer.deliver([consumedRecord({ at, key: `k${at}` })]);
+      await clock.advance(11_000);
+    }
+    expect(codes.slice(-4)).toEqual(['CALL_FAILED', 'CALL_FAILED', 'CALL_FAILED', 'CALL_FAILED']);
+    expect(letters).toEqual([]);
+    expect(group.balance()).toMatchObject({ acked: 61, inFlight: 0 });
+  });
+
+  it('does not keep the others from coming, who prove it, although all of them need the dependency; and is tried alone there', async () => {
+    const isolated: boolean[] = [];
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      handler: async (event, context) => {
+        context.awaiting('postgres');
+        if (event.aggregateId !== 'poison') return ACKED;
+        isolated.push(context.isolated('postgres'));
+        return failedWith('POSTGRES_UNAVAILABLE', 'connection lost');
+      },
+    });
+    consumer.deliver([consumedRecord({ at: 0, key: 'poison' })]);
+    for (let at = 1; at <= 60; at += 1) {
+      await clock.advance(11_000);
+      expect(consumer.paused.size).toBe(0);
+      consumer.deliver([consumedRecord({ at, key: `k${at}` })]);
+    }
+    await clock.advance(11_000);
+    expect(new Set(isolated.slice(-6))).toEqual(new Set([true]));
+    expect(letters.map(({ headers }) => headerText(headers, 'dlt-error-code'))).toEqual(['HANDLER_FAILED']);
+    expect(group.balance()).toMatchObject({ acked: 60, deadLettered: 1, inFlight: 0 });
+  });
+
+  it('uses up no attempt in an outage that meets everybody, also when it has been found out before', async () => {
+    let serving = true;
+    const attempts: number[] = [];
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (event, context) => {
+        context.awaiting('classifier');
+        if (event.aggregateId === 'poison') attempts.push(context.attempt);
+        return serving && event.aggregateId !== 'poison' ? ACKED : away('classifier');
+      },
+    });
+    consumer.deliver([consumedRecord({ at: 0, key: 'poison' })]);
+    await clock.advance(1_000);
+    for (let at = 1; at <= 3; at += 1) {
+      consumer.deliver([consumedRecord({ at, key: `k${at}` })]);
+      for (let second = 0; second < 20 && group.balance().acked < at; second += 1) await clock.advance(1_000);
+    }
+    expect(group.balance()).toMatchObject({ acked: 3, retried: 1, inFlight: 0 });
+    await clock.advance(1_000);
+    consumer.deliver([consumedRecord({ at: 4, key: 'k4' })]);
+    await clock.advance(1_000);
+    serving = false;
+    consumer.deliver([consumedRecord({ at: 5, key: 'k5' })]);
+    await clock.advance(10 * HOUR_MS);
+    expect(attempts.at(-1)).toBe(2);
+    expect(letters).toEqual([]);
+    expect(group.balance()).toMatchObject({ acked: 4, inFlight: 2 });
   });
 });

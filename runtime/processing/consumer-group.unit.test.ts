@@ -289,7 +289,7 @@ describe('an outage', () => {
 
   it('pauses partitions that come meanwhile', async () => {
     const { consumer, clock } = await groupUnderTest({ handler: async () => failedWith('REDIS_UNAVAILABLE', 'away') });
-    consumer.deliver([record({ at: 0 })]);
+    consumer.deliver([record({ at: 0, key: 'a' }), record({ at: 1, key: 'b' })]);
     await clock.advance(1_000);
     consumer.callbacks.onAssigned([OTHER]);
     expect(consumer.paused).toEqual(new Set(['events.happened/0', 'events.happened/1']));

@@ -5,6 +5,7 @@ import type { BreakerEvent, BreakerState } from './breaker-state.ts';
 import { CLOSED, hasPassed, nextBreakerState } from './breaker-state.ts';
 import type { FailureWindowLimits } from './failure-window.ts';
 import { FailureWindow } from './failure-window.ts';
+import { LoneOutages } from './lone-outages.ts';
 
 const FIRST_PAUSE_MS = 100;
 
@@ -34,10 +35,11 @@ export type Verdict = 'dependency' | 'record' | 'unclear';
  * one of them tries, each time another one, those first that have not met the outage: poison in the line cannot keep it
  * closed. What has passed lets twice as many try, so that a dependency that has just come back is not run over.
  */
-export class DependencyBreaker<T extends { readonly lane: string }> {
+export class DependencyBreaker<T extends { readonly lane: string; readonly id: string }> {
   readonly dependency: Dependency;
   private readonly options: BreakerOptions;
   private readonly window: FailureWindow;
+  private readonly alone = new LoneOutages();
   /** In line, with what lets them go on: who has not tried yet, who has met the outage, and whose failure is not judged yet. */
   private readonly untried = new Map<T, () => void>();
   private readonly tried = new Map<T, () => void>();
@@ -71,9 +73,9 @@ export class DependencyBreaker<T extends { readonly lane: string }> {
     return this.current.is === 'open' || this.waiting > 0;
   }
 
-  /** Nothing more needs to come in. While an outage is only suspected others may come and prove it wrong. */
+  /** Nothing more needs to come in. While an outage is only suspected, or only one has met it, others may come and prove it wrong. */
   get shutsIntake(): boolean {
-    return this.current.is !== 'closed' && this.current.because === 'outage' && this.holdsBack;
+    return this.current.is !== 'closed' && this.current.because === 'outage' && this.holdsBack && this.waiting + this.probes.size > 1;
   }
 
   /** Whether the item may begin now. Whoever is told so and begins says it with `take`. */
@@ -104,14 +106,31 @@ export class DependencyBreaker<T extends { readonly lane: string }> {
   }
 
   /** The item met an outage, and has to wait. */
-  outage(item: T, error: ClassifiedError): void {
+  outage(item: T, error: ClassifiedError, nowMs: number): void {
+    this.alone.note(item.id, this.answeredAtMs, this.mayTell(item), nowMs);
     if (this.current.is === 'closed' || this.current.because === 'suspicion') this.error = error;
     this.on(this.probes.delete(item) ? 'failed' : 'outage');
+  }
+
+  /** The item has met outages that others did not. */
+  hasBeenAlone(item: T): boolean {
+    return this.alone.hasBeenAlone(item.id);
+  }
+
+  /** Whether the outage that the item has just met is of its own making: if so that is noted, and its place is free. */
+  blames(item: T, nowMs: number): boolean {
+    const mayTell = this.mayTell(item);
+    if (!mayTell || !this.alone.isDueToRecord(item.id, this.answeredAtMs)) return false;
+    this.alone.note(item.id, this.answeredAtMs, mayTell, nowMs);
+    this.probes.delete(item);
+    this.drain();
+    return true;
   }
 
   /** The dependency has answered the item. */
   answered(item: T, nowMs: number): void {
     this.answeredAtMs = nowMs;
+    this.alone.forget(item);
     // While nothing fails nothing is remembered: success costs nothing.
     if (this.current.is !== 'closed' || this.window.hasFailures) this.window.note(item.lane, 'passed', nowMs);
     if (this.probes.delete(item)) this.on('passed');
@@ -157,6 +176,11 @@ export class DependencyBreaker<T extends { readonly lane: string }> {
     this.suspects.delete(item);
     this.probes.delete(item);
     this.drain();
+  }
+
+  /** Somebody has passed since it opened last, and the item began after that. */
+  private mayTell(item: T): boolean {
+    return this.current.is === 'closed' || (this.probes.has(item) && hasPassed(this.current));
   }
 
   private get freePlaces(): number {

@@ -1,5 +1,6 @@
 import type { Dependency } from '../../core/dependency.ts';
 import type { EventRecord } from '../../core/envelope.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
 
@@ -21,6 +22,13 @@ export interface HandlerContext {
   awaiting(dependency: Dependency): void;
   /** Says that what it waited for has not answered, and that it goes on without. */
   unanswered(): void;
+  /** The dependency has failed for this record while it answered others: the record shares nothing with others there. */
+  isolated(dependency: Dependency): boolean;
+  /**
+   * The error; or, when it is an outage that this record makes itself (others were answered between its tries), the counted
+   * failure in its place, CALL_FAILED for a call. Of use to a handler that goes on after a failure: what it returns is asked anyway.
+   */
+  blame(error: ClassifiedError): ClassifiedError;
 }
 
 /**

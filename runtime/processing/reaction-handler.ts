@@ -38,7 +38,10 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
       const result = await callResult(options.calls, reaction, event, trace, context);
       context.signal.throwIfAborted();
       context.awaiting('postgres');
-      const step = stepOf(options.processor.domain, reaction, event, { trace, startedMs }, result);
+      const step = {
+        ...stepOf(options.processor.domain, reaction, event, { trace, startedMs }, result),
+        isolated: context.isolated('postgres'),
+      };
       const outcome = await options.steps.commit(step, context.signal);
       return report(logger, event, trace, context, outcome, options.clock.monotonicMs() - startedMs);
     } catch (error) {
@@ -86,7 +89,7 @@ async function callResult(
   try {
     return await calls.run(call.name, request, { idempotencyKey, trace, signal: context.signal, timeoutMs: call.timeoutMs });
   } catch (error) {
-    const failure = classified(error, 'CALL_FAILED', `the call ${call.name} failed`);
+    const failure = context.blame(classified(error, 'CALL_FAILED', `the call ${call.name} failed`));
     if (!context.lastAttempt || failure.code !== 'CALL_FAILED' || call.exhausted === undefined) throw failure;
     context.unanswered();
     return pure(() => call.exhausted?.(failure));

@@ -69,6 +69,8 @@ const context = (facts: Partial<HandlerContext> = {}): HandlerContext => ({
   lastAttempt: false,
   awaiting: () => undefined,
   unanswered: () => undefined,
+  isolated: () => false,
+  blame: (error) => error,
   ...facts,
 });
 
@@ -231,6 +233,19 @@ describe('a declared call', () => {
     );
     expect(codeOf(await handle(event, context({ lastAttempt })))).toBe(expected);
     expect(unitOfWork.appended).toEqual(expected === 'acked' ? [{ type: 'Done', payload: { kind: 'rejected', reason: 'gave_up' } }] : []);
+  });
+
+  it('that is away for this event alone has failed, and ends as one that failed at the last attempt', async () => {
+    const { handle, unitOfWork } = handlerOf(
+      { call: exhausted, decide: ({ result }) => ({ events: [{ type: 'Done', payload: result }] }) },
+      async () => {
+        throw new ClassifiedError('CALL_UNAVAILABLE', 'no');
+      },
+    );
+    const blame = (error: ClassifiedError): ClassifiedError => new ClassifiedError('CALL_FAILED', 'its own', { cause: error });
+    expect(codeOf(await handle(event, context({ blame })))).toBe('CALL_FAILED');
+    expect(codeOf(await handle(event, context({ blame, lastAttempt: true })))).toBe('acked');
+    expect(unitOfWork.appended).toEqual([{ type: 'Done', payload: { kind: 'rejected', reason: 'gave_up' } }]);
   });
 
   it('that failed at the last attempt dead-letters the event when nothing else was declared', async () => {

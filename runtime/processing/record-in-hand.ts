@@ -14,6 +14,8 @@ export interface RecordInHand {
   readonly epoch: PartitionEpoch<RecordInHand>;
   /** Records of one lane are handled one at a time, in order. */
   readonly lane: string;
+  /** Its place in the log. */
+  readonly id: string;
   /** What the headers say, or why they cannot be understood. */
   readonly envelope: Envelope | ClassifiedError;
   readonly bytes: number;
@@ -37,6 +39,8 @@ export interface RecordInHand {
   awaiting: Dependency | undefined;
   /** Its failure may be a dependency's fault: it waits for the verdict. */
   suspected: ClassifiedError | undefined;
+  /** What was taken for an outage and is its own failure. */
+  blamedFor: ClassifiedError | undefined;
   /** The attempt that runs, or the last one; `cutOff` ends it at once and without its result. */
   running: { cutOff(error: ClassifiedError): void } | undefined;
   /** It left by a door or was given back: whatever still runs for it is ignored. */
@@ -74,6 +78,7 @@ class TakenRecord implements RecordInHand {
   buried = false;
   awaiting: Dependency | undefined = undefined;
   suspected: ClassifiedError | undefined = undefined;
+  blamedFor: ClassifiedError | undefined = undefined;
   running: RecordInHand['running'] = undefined;
   gone = false;
   private readEnvelope: Envelope | ClassifiedError | undefined = undefined;
@@ -93,6 +98,11 @@ class TakenRecord implements RecordInHand {
     this.parked = parked;
     this.attempt = parked === undefined ? 1 : parked.attempts + 1;
     this.firstFailedAtMs = parked?.firstFailedAtMs;
+  }
+
+  get id(): string {
+    const { topic, partition, offset } = this.record;
+    return `${topic}/${partition}/${offset}`;
   }
 
   get envelope(): Envelope | ClassifiedError {

@@ -71,6 +71,14 @@ describe('steps in batches', () => {
     expect(accounts).toEqual(many(20, (n) => ({ last_amount: BigInt(n) })));
   });
 
+  it('leave out one that may be what breaks their connection: it has a transaction of its own', async () => {
+    const { steps, texts } = opened();
+    const isolated = { ...depositStep({ key: 'isolated', account: 'isolated', amount: 1 }), isolated: true };
+    expect(await steps.commit(isolated, NEVER)).toEqual({ kind: 'committed', events: 1 });
+    expect(texts).toEqual([]);
+    expect(await traces('isolated')).toEqual(WHOLE);
+  });
+
   it('write what the unit of work writes, column by column', async () => {
     const { steps } = opened();
     const step = depositStep({

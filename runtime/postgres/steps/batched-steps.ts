@@ -76,7 +76,7 @@ class BatchedSteps {
   async commit(step: Step, signal: AbortSignal): Promise<StepOutcome> {
     signal.throwIfAborted();
     const pending = new PendingStep(step, signal);
-    if (step.lock === undefined) this.together.push(pending);
+    if (step.lock === undefined && step.isolated !== true) this.together.push(pending);
     else this.alone.push(pending);
     return pending.outcome;
   }
