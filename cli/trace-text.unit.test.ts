@@ -68,7 +68,7 @@ function trace(): Trace {
   const topics = new Map([[NEXT, { at, projections: [{ group: 'projection.scan-history.v1', passed: true }] }]]);
   return {
     flows: [{ flow: { id: ID, events, steps, gaps: [] }, rows: [row], waiting, topics }],
-    gaps: ['the database of my does not answer'],
+    gaps: ['the database of my could not be read'],
   };
 }
 const shown = { payloads: false, groupOf: (domain: string) => `processor.${domain}` };
@@ -85,7 +85,7 @@ describe('the timeline of a flow', () => {
       '                  projection.scan-history.v1: read',
       '                  processor.character: WAITS: its record events.scan.completed/3@17 is 2 records ahead of its group',
       '',
-      'not looked at: the database of my does not answer',
+      'not looked at: the database of my could not be read',
     ]);
   });
 
@@ -99,7 +99,7 @@ describe('the timeline of a flow', () => {
   it('is one JSON object for programs', () => {
     const json = JSON.parse(traceJson(trace(), shown)) as { readonly flows: readonly { readonly events: readonly unknown[] }[] };
     expect(json).toMatchObject({
-      not_looked_at: ['the database of my does not answer'],
+      not_looked_at: ['the database of my could not be read'],
       flows: [{ flow_id: ID, sagas: [{ status: 'overdue' }] }],
     });
     expect(json.flows[0]?.events[1]).toEqual({

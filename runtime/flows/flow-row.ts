@@ -59,6 +59,11 @@ export function rowOf(flow: Begun, verdict: Verdict, waiting: readonly Waiting[]
   };
 }
 
+/** As it was seen last; it could not be looked at now. */
+export function postponed(row: FlowRow, now: string): FlowRow {
+  return { ...row, looked_at: now, next_look_at: after(now, LOOK_AGAIN_MAX_MS) };
+}
+
 function waitsFor({ step: { event }, group, where }: Waiting): WaitsFor {
   return { group, event_id: event.id, event_type: event.type, where: where.kind, detail: whereaboutsText(where) };
 }

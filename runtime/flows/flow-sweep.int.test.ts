@@ -228,6 +228,57 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     await swept(flowId, { status: 'ended', ended_as: 'compensated' });
   });
 
+  it('goes on with the others when one flow, or one database, cannot be read or written', async () => {
+    const platform = world.connections.platform();
+    const { flowId } = await register('sound');
+    const { flowId: sick } = await register('sick');
+    await swept(sick, { status: 'overdue' });
+    const refusing = {
+      query: platform.query.bind(platform),
+      transaction: platform.transaction.bind(platform),
+      execute: async (text: string, values: readonly unknown[] = []) => {
+        // Only the row of a look says so: the one that is put off is as it was read.
+        if (String(values[0]).includes(`"${sick}"`) && String(values[0]).includes('"looks":99')) {
+          throw new ClassifiedError('STATE_INVALID', 'refused');
+        }
+        return platform.execute(text, values);
+      },
+    };
+    await platform.execute('UPDATE millrace.flows SET looks = 98 WHERE flow_id = $1', [sick]);
+    await giveUp(flowId);
+    const sweep = sweepWith({ platform: refusing as unknown as typeof platform });
+    await due();
+    expect((await sweep.pass(NEVER)).failure?.code).toBe('STATE_INVALID');
+    expect(Date.parse((await row(sick))!.next_look_at!)).toBeGreaterThan(Date.now());
+    await eventually(async () => {
+      await due();
+      await platform.execute('UPDATE millrace.flows SET looks = 98 WHERE flow_id = $1', [sick]);
+      expect((await sweep.pass(NEVER)).failure?.code).toBe('STATE_INVALID');
+      expect(await row(flowId)).toMatchObject({ status: 'ended', ended_as: 'compensated' });
+    }, WITHIN);
+
+    const notApplied = async (): Promise<never> => Promise.reject(new ClassifiedError('CONFIGURATION_INVALID', 'a table is missing'));
+    const { connections } = world;
+    const noProfiles = sweepWith({
+      database: (domain) =>
+        domain === 'my' ? { query: notApplied, execute: notApplied, prepared: notApplied } : connections.database(domain),
+    });
+    await due();
+    expect(await noProfiles.pass(NEVER)).toMatchObject({ unread: ['my'], failure: undefined });
+  });
+
+  it('takes in what a foreign writer began under an id that is longer than ours, and what began after it', async () => {
+    const long = 'x'.repeat(300);
+    await world.connections.database('image').execute(
+      `INSERT INTO image.events (event_id, aggregate_type, aggregate_id, sequence_number, event_type, payload, metadata)
+       VALUES ($1, 'image', 'foreign', 1, 'ImageRegistered', '{}', $2)`,
+      [randomUUID(), JSON.stringify({ correlation_id: long, trace_id: long })],
+    );
+    const { flowId } = await register('after the foreign one');
+    await swept(flowId, { status: 'overdue' });
+    expect(await row('x'.repeat(128))).toMatchObject({ status: 'overdue', waits_for: [] });
+  });
+
   it('goes on where a sweep died: after a decision that it had not written down, and after a page of beginnings', async () => {
     const { flowId } = await register('killed');
     await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });

@@ -1,6 +1,6 @@
 import type { DomainDefinition, OverdueStep, SagaDefinition } from '../../core/define.ts';
 import { ClassifiedError } from '../../core/errors.ts';
-import type { Logger } from '../../core/log.ts';
+import type { LogFields, Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Beginning } from '../postgres/flow-events.ts';
@@ -10,7 +10,7 @@ import { platformTime, pruneFlows, readDueFlows, readPosition, writeBeginnings, 
 import type { Flow, Verdict } from './flow.ts';
 import { judgeFlow } from './flow.ts';
 import type { Begun, Waiting } from './flow-row.ts';
-import { begun, rowOf } from './flow-row.ts';
+import { begun, postponed, rowOf } from './flow-row.ts';
 import type { FlowSources } from './load-flows.ts';
 import { loadFlows } from './load-flows.ts';
 import type { LocateSources } from './locate-steps.ts';
@@ -65,8 +65,10 @@ export interface PassResult {
   readonly settled: number;
   /** A limit was met: there is more to do at once. */
   readonly more: boolean;
-  /** Databases whose beginnings could not be read. */
-  readonly away: readonly string[];
+  /** Domains whose databases could not be read, for whatever reason. */
+  readonly unread: readonly string[];
+  /** What a part of the pass met; the other parts were gone through. */
+  readonly failure: ClassifiedError | undefined;
 }
 
 /**
@@ -85,11 +87,17 @@ export class FlowSweep {
     this.sagas = new Map((options.pipeline.sagas ?? []).map((saga) => [saga.name, saga]));
   }
 
-  /** Rejects with POSTGRES_UNAVAILABLE when the platform's database is away, or with what makes no outage. */
+  /**
+   * Rejects with POSTGRES_UNAVAILABLE when the platform's database is away. Whatever else one saga, one flow or one domain's
+   * database meets leaves the others alone.
+   */
   async pass(stopping: AbortSignal): Promise<PassResult> {
-    const counts = { begun: 0, ended: 0, settled: 0, more: false, away: [] as string[] };
+    const counts: Counts = { begun: 0, ended: 0, settled: 0, more: false, unread: [], failure: undefined };
     for (const saga of this.sagas.values()) {
-      for (const type of saga.begins) await this.takeIn(saga, type, counts, stopping);
+      for (const type of saga.begins) {
+        const failure = await failureOf(() => this.takeIn(saga, type, counts, stopping));
+        if (failure !== undefined) this.failed(failure, counts, { saga: saga.name, 'event.type': type }, 'beginnings were not taken in');
+      }
     }
     await this.lookAgain(counts, stopping);
     const { keepEndedMs, forgetMs, pages } = this.limits;
@@ -109,13 +117,13 @@ export class FlowSweep {
     const { backMs, pageFlows, pages, settledMs } = this.limits;
     let position = await readPosition(platform, saga.name, type, backMs);
     for (let page = 0; page < pages && !stopping.aborted; page += 1) {
-      const beginnings = await this.unlessAway(domain.name, counts, () =>
+      const beginnings = await this.unlessUnread(domain.name, counts, () =>
         readBeginnings(database(domain.name), domain.name, type, position, { settledMs, limit: pageFlows }),
       );
       const last = beginnings?.at(-1);
       if (beginnings === undefined || last === undefined) return;
       position = { readTo: last.at, eventId: last.eventId };
-      const rows = await this.firstLook(saga, domain.name, beginnings);
+      const rows = await this.firstLook(saga, domain.name, beginnings, counts);
       await writeBeginnings(platform, rows, { saga: saga.name, type, position });
       this.countEnds(rows, counts);
       counts.begun += rows.length;
@@ -125,9 +133,14 @@ export class FlowSweep {
   }
 
   /** Most flows have ended by the time they are seen; those that are overdue already are due at once. */
-  private async firstLook(saga: SagaDefinition, domain: string, beginnings: readonly Beginning[]): Promise<readonly FlowRow[]> {
+  private async firstLook(
+    saga: SagaDefinition,
+    domain: string,
+    beginnings: readonly Beginning[],
+    counts: Counts,
+  ): Promise<readonly FlowRow[]> {
     const first = new Map([...beginnings].reverse().map((beginning) => [beginning.flowId, beginning]));
-    const flows = await loadFlows(this.options, [...first.keys()]);
+    const flows = await this.load([...first.keys()], counts);
     const now = await platformTime(this.options.platform);
     return [...first.values()].map((beginning) => {
       const flow = begun(saga, domain, beginning);
@@ -145,11 +158,33 @@ export class FlowSweep {
     let more = true;
     for (let page = 0; more && page < this.limits.pages && !stopping.aborted; page += 1) {
       const due = await readDueFlows(platform, now, this.limits.pageFlows);
-      if (due.length > 0) toLocate = Math.max(0, toLocate - (await this.lookAt(due, toLocate, report, counts, stopping)));
+      if (due.length > 0) toLocate = Math.max(0, toLocate - (await this.lookAtPage(due, toLocate, report, counts, stopping)));
       more = due.length === this.limits.pageFlows;
     }
     report.close();
     if (more) counts.more = true;
+  }
+
+  /** One at a time where they cannot be looked at together; the one that fails alone is left for later. */
+  private async lookAtPage(
+    due: readonly FlowRow[],
+    toLocate: number,
+    report: FlowReport,
+    counts: Counts,
+    stopping: AbortSignal,
+  ): Promise<number> {
+    let located = 0;
+    const together = await failureOf(async () => (located = await this.lookAt(due, toLocate, report, counts, stopping)));
+    if (together === undefined) return located;
+    for (const row of due) {
+      if (stopping.aborted) break;
+      const left = Math.max(0, toLocate - located);
+      const failure = await failureOf(async () => (located += await this.lookAt([row], left, report, counts, stopping)));
+      if (failure === undefined) continue;
+      this.failed(failure, counts, { saga: row.saga, 'flow.id': row.flow_id }, 'a flow could not be looked at');
+      await writeFlows(this.options.platform, [postponed(row, await platformTime(this.options.platform))]);
+    }
+    return located;
   }
 
   /** How many of the flows had their records looked for. */
@@ -160,7 +195,7 @@ export class FlowSweep {
     counts: Counts,
     stopping: AbortSignal,
   ): Promise<number> {
-    const flows = await loadFlows(this.options, [...new Set(due.map(({ flow_id }) => flow_id))]);
+    const flows = await this.load([...new Set(due.map(({ flow_id }) => flow_id))], counts);
     const now = await platformTime(this.options.platform);
     const looks = due.flatMap((row): Look[] => {
       const saga = this.sagas.get(row.saga);
@@ -225,14 +260,29 @@ export class FlowSweep {
     return action;
   }
 
-  private async unlessAway<T>(domain: string, counts: Counts, read: () => Promise<T>): Promise<T | undefined> {
+  private load(flowIds: readonly string[], counts: Counts): Promise<ReadonlyMap<string, Flow>> {
+    return loadFlows({ ...this.options, onUnread: (domain, error) => this.unread(domain, error, counts) }, flowIds);
+  }
+
+  private async unlessUnread<T>(domain: string, counts: Counts, read: () => Promise<T>): Promise<T | undefined> {
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof ClassifiedError) || error.disposition !== 'outage') throw error;
-      if (!counts.away.includes(domain)) counts.away.push(domain);
+      if (!(error instanceof ClassifiedError)) throw error;
+      this.unread(domain, error, counts);
       return undefined;
     }
+  }
+
+  private unread(domain: string, error: ClassifiedError, counts: Counts): void {
+    if (counts.unread.includes(domain)) return;
+    counts.unread.push(domain);
+    this.options.logger.warn({ domain, 'error.code': error.code }, "the sweep could not read a domain's database", error);
+  }
+
+  private failed(error: ClassifiedError, counts: Counts, fields: LogFields, what: string): void {
+    counts.failure ??= error;
+    this.options.logger.warn({ ...fields, 'error.code': error.code }, what, error);
   }
 
   private countEnds(rows: readonly FlowRow[], counts: Counts): void {
@@ -256,7 +306,8 @@ interface Counts {
   ended: number;
   settled: number;
   more: boolean;
-  away: string[];
+  readonly unread: string[];
+  failure: ClassifiedError | undefined;
 }
 
 /** A flow that is due. */
@@ -265,6 +316,17 @@ interface Look {
   readonly saga: SagaDefinition;
   readonly flow: Flow | undefined;
   readonly verdict: Verdict;
+}
+
+/** What it met, unless that is an outage, which meets everything. @throws what is an outage or has no code. */
+async function failureOf(work: () => Promise<unknown>): Promise<ClassifiedError | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ClassifiedError) || error.disposition === 'outage') throw error;
+    return error;
+  }
 }
 
 function judge(saga: SagaDefinition, { deadline_at }: Begun, flow: Flow | undefined, now: string): Verdict {

@@ -41,7 +41,7 @@ class FlowSweeper implements Service, HealthSource {
   private running: Promise<void> | undefined;
   private state: 'starting' | 'active' | 'standby' = 'starting';
   private failure: ClassifiedError | undefined;
-  private away: readonly string[] = [];
+  private unread: readonly string[] = [];
   private overdue = 0;
   private oldestSeconds = 0;
 
@@ -66,8 +66,8 @@ class FlowSweeper implements Service, HealthSource {
       const { code, message, remedy } = this.failure;
       return [{ name: NAME, status: 'degraded', detail: `${code}: ${message}. ${remedy}`, facts }];
     }
-    if (this.away.length > 0) {
-      return [{ name: NAME, status: 'degraded', detail: `the databases of ${this.away.join(', ')} could not be read`, facts }];
+    if (this.unread.length > 0) {
+      return [{ name: NAME, status: 'degraded', detail: `the databases of ${this.unread.join(', ')} could not be read`, facts }];
     }
     return [{ name: NAME, status: 'ok', facts }];
   }
@@ -92,9 +92,9 @@ class FlowSweeper implements Service, HealthSource {
       if (this.state !== 'active') logger.info({}, 'sweeping the flows');
       this.state = 'active';
       const result = await sweep.pass(this.stopping.signal);
-      this.away = result.away;
+      this.unread = result.unread;
       await this.publish();
-      this.failure = undefined;
+      this.failure = result.failure;
       const { begun, ended, settled } = result;
       logger.debug({ begun, ended, settled, overdue: this.overdue }, 'swept the flows');
       return result.more;
@@ -110,7 +110,7 @@ class FlowSweeper implements Service, HealthSource {
     if (this.state !== 'standby') this.options.logger.info({}, 'another process sweeps the flows: standing by');
     this.state = 'standby';
     this.failure = undefined;
-    this.away = [];
+    this.unread = [];
     this.tell(new Map(), 0);
   }
 

@@ -8,7 +8,7 @@ import type { Database } from '../postgres/database.ts';
 import type { PassResult } from './flow-sweep.ts';
 import { createFlowSweeper } from './flow-sweeper.ts';
 
-const NOTHING: PassResult = { begun: 0, ended: 0, settled: 0, more: false, away: [] };
+const NOTHING: PassResult = { begun: 0, ended: 0, settled: 0, more: false, unread: [], failure: undefined };
 const HARD = new AbortController().signal;
 
 function sweeperUnderTest() {
@@ -84,13 +84,16 @@ describe('the sweep of the flows', () => {
     await sweeper.stop(HARD);
   });
 
-  it('is degraded while it fails or a database is away, and well again after a pass', async () => {
+  it('is degraded while it, or a part of it, fails or a database cannot be read, and well again after a pass', async () => {
     const { sweeper, clock, state } = sweeperUnderTest();
     state.result = new ClassifiedError('POSTGRES_UNAVAILABLE', 'the database does not answer');
     await sweeper.start(HARD);
     await settle();
     expect(sweeper.health()[0]).toMatchObject({ status: 'degraded', detail: expect.stringContaining('POSTGRES_UNAVAILABLE') as string });
-    state.result = { ...NOTHING, away: ['scan'] };
+    state.result = { ...NOTHING, failure: new ClassifiedError('STATE_INVALID', 'a flow cannot be written') };
+    await clock.advance(60_000);
+    expect(sweeper.health()[0]).toMatchObject({ status: 'degraded', detail: expect.stringContaining('STATE_INVALID') as string });
+    state.result = { ...NOTHING, unread: ['scan'] };
     await clock.advance(60_000);
     expect(sweeper.health()[0]).toMatchObject({ status: 'degraded', detail: 'the databases of scan could not be read' });
     state.result = NOTHING;

@@ -1,6 +1,7 @@
 import type { PipelineDefinition } from '../../core/define-pipeline.ts';
 import type { EventDefinition } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
+import type { ErrorCode } from '../../core/errors.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Session } from '../postgres/database.ts';
 import type { FlowEvent } from '../postgres/flow-events.ts';
@@ -16,21 +17,24 @@ export interface FlowSources {
   readonly database: (domain: string) => Session;
   /** Events of one flow that are looked at in each domain. */
   readonly eventsMax: number;
+  /** Told of each database that could not be read, and why. */
+  readonly onUnread?: (domain: string, error: ClassifiedError) => void;
 }
 
 /**
- * The flows with these ids, from the event stores and inboxes of all domains. A database that is away leaves a gap in each of
- * them and stops nothing; any other error rejects.
+ * The flows with these ids, from the event stores and inboxes of all domains. A database that cannot be read, for whatever
+ * reason, leaves a gap in each of them and stops nothing.
  */
 export async function loadFlows(sources: FlowSources, flowIds: readonly string[]): Promise<ReadonlyMap<string, Flow>> {
-  const { pipeline, database, catalogue, eventsMax } = sources;
-  const away = new Set<string>();
+  const { pipeline, database, catalogue, eventsMax, onUnread } = sources;
+  const unread = new Map<string, ErrorCode>();
   const present = async <T>(domain: string, read: (session: Session) => Promise<readonly T[]>): Promise<readonly T[]> => {
     try {
       return await read(database(domain));
     } catch (error) {
-      if (!(error instanceof ClassifiedError) || error.disposition !== 'outage') throw error;
-      away.add(domain);
+      if (!(error instanceof ClassifiedError)) throw error;
+      onUnread?.(domain, error);
+      unread.set(domain, error.code);
       return [];
     }
   };
@@ -48,11 +52,11 @@ export async function loadFlows(sources: FlowSources, flowIds: readonly string[]
     }),
   );
   const inboxes = new Map(found);
-  const gaps = [...away].map(unanswered);
+  const gaps = [...unread].map(([domain, code]) => `${unreadText(domain)} (${code})`);
   return new Map(
     [...drafts].map(([id, draft]) => [
       id,
-      { ...draft, steps: draft.steps.map((step) => withRow(step, inboxes, away)), gaps: [...draft.gaps, ...gaps] },
+      { ...draft, steps: draft.steps.map((step) => withRow(step, inboxes, unread)), gaps: [...draft.gaps, ...gaps] },
     ]),
   );
 }
@@ -75,13 +79,17 @@ function byTime(a: EventRecord, b: EventRecord): number {
   return Number(a.version - b.version);
 }
 
-function withRow(step: BareStep, inboxes: ReadonlyMap<string, ReadonlyMap<string, StepRow>>, away: ReadonlySet<string>): ExpectedStep {
+function withRow(
+  step: BareStep,
+  inboxes: ReadonlyMap<string, ReadonlyMap<string, StepRow>>,
+  unread: ReadonlyMap<string, ErrorCode>,
+): ExpectedStep {
   const row = step.key === undefined ? undefined : inboxes.get(step.domain)?.get(step.key);
-  if (row === undefined) return { ...step, done: undefined, unread: away.has(step.domain) };
+  if (row === undefined) return { ...step, done: undefined, unread: unread.has(step.domain) };
   const { started_at, processed_at, status, result } = row;
   return { ...step, done: { startedAt: started_at ?? undefined, endedAt: processed_at, status, result }, unread: false };
 }
 
-export function unanswered(domain: string): string {
-  return `the database of ${domain} does not answer`;
+export function unreadText(domain: string): string {
+  return `the database of ${domain} could not be read`;
 }

@@ -12,7 +12,7 @@ import type { FoundRecords, ReadBudget, Wanted } from './find-records.ts';
 import { findRecords } from './find-records.ts';
 import type { ExpectedStep } from './flow.ts';
 import { groupBy } from './group-by.ts';
-import { unanswered } from './load-flows.ts';
+import { unreadText } from './load-flows.ts';
 import type { Position, Whereabouts } from './whereabouts.ts';
 import { whereaboutsOf } from './whereabouts.ts';
 
@@ -27,8 +27,8 @@ export interface LocateSources {
 }
 
 /**
- * Where the records are that these steps wait for, in the order of the steps. Never rejects for a server that is away: what
- * could not be found out is `unknown`, with the reason.
+ * Where the records are that these steps wait for, in the order of the steps. Never rejects for a server that is away or
+ * refuses: what could not be found out is `unknown`, with the reason.
  */
 export async function locateSteps(sources: LocateSources, steps: readonly ExpectedStep[]): Promise<readonly Whereabouts[]> {
   const budget = { records: sources.recordsMax };
@@ -42,7 +42,7 @@ export async function locateSteps(sources: LocateSources, steps: readonly Expect
     for (const [step, where] of places) located.set(step, where);
   }
   return steps.map(
-    (step) => located.get(step) ?? { kind: 'unknown', why: step.unread ? unanswered(step.domain) : 'it was not looked for' },
+    (step) => located.get(step) ?? { kind: 'unknown', why: step.unread ? unreadText(step.domain) : 'it was not looked for' },
   );
 }
 
@@ -55,7 +55,7 @@ function topicOf({ names, catalogue }: LocateSources, type: string): string {
 }
 
 function unknownFor(steps: readonly ExpectedStep[], error: unknown): ReadonlyMap<ExpectedStep, Whereabouts> {
-  if (!(error instanceof ClassifiedError) || error.disposition !== 'outage') throw error;
+  if (!(error instanceof ClassifiedError)) throw error;
   return new Map(steps.map((step) => [step, { kind: 'unknown', why: `${error.code}: ${error.message}` }]));
 }
 

@@ -32,6 +32,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** An event of a writer that knows no flows is a flow of its own, as its readers take it. */
 const FLOW_ID = `coalesce(metadata->>'correlation_id', event_id::text)`;
 
+/** Characters of the ids that the table of flows keeps: as many as an envelope may have. Nobody takes an event with longer ones. */
+const ID_LENGTH = 128;
+
 /**
  * Events of a type behind the position, oldest first. An event is read once it is `settledMs` old, on the clock of its own
  * database: until then an older one may still be committed. Rejects with POSTGRES_UNAVAILABLE.
@@ -44,7 +47,7 @@ export async function readBeginnings(
   options: { readonly settledMs: number; readonly limit: number },
 ): Promise<readonly Beginning[]> {
   const rows = await session.query<{ flow_id: string; trace_id: string | null; event_id: string; created_at: string }>(
-    `SELECT ${FLOW_ID} AS flow_id, metadata->>'trace_id' AS trace_id, event_id, created_at
+    `SELECT left(${FLOW_ID}, ${ID_LENGTH}) AS flow_id, left(metadata->>'trace_id', ${ID_LENGTH}) AS trace_id, event_id, created_at
        FROM ${qualified(domain, 'events')}
       WHERE event_type = $1 AND created_at >= $2::timestamptz AND (created_at, event_id) > ($2::timestamptz, $3::uuid)
         AND created_at <= clock_timestamp() - make_interval(secs => $4::double precision / 1000)

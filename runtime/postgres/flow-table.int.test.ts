@@ -61,6 +61,13 @@ describe('the table of flows', () => {
     expect(await listFlows(database, { limit: 10 })).toMatchObject([{ status: 'ended', ended_as: 'done', action: 'compensate' }]);
   });
 
+  it('keeps what foreign writers wrote, also where PostgreSQL has no place for it', async () => {
+    const detail = 'code \u0000 and \ud83d, and \u{1f600}';
+    const waits = { group: 'g', event_id: 'e', event_type: 'T', where: 'dead-lettered', detail };
+    await writeFlows(database, [{ ...overdue('f'.repeat(128)), trace_id: 't'.repeat(128), waits_for: [waits] }]);
+    expect((await listFlows(database, { limit: 10 }))[0]?.waits_for[0]?.detail).toBe('code \ufffd and \ufffd, and \u{1f600}');
+  });
+
   it('gives those that are due, the longest due first, and sums up those that are overdue', async () => {
     const later = { ...overdue('later', 2 * HOUR_MS), next_look_at: ago(-HOUR_MS) };
     await writeFlows(database, [{ ...overdue('second'), next_look_at: ago(10) }, overdue('first'), later, ended('over', 10)]);

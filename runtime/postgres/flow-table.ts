@@ -30,6 +30,8 @@ export interface FlowRow {
 const COLUMNS = `saga, flow_id, trace_id, began_with, began_domain, began_at, deadline_at, status, ended_as, ended_at, waits_for,
   action, acted_at, looks, looked_at, next_look_at`;
 
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+
 /** The clock that the table's times are compared with. */
 export async function platformTime(database: Session): Promise<string> {
   const [row] = await database.query<{ now: string }>('SELECT clock_timestamp() AS now');
@@ -81,8 +83,13 @@ export async function writeFlows(session: Session, rows: readonly FlowRow[]): Pr
        waits_for = EXCLUDED.waits_for, action = coalesce(EXCLUDED.action, f.action), acted_at = coalesce(EXCLUDED.acted_at, f.acted_at),
        looks = f.looks + 1, looked_at = EXCLUDED.looked_at, next_look_at = EXCLUDED.next_look_at
       WHERE f.status <> 'ended'`,
-    [JSON.stringify(rows)],
+    [JSON.stringify(rows, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value))],
   );
+}
+
+/** Details quote what foreign writers wrote: PostgreSQL keeps neither the character NUL nor half of a pair. */
+function storable(text: string): string {
+  return text.replaceAll('\u0000', '\ufffd').replace(LONE_SURROGATE, '\ufffd');
 }
 
 /** Flows that it is time to look at again, the longest due first. */
