@@ -257,7 +257,9 @@ function projectionGroup(projection: ProjectionDefinition, surroundings: Shared)
   const { handlerTimeoutMs } = surroundings.connections.config.processing;
   const types = projection.reads.map(({ type }) => type);
   const database = surroundings.connections.platform();
-  return group({ name, types, retry: projection.retry, database, handler, handlerTimeoutMs }, surroundings);
+  // A document that is missing is folded from its history; all other events need the store alone.
+  const occasional = new Set<Dependency>(['postgres']);
+  return group({ name, types, retry: projection.retry, database, occasional, handler, handlerTimeoutMs }, surroundings);
 }
 
 export function createProjector(projection: ProjectionDefinition, connections: Connections, metrics: Metrics): Projector {
@@ -277,6 +279,7 @@ interface Group {
   /** Where its parked records are. */
   readonly database: Database;
   readonly calls?: ReadonlyMap<string, Dependency>;
+  readonly occasional?: ReadonlySet<Dependency>;
   readonly handler: EventHandler;
   readonly handlerTimeoutMs: number;
   readonly timeoutMsOf?: (eventType: string) => number;

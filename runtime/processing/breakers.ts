@@ -124,7 +124,7 @@ export class Breakers<T extends Held> {
       if (isUntouched(result)) return undefined;
       if (awaiting !== undefined) this.answered(item, awaiting);
       // It got through: so it did whatever it stood in line for, if it came to that.
-      for (const breaker of this.troubled.values()) if (breaker.isProbe(item)) this.answered(item, breaker.dependency);
+      for (const breaker of this.troubled.values()) if (breaker.isProbe(item)) breaker.passed(item, this.options.nowMs());
       return undefined;
     }
     const { error } = result;

@@ -423,3 +423,56 @@ describe('a record that makes an outage of its own', () => {
     expect(group.balance()).toMatchObject({ acked: 4, inFlight: 2 });
   });
 });
+
+describe('a record that passes without a question for the dependency', () => {
+  it('proves nothing against those that wait for it: they use up no attempt', async () => {
+    const attempts = new Set<number>();
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (event, context) => {
+        if (event.aggregateId.startsWith('k')) return ACKED;
+        attempts.add(context.attempt);
+        context.awaiting('classifier');
+        return away('classifier');
+      },
+    });
+    consumer.deliver(['a', 'b', 'c'].map((key, at) => consumedRecord({ at, key })));
+    for (let at = 3; at < 63; at += 1) {
+      await clock.advance(11_000);
+      consumer.deliver([consumedRecord({ at, key: `k${at}` })]);
+    }
+    await clock.advance(11_000);
+    expect({ letters, attempts: [...attempts] }).toEqual({ letters: [], attempts: [1] });
+    expect(group.balance()).toMatchObject({ acked: 60, inFlight: 3 });
+  });
+});
+
+describe('a dependency that nothing tells who needs it', () => {
+  it('is waited for by those that met its outage; nobody else waits, and intake goes on', async () => {
+    let serving = false;
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      occasional: new Set(['postgres'] as const),
+      handler: async (event, context) => {
+        context.awaiting('redis');
+        if (serving || event.aggregateId.startsWith('k')) return ACKED;
+        expect(context.attempt).toBe(1);
+        return failedWith('POSTGRES_UNAVAILABLE', 'away');
+      },
+    });
+    consumer.deliver(['missing', 'missing too'].map((key, at) => consumedRecord({ at, key })));
+    for (let at = 2; at < 32; at += 1) {
+      await clock.advance(11_000);
+      expect(consumer.paused.size).toBe(0);
+      consumer.deliver([consumedRecord({ at, key: `k${at}` })]);
+      await settle();
+      expect(group.balance()).toMatchObject({ acked: at - 1, inFlight: 2 });
+    }
+    expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('records that need the postgres wait') }]);
+    serving = true;
+    await clock.advance(21_000);
+    expect(letters).toEqual([]);
+    expect(group.balance()).toMatchObject({ acked: 32, inFlight: 0 });
+  });
+});

@@ -86,6 +86,8 @@ export interface ConsumerGroupOptions {
   readonly deadLetterDialects?: readonly DeadLetterDialect[];
   /** Event types whose handling makes a declared call, and what it calls: the other types go on while that is away. */
   readonly calls?: ReadonlyMap<string, Dependency>;
+  /** What only some records turn out to need, which nothing tells beforehand: while it is away those wait, and the others go on. */
+  readonly occasional?: ReadonlySet<Dependency>;
   readonly breaker?: Partial<BreakerSettings>;
   readonly limits?: Partial<GroupLimits>;
   /** Offsets of finished records are committed this often … */
@@ -113,6 +115,7 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
     parkedLookMs: 3_000,
     deadLetterDialects: [],
     calls: new Map(),
+    occasional: new Set(),
     commitIntervalMs: 200,
     commitRecordsMax: 10_000,
     failpoint: NO_FAILPOINT,

@@ -48,6 +48,7 @@ export class DependencyBreaker<T extends { readonly lane: string; readonly id: s
   private current: BreakerState = CLOSED;
   private error: ClassifiedError | undefined;
   private answeredAtMs = Number.NEGATIVE_INFINITY;
+  private passedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: BreakerOptions) {
     this.dependency = options.dependency;
@@ -131,6 +132,12 @@ export class DependencyBreaker<T extends { readonly lane: string; readonly id: s
   answered(item: T, nowMs: number): void {
     this.answeredAtMs = nowMs;
     this.alone.forget(item);
+    this.passed(item, nowMs);
+  }
+
+  /** The item got through, and may have had no question for the dependency: enough to let others try, and no proof against any. */
+  passed(item: T, nowMs: number): void {
+    this.passedAtMs = nowMs;
     // While nothing fails nothing is remembered: success costs nothing.
     if (this.current.is !== 'closed' || this.window.hasFailures) this.window.note(item.lane, 'passed', nowMs);
     if (this.probes.delete(item)) this.on('passed');
@@ -146,7 +153,7 @@ export class DependencyBreaker<T extends { readonly lane: string; readonly id: s
       return 'dependency';
     }
     const before = this.window.lastFailureMs(item.lane);
-    if (before !== undefined && before < this.answeredAtMs) {
+    if (before !== undefined && before < this.passedAtMs) {
       // Others were answered between its failures: it is the record, and says nothing about the dependency any more.
       this.window.note(item.lane, 'known', nowMs);
       this.drain();
@@ -159,7 +166,7 @@ export class DependencyBreaker<T extends { readonly lane: string; readonly id: s
       return 'dependency';
     }
     this.drain();
-    return nowMs - this.answeredAtMs < this.options.settings.suspectWaitMs ? 'record' : 'unclear';
+    return nowMs - this.passedAtMs < this.options.settings.suspectWaitMs ? 'record' : 'unclear';
   }
 
   /** Resolves when the others have had their say: the breaker has opened, or the time is over. */

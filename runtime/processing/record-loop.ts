@@ -261,13 +261,13 @@ export class RecordLoop {
 }
 
 /** What is known of a record's needs before it runs: whether its event declares a call, and whether its schema has been read. */
-function needsOf({ calls, decoder }: ConsumerGroupSettings): {
+function needsOf({ calls, decoder, occasional }: ConsumerGroupSettings): {
   readonly needs: (item: RecordInHand, dependency: Dependency) => boolean;
   readonly isOptional: (dependency: Dependency) => boolean;
 } {
-  const called = new Set(calls.values());
+  const optional = new Set([...calls.values(), ...occasional]);
   return {
-    isOptional: (dependency) => (dependency === 'registry' ? decoder.readsFromMemory !== undefined : called.has(dependency)),
+    isOptional: (dependency) => (dependency === 'registry' ? decoder.readsFromMemory !== undefined : optional.has(dependency)),
     needs: (item, dependency) => {
       if (dependency === 'registry') return decoder.readsFromMemory?.(item.record) === false;
       return !(item.envelope instanceof ClassifiedError) && calls.get(item.envelope.type) === dependency;
