@@ -9,7 +9,7 @@ import type { TopicBalance } from './balance.ts';
 import type { BreakerFacts } from './breakers.ts';
 import type { ConsumerGroupOptions, ConsumerGroupSettings } from './consumer-group-options.ts';
 import { withDefaults } from './consumer-group-options.ts';
-import { groupHealth } from './group-health.ts';
+import { groupHealth, slowestOf } from './group-health.ts';
 import { IntakeValve } from './intake-valve.ts';
 import { LagGauge } from './lag-gauge.ts';
 import { OffsetCommitter } from './offset-committer.ts';
@@ -152,7 +152,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       blockedForMs: this.parkingWatch.survey.blockedForMs,
       unburied: loop.burial.unburied,
       lag: epochs.reduce((sum, epoch) => sum + epoch.lag, 0),
-      sinceProgressMs: settings.clock.monotonicMs() - loop.progressAtMs,
+      slowest: slowestOf(epochs, settings.clock.monotonicMs()),
     });
     return [report];
   }

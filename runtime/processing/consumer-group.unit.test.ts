@@ -573,4 +573,20 @@ describe('health', () => {
     await clock.advance(2_000);
     expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('10 records behind') }]);
   });
+
+  it('is degraded when one partition stands, however fast the others go', async () => {
+    const { end, handler } = heldHandler();
+    const { group, consumer, clock } = await groupUnderTest({ handler, handlerTimeoutMs: 600_000 }, [PARTITION, OTHER]);
+    consumer.callbacks.onRecords(OTHER, [record({ at: 1_000, partition: 1, key: 'stands' })], offset(1_003n));
+    for (let at = 0; at < 70; at += 1) {
+      consumer.callbacks.onRecords(PARTITION, [record({ at, key: 'goes' })], offset(BigInt(at + 2)));
+      await end(at);
+      if (at === 50) expect(group.health()).toMatchObject([{ status: 'ok' }]);
+      await clock.advance(1_000);
+    }
+    const detail = 'events.happened/1 is 3 records behind and has made no progress for 70 s';
+    expect(group.health()).toMatchObject([{ status: 'degraded', detail, facts: { lag: 4, seconds_since_progress: 70 } }]);
+    await end(1_000);
+    expect(group.health()).toMatchObject([{ status: 'ok' }]);
+  });
 });

@@ -1,5 +1,6 @@
 import type { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
+import type { TopicPartition } from '../../core/record.ts';
 import type { BreakerFacts } from './breakers.ts';
 
 const STALLED_AFTER_MS = 60_000;
@@ -32,6 +33,12 @@ export interface GroupFacts {
   readonly unburied: number;
   /** Records behind the ends of the partitions, as far as those are known. */
   readonly lag: number;
+  /** Of the partitions that lag, the one that has not got on for the longest. */
+  readonly slowest: SlowPartition | undefined;
+}
+
+interface SlowPartition extends TopicPartition {
+  readonly lag: number;
   readonly sinceProgressMs: number;
 }
 
@@ -51,7 +58,7 @@ export function groupHealth(facts: GroupFacts): HealthReport {
       waiting: facts.waiting,
       unburied: facts.unburied,
       lag: facts.lag,
-      seconds_since_progress: Math.round(facts.sinceProgressMs / 1000),
+      seconds_since_progress: seconds(facts.slowest?.sinceProgressMs ?? 0),
       ...Object.fromEntries(facts.breakers.map(({ dependency, state }) => [`breaker_${dependency}`, state])),
     },
   };
@@ -72,8 +79,12 @@ function judge(facts: GroupFacts): { readonly status: HealthReport['status']; re
   }
   if (facts.parkingWaitsFor !== undefined)
     return { status: 'degraded', detail: sentence('records cannot be parked', facts.parkingWaitsFor) };
-  if (facts.lag > 0 && facts.sinceProgressMs > STALLED_AFTER_MS) {
-    return { status: 'degraded', detail: `${facts.lag} records behind and no progress for ${Math.round(facts.sinceProgressMs / 1000)} s` };
+  if (facts.slowest !== undefined && facts.slowest.sinceProgressMs > STALLED_AFTER_MS) {
+    const { topic, partition, lag, sinceProgressMs } = facts.slowest;
+    return {
+      status: 'degraded',
+      detail: `${topic}/${partition} is ${lag} records behind and has made no progress for ${seconds(sinceProgressMs)} s`,
+    };
   }
   if (facts.blockedKeys > 0) {
     const minutes = Math.round(facts.blockedForMs / 60_000);
@@ -83,6 +94,24 @@ function judge(facts: GroupFacts): { readonly status: HealthReport['status']; re
     };
   }
   return { status: 'ok' };
+}
+
+/** Pure. One clock for each partition: others that go on must not hide one that stands. */
+export function slowestOf(
+  partitions: readonly (TopicPartition & { readonly lag: number; readonly progressAtMs: number })[],
+  nowMs: number,
+): SlowPartition | undefined {
+  let slowest: SlowPartition | undefined;
+  for (const { topic, partition, lag, progressAtMs } of partitions) {
+    const sinceProgressMs = nowMs - progressAtMs;
+    if (lag > 0 && (slowest === undefined || sinceProgressMs > slowest.sinceProgressMs))
+      slowest = { topic, partition, lag, sinceProgressMs };
+  }
+  return slowest;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 1_000);
 }
 
 function sentence(what: string, error: ClassifiedError): string {

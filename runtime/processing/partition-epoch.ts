@@ -25,6 +25,8 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
   /** The partition is given away: nothing may be committed for it any more. */
   closed = false;
   highWatermark: Offset | undefined;
+  /** Monotonic milliseconds: when a record of it last finished, or the first one began after none was unfinished. */
+  progressAtMs = 0;
   /** Resolves when it is known what waits for the partition, or the stay is over: none of its records begins before. */
   readonly admission: Promise<void>;
   admitted = false;

@@ -48,8 +48,6 @@ export class RecordLoop {
   readonly breakers: Breakers<RecordInHand>;
   readonly burial: Burial;
   readonly parking: Parking;
-  /** Monotonic milliseconds: when a record last left, or the first one came after there were none. */
-  progressAtMs: number;
   private readonly options: RecordLoopOptions;
   private readonly settings: ConsumerGroupSettings;
   private readonly lanes: KeyLanes<RecordInHand>;
@@ -68,7 +66,6 @@ export class RecordLoop {
     this.options = options;
     this.settings = settings;
     this.labels = { group: settings.group };
-    this.progressAtMs = settings.clock.monotonicMs();
     this.deadlines = new AttemptDeadlines(settings.clock);
     this.failpoint = settings.failpoint === NO_FAILPOINT ? undefined : settings.failpoint;
     this.lanes = new KeyLanes({
@@ -101,6 +98,7 @@ export class RecordLoop {
 
   takeIn(epoch: PartitionEpoch<RecordInHand>, record: ConsumedRecord): void {
     const item = takeInHand(record, epoch, laneOf(record, this.settings.overtakingTopics), this.settings.clock.monotonicMs());
+    if (epoch.span === 0) epoch.progressAtMs = item.takenAtMs;
     epoch.begin(item);
     this.enter(item);
   }
@@ -113,7 +111,6 @@ export class RecordLoop {
   }
 
   private enter(item: RecordInHand): void {
-    if (this.balance.inFlight === 0) this.progressAtMs = item.takenAtMs;
     this.balance.enter(item.record.topic);
     this.lanes.push(item);
   }
@@ -216,11 +213,12 @@ export class RecordLoop {
     this.forget(item);
     this.breakers.release(item);
     item.gone = true;
-    if (item.parked === undefined) item.epoch.finish(item);
-    else item.epoch.giveBack(item);
+    if (item.parked === undefined) {
+      item.epoch.finish(item);
+      item.epoch.progressAtMs = now;
+    } else item.epoch.giveBack(item);
     this.balance.leave(topic, outcome.door);
     if (outcome.door === 'acked' || outcome.door === 'skipped') this.parking.finished(item);
-    this.progressAtMs = now;
     metrics.observe('millrace_processing_duration_seconds', this.labels, (now - item.takenAtMs) / 1000);
     if (outcome.door === 'deadLettered') {
       const { code } = outcome.error;
