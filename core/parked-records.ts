@@ -86,7 +86,7 @@ export interface ParkedSurvey {
 export interface ParkedRecords {
   /** Of each lane and partition the first record. Not bounded: one entry per key that waits. */
   heads(partitions: readonly TopicPartition[]): Promise<readonly ParkedHead[]>;
-  /** The first records of each lane, in their order: at most `recordsMax` per lane, and beyond its first one none above `bytesMax` in all. */
+  /** The first records of each lane, in their order: at most `recordsMax` per lane, and beyond its first one none above `bytesMax` in all (keys, values and headers). */
   read(
     lanes: readonly string[],
     partitions: readonly TopicPartition[],

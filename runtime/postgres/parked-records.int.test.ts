@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import type { RecordToPark } from '../../core/parked-records.ts';
+import type { ConsumedRecord } from '../../core/record.ts';
+import { utf8 } from '../../core/record.ts';
 import { consumedRecord } from '../../test/support/consumed-record.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
 import type { Database } from './database.ts';
@@ -9,7 +11,7 @@ import { migrateDomain } from './migrate.ts';
 import { createParkedRecords, enqueueParked } from './parked-records.ts';
 
 const PARTITION = { topic: 'events.happened', partition: 0 };
-const PAGE = { recordsMax: 50, bytesMax: 1_000 };
+const PAGE = { recordsMax: 50, bytesMax: 10_000 };
 const GROUP = 'processor.scan';
 
 const databases = temporaryDatabases('enqueue');
@@ -89,16 +91,27 @@ it('a page ends before it grows too large, and holds at least one record however
   const store = createParkedRecords({ database, group: 'processor.image' });
   const value = { text: 'x'.repeat(600) };
   await store.park([1, 2, 3].map((at) => letter(at, { record: consumedRecord({ at, key: 'a', value }) })));
-  const page = await store.read(['a'], [PARTITION], PAGE);
+  const page = await store.read(['a'], [PARTITION], { ...PAGE, bytesMax: 1_000 });
   expect(page.map(({ record, isLast }) => [Number(record.offset), isLast])).toEqual([[1, false]]);
   await store.settle([{ kind: 'finished', parked: page[0]! }]);
-  expect(await store.read(['a'], [PARTITION], { ...PAGE, bytesMax: 10_000 })).toHaveLength(2);
+  expect(await store.read(['a'], [PARTITION], PAGE)).toHaveLength(2);
+});
+
+it('a page counts keys and headers, too, also when they compress well', async () => {
+  const store = createParkedRecords({ database, group: 'processor.headers' });
+  const heavy = (at: number): ConsumedRecord => {
+    const record = consumedRecord({ at, key: 'a' });
+    return { ...record, headers: [...record.headers, ['note', utf8('x'.repeat(20_000))]] };
+  };
+  await store.park([1, 2, 3].map((at) => letter(at, { record: heavy(at) })));
+  const page = await store.read(['a'], [PARTITION], { recordsMax: 50, bytesMax: 45_000 });
+  expect(page.map(({ record }) => Number(record.offset))).toEqual([1, 2]);
 });
 
 it('a thousand records are parked by one statement', async () => {
   const store = createParkedRecords({ database, group: 'processor.chat' });
   await store.park(Array.from({ length: 1_000 }, (_, at) => letter(at)));
   expect(await store.survey([PARTITION])).toMatchObject({ records: 1_000, lanes: 1 });
-  const page = await store.read(['a'], [PARTITION], { recordsMax: 1_000, bytesMax: 1_000_000 });
+  const page = await store.read(['a'], [PARTITION], { recordsMax: 1_000, bytesMax: 10_000_000 });
   expect(page.map(({ record }) => Number(record.offset))).toEqual(Array.from({ length: 1_000 }, (_, at) => at));
 });

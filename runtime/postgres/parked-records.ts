@@ -154,6 +154,9 @@ class PostgresParkedRecords implements ParkedRecords {
   }
 }
 
+/** What its headers weigh, with four bytes for the length of each: not what they take on disk, where they are compressed. */
+const HEADER_BYTES = '(octet_length(array_send(header_names)) + octet_length(array_send(header_values)))';
+
 /** $1 is the group; $2 and $3 are the partitions where they matter. Times are the server's: clocks of processes may differ. */
 function statementsFor(schema: string) {
   const table = qualified(schema, 'parked_records');
@@ -166,8 +169,8 @@ function statementsFor(schema: string) {
       FROM unnest($4::bytea[]) AS l (lane) CROSS JOIN LATERAL (
         SELECT * FROM (
           SELECT r.*, row_number() OVER in_order AS place, lead(seq) OVER in_order IS NULL AS is_last,
-            sum(coalesce(octet_length(record_value), 0)) OVER in_order AS bytes
-          FROM (SELECT * FROM ${table} WHERE group_name = $1 AND lane = l.lane AND ${PARTITIONS_ARE_OURS} ORDER BY seq LIMIT $5::int + 1) AS r
+            sum(coalesce(octet_length(record_key), 0) + coalesce(octet_length(record_value), 0) + header_bytes) OVER in_order AS bytes
+          FROM (SELECT *, ${HEADER_BYTES} AS header_bytes FROM ${table} WHERE group_name = $1 AND lane = l.lane AND ${PARTITIONS_ARE_OURS} ORDER BY seq LIMIT $5::int + 1) AS r
           WINDOW in_order AS (ORDER BY seq)
         ) AS counted WHERE place = 1 OR (place <= $5::int AND bytes <= $6::bigint)
       ) AS p ORDER BY p.lane, p.seq`,

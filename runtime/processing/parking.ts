@@ -4,6 +4,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { ParkedError, ParkedRecord, ParkedRecords, RecordToPark, Settlement } from '../../core/parked-records.ts';
 import type { TopicPartition } from '../../core/record.ts';
+import { recordBytes } from '../../core/record.ts';
 import { reconnectDelayMs } from '../../core/retry-policy.ts';
 import { DurableWrites } from './durable-writes.ts';
 import type { Failpoint } from './failpoint.ts';
@@ -82,7 +83,7 @@ export class Parking {
       handOver: options.handOver,
     });
     this.parks = this.writes(
-      ({ what }) => what.record.value?.length ?? 0,
+      ({ what }) => recordBytes(what.record),
       async (entries) => {
         await failpoint('before-park');
         await store.park(entries.map(({ what }) => what));
