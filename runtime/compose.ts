@@ -32,6 +32,7 @@ import type { OutboxCare } from './postgres/maintenance.ts';
 import type { Database } from './postgres/database.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createParkedRecords } from './postgres/parked-records.ts';
+import { isProcessed } from './postgres/inbox-statements.ts';
 import { createPooledRandom } from './pooled-random.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
@@ -221,6 +222,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
   const handler = createReactionHandler({
     processor,
     steps: connections.steps(domain.name, metrics),
+    isProcessed: (key) => isProcessed(connections.database(domain.name), domain.name, key),
     calls: createCalls(connections.config, metrics, connections.logger),
     random: createPooledRandom(),
     logger: connections.logger,

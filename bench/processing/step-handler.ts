@@ -8,6 +8,7 @@ import { createBatchedSteps } from '../../runtime/postgres/steps/batched-steps.t
 import { createStepDatabase } from '../../runtime/postgres/steps/step-database.ts';
 import type { PostgresUnitOfWork, UnitOfWorkOptions } from '../../runtime/postgres/unit-of-work.ts';
 import { createUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
+import { isProcessed } from '../../runtime/postgres/inbox-statements.ts';
 import type { EventHandler } from '../../runtime/processing/event-handler.ts';
 import { createPooledRandom } from '../../runtime/pooled-random.ts';
 import { createReactionHandler } from '../../runtime/processing/reaction-handler.ts';
@@ -54,6 +55,7 @@ export function stepHandler(
       metrics: NO_METRICS,
       clock: systemClock,
     }),
+    isProcessed: (key) => isProcessed(database, 'my', key),
     calls: NO_CALLS,
     random: createPooledRandom(),
     logger: SILENT_LOGGER,

@@ -1,5 +1,6 @@
 import type { Decision } from '../../core/define.ts';
 import type { Cause, FlowStep } from '../../core/unit-of-work.ts';
+import type { Session } from './database.ts';
 import { qualified } from './identifiers.ts';
 
 /** Width of the columns of a flow. What comes from a foreign record may be longer; it serves tracing only, and fails no step. */
@@ -24,6 +25,12 @@ export function markValues(
 ): readonly unknown[] {
   const { flowId, eventId, traceId } = flowColumns(cause);
   return [key, domain, flowId, step?.name ?? null, eventId, traceId, step?.elapsedMs ?? null, retentionDays];
+}
+
+/** Whether the key is taken, as far as committed. Rejects with POSTGRES_UNAVAILABLE. */
+export async function isProcessed(session: Session, schema: string, key: string): Promise<boolean> {
+  const rows = await session.prepared(`SELECT 1 FROM ${qualified(schema, 'processed_events')} WHERE idempotency_key = $1`, [key]);
+  return rows.length > 0;
 }
 
 /** The columns that a step has from its cause. */

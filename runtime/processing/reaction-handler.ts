@@ -15,6 +15,8 @@ import type { EventHandler, HandlerContext } from './event-handler.ts';
 interface ReactionHandlerOptions {
   readonly processor: ProcessorDefinition;
   readonly steps: Steps;
+  /** Whether a step is committed under the key. Asked before a call is made, so that a repeated event makes none. */
+  readonly isProcessed: (idempotencyKey: string) => Promise<boolean>;
   readonly calls: CallRunner;
   readonly random: RandomBytes;
   readonly logger: Logger;
@@ -23,7 +25,7 @@ interface ReactionHandlerOptions {
 
 /**
  * Handles events by a processor's reactions: the declared call first, outside any transaction, then inbox mark, load,
- * decision, state, events and outbox in one transaction. A repeated event finds its mark and changes nothing. When it
+ * decision, state, events and outbox in one transaction. A repeated event finds its mark, makes no call and changes nothing. When it
  * fails, nothing of it is committed, except that the call may have been made and will be made again with the same key.
  */
 export function createReactionHandler(options: ReactionHandlerOptions): EventHandler {
@@ -35,7 +37,13 @@ export function createReactionHandler(options: ReactionHandlerOptions): EventHan
     const trace = continueTrace(event, options.random);
     const startedMs = options.clock.monotonicMs();
     try {
-      const result = await callResult(options.calls, reaction, event, trace, context);
+      const call = declaredCall(reaction, event);
+      context.awaiting('postgres');
+      if (call !== undefined && (await options.isProcessed(call.idempotencyKey))) {
+        return report(logger, event, trace, context, { kind: 'repeated' }, options.clock.monotonicMs() - startedMs);
+      }
+      context.signal.throwIfAborted();
+      const result = call === undefined ? undefined : await callResult(options.calls, call, trace, context);
       context.signal.throwIfAborted();
       context.awaiting('postgres');
       const step = {
@@ -73,18 +81,27 @@ export function stepOf(
   };
 }
 
-async function callResult(
-  calls: CallRunner,
-  reaction: Reaction,
-  event: EventRecord,
-  trace: TraceContext,
-  context: HandlerContext,
-): Promise<Calls[CallName]['result'] | undefined> {
+interface DeclaredCall {
+  readonly call: NonNullable<Reaction['call']>;
+  readonly request: Calls[CallName]['request'];
+  readonly idempotencyKey: string;
+}
+
+/** Undefined: the event needs none. */
+function declaredCall(reaction: Reaction, event: EventRecord): DeclaredCall | undefined {
   const { call } = reaction;
   if (call === undefined) return undefined;
   const request = pure(() => call.request(event));
   if (request === undefined) return undefined;
-  const idempotencyKey = pure(() => reaction.idempotencyKey(event));
+  return { call, request, idempotencyKey: pure(() => reaction.idempotencyKey(event)) };
+}
+
+async function callResult(
+  calls: CallRunner,
+  { call, request, idempotencyKey }: DeclaredCall,
+  trace: TraceContext,
+  context: HandlerContext,
+): Promise<Calls[CallName]['result'] | undefined> {
   context.awaiting(DEPENDENCY_OF_CALL[call.name]);
   try {
     return await calls.run(call.name, request, { idempotencyKey, trace, signal: context.signal, timeoutMs: call.timeoutMs });

@@ -93,15 +93,20 @@ function handlerOf(
     ],
   };
   const clock = new ManualClock();
+  const inbox: { failWith?: Error } = {};
   const handle = createReactionHandler({
     processor,
     steps: { commit: (step) => commitStep(unitOfWork, step, clock) },
+    isProcessed: async (key) => {
+      if (inbox.failWith !== undefined) throw inbox.failWith;
+      return unitOfWork.inbox.has(key);
+    },
     calls: { run: async (_name: string, request: unknown, options: CallOptions) => call(request, options) },
     random: (length) => new Uint8Array(length).fill(0xab),
     logger: SILENT_LOGGER,
     clock,
   });
-  return { handle, unitOfWork, processor };
+  return { handle, unitOfWork, inbox, processor };
 }
 
 const classify: NonNullable<Reaction['call']> = {
@@ -217,6 +222,20 @@ describe('a declared call', () => {
     });
     await handle(event, context());
     expect(unitOfWork.appended).toEqual([{ type: 'Done', payload: undefined }]);
+  });
+
+  it('is not made again for an event that was reacted to before, nor while that cannot be asked', async () => {
+    let calls = 0;
+    const { handle, unitOfWork, inbox } = handlerOf({ call: classify }, async () => {
+      calls += 1;
+      return answer;
+    });
+    await handle(event, context());
+    expect(await handle(event, context())).toEqual({ kind: 'skipped', reason: 'duplicate' });
+    expect([calls, unitOfWork.appended.length, unitOfWork.causes.length]).toEqual([1, 1, 1]);
+    inbox.failWith = new ClassifiedError('POSTGRES_UNAVAILABLE', 'away');
+    expect(codeOf(await handle(event, context()))).toBe('POSTGRES_UNAVAILABLE');
+    expect(calls).toBe(1);
   });
 
   const exhausted = { ...classify, exhausted: () => ({ kind: 'rejected', reason: 'gave_up' }) as const };

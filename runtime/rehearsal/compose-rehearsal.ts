@@ -12,6 +12,7 @@ import type { Connections } from '../connections.ts';
 import type { GroupQueue } from '../dead-letters/letter-queues.ts';
 import { createPayloads } from '../payloads.ts';
 import { commitStep } from '../postgres/steps/commit-step.ts';
+import { isProcessed } from '../postgres/inbox-statements.ts';
 import type { EventHandler } from '../processing/event-handler.ts';
 import { createReactionHandler } from '../processing/reaction-handler.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
@@ -58,7 +59,8 @@ function reactionHandler(domain: DomainDefinition, { connections, withCalls }: C
     createReactionHandler({
       processor: domain.processor ?? { domain: domain.name, reactions: [] },
       steps: { commit: (step) => commitStep(rehearsedUnitOfWork(unitOfWork, notes), step, systemClock) },
-      calls: realCalls ?? leftOutCalls(unitOfWork, notes),
+      isProcessed: (key) => isProcessed(connections.database(domain.name), domain.name, key),
+      calls: realCalls ?? leftOutCalls(notes),
       random: (length) => randomBytes(length),
       // Its lines would say that the events were reacted to.
       logger: SILENT_LOGGER,

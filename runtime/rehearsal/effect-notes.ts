@@ -26,8 +26,6 @@ export class EffectNotes implements Effects {
   readonly documents: RehearsedDocument[] = [];
   /** A declared call that was not made. */
   callLeftOut: CallName | undefined;
-  /** The inbox holds the key already. */
-  isDuplicate = false;
 
   /** A transaction that is run again begins with a clean page. */
   clear(): void {

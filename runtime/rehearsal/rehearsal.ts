@@ -64,7 +64,6 @@ export function createRehearsal(options: RehearsalOptions): GroupRehearsal {
 function rehearsalOf(result: HandlerResult, notes: EffectNotes): Rehearsal {
   if (result.kind === 'acked') return { kind: 'acked', effects: notes };
   if (result.kind === 'skipped') return { kind: 'skipped', reason: result.reason };
-  if (notes.isDuplicate) return { kind: 'skipped', reason: 'duplicate' };
   if (notes.callLeftOut !== undefined) return { kind: 'needs-call', call: notes.callLeftOut };
   return { kind: 'failed', error: result.error };
 }

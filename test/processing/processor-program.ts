@@ -10,6 +10,7 @@ import { createParkedRecords } from '../../runtime/postgres/parked-records.ts';
 import { createBatchedSteps } from '../../runtime/postgres/steps/batched-steps.ts';
 import { createStepDatabase } from '../../runtime/postgres/steps/step-database.ts';
 import { createUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
+import { isProcessed } from '../../runtime/postgres/inbox-statements.ts';
 import type { TopicBalance } from '../../runtime/processing/balance.ts';
 import type { ConsumerGroup } from '../../runtime/processing/consumer-group.ts';
 import { createConsumerGroup } from '../../runtime/processing/consumer-group.ts';
@@ -76,6 +77,7 @@ const reactions = createReactionHandler({
     inFlightMax: 2,
     aloneMax: 2,
   }),
+  isProcessed: (key) => isProcessed(database, 'bank', key),
   calls: { run: () => Promise.reject(new Error('nothing is called here')) },
   random: (length) => randomBytes(length),
   logger,
