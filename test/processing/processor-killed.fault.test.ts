@@ -29,8 +29,10 @@ describe.concurrent('a processor that is killed', () => {
     try {
       await fault.order(240);
       const doomed = fault.processor({ failpoint: { at, onVisit, then: 'die' } });
-      // Any other end, or none, says that the place was never reached.
+      // So that there is always something to commit. Any other end, or none, says that the place was never reached.
+      fault.feed();
       expect(await doomed.ended).toBe('SIGKILL');
+      await fault.stopFeeding();
       const begun = performance.now();
       await fault.startedProcessor();
       await fault.order(24);

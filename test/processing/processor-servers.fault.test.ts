@@ -104,8 +104,7 @@ describe('a processor whose servers die', () => {
 
   it('reads everything again when its group is deleted, and does nothing again', async () => {
     const first = await underLoad();
-    await fault.stopFeeding();
-    await fault.recovery();
+    await fault.quiet();
     const deposits = await fault.deposits();
     first.tell({ order: 'stop' });
     await first.ended;

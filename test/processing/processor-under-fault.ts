@@ -185,6 +185,13 @@ export class ProcessorUnderFault {
     return performance.now() - begun;
   }
 
+  /** No more orders come, and all of them have come to their end, also those that waited. */
+  async quiet(): Promise<void> {
+    await this.stopFeeding();
+    await this.recovery();
+    await eventually(async () => (await this.parked()).size === 0, { timeoutMs: QUIET_WITHIN_MS, everyMs: 100 });
+  }
+
   async committed(): Promise<Map<number, bigint>> {
     return new Map((await this.admin.committed(this.group, [this.topic])).map(({ partition, offset }) => [partition, offset]));
   }
@@ -194,9 +201,7 @@ export class ProcessorUnderFault {
    * took to recover, how often a record was handled again, and how often its letter was written again.
    */
   async verify(fault: string, recoveryMs: number): Promise<Verdict & { readonly repeated: number }> {
-    await this.stopFeeding();
-    await this.recovery();
-    await eventually(async () => (await this.parked()).size === 0, { timeoutMs: QUIET_WITHIN_MS, everyMs: 100 });
+    await this.quiet();
     const books = await this.books();
     const all = await readTopics(this.driver, `${this.group}.oracle`, [this.topic, this.letters]);
     const verdict = judge({
