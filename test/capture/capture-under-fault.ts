@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
+import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import type { Lsn } from '../../core/lsn.ts';
@@ -145,6 +146,24 @@ export class CaptureUnderFault {
     await eventually(async () => (await relay.health()).report.facts?.['state'] === 'gap', { timeoutMs: 30_000 });
     const { status, detail } = (await relay.health()).report;
     return status === 'down' ? detail?.split(':')[0] : undefined;
+  }
+
+  /** Resolves once the capture remembers records of the topic: what was never remembered cannot be missed. */
+  async untilRemembered(topic: string): Promise<void> {
+    const reader = this.driver.logReader();
+    const memory = new KafkaSourceMemory(this.memory, this.driver.producer({ clientId: 'test-memory' }), reader);
+    const { names } = this.database;
+    try {
+      await eventually(
+        async () => {
+          const known = (await memory.read(names.slot('image')))?.topics.find((one) => one.topic === topic);
+          return known !== undefined && Object.values(known.ends).some((end) => end > 0n);
+        },
+        { timeoutMs: 30_000 },
+      );
+    } finally {
+      await reader.stop();
+    }
   }
 
   workload(options: WorkloadOptions = {}): Workload {

@@ -82,6 +82,7 @@ describe('a relay that meets what nobody should have done', () => {
     capture.workload().start();
     await capture.moves();
     const [deleted = ''] = capture.topics;
+    await capture.untilRemembered(deleted);
     await capture.admin.deleteTopics([deleted]);
     expect(await capture.gapOf(relay)).toBe('TOPIC_MISSING');
     await capture.moreRows(20);
