@@ -58,8 +58,8 @@ export class PartStart {
 
   async #bringUp(): Promise<void> {
     const running = await runningIn(this.#options.files);
-    if (running !== undefined) {
-      await this.#awaitReady(running);
+    // One that was killed a moment ago may still be there; it is started anew when it is gone.
+    if (running !== undefined && (await this.#becomesReady(running))) {
       this.#options.report('running already');
       return;
     }
@@ -69,7 +69,10 @@ export class PartStart {
     const order = await this.#options.native.prepare({ ...this.#options.context, homes });
     this.#signal.throwIfAborted();
     this.#launched = true;
-    await this.#awaitReady(await launch(order, this.#options.files));
+    if (!(await this.#becomesReady(await launch(order, this.#options.files)))) {
+      const { native, files } = this.#options;
+      throw new StackError(`${native.part} ended while starting${await lastLines(files.log)}`, `Look at ${files.log}.`);
+    }
     await this.#options.native.settle?.(this.#address, this.#signal);
     this.#options.report('ready');
   }
@@ -93,17 +96,17 @@ export class PartStart {
     return homes;
   }
 
-  async #awaitReady(identity: ProcessIdentity): Promise<void> {
+  /** False when the process ends instead. */
+  async #becomesReady(identity: ProcessIdentity): Promise<boolean> {
     const { native, files } = this.#options;
     for (const deadline = Date.now() + READY_WITHIN_MS; !(await answers(native.part, this.#address));) {
-      if (!isRunning(identity)) {
-        throw new StackError(`${native.part} ended while starting${await lastLines(files.log)}`, `Look at ${files.log}.`);
-      }
+      if (!isRunning(identity)) return false;
       if (Date.now() > deadline) {
         throw new StackError(`${native.part} does not answer at its port after ${READY_WITHIN_MS / 1_000} s`, `Look at ${files.log}.`);
       }
       await sleep(POLL_MS, undefined, { signal: this.#signal });
     }
+    return true;
   }
 
   get #address(): string {
