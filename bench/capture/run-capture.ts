@@ -2,13 +2,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
-import type { Progress } from '../../stack/progress.ts';
-import { rejectedBy } from '../command-options.ts';
 import { thisMachine } from '../machine.ts';
+import type { BenchOptions, BenchOutcome, Findings } from '../measurements.ts';
+import { makeAll, unlessAborted } from '../measurements.ts';
 import { compileProgram } from '../node-program.ts';
-import type { Hotspots } from '../profile.ts';
 import { Profiler } from '../profiler.ts';
-import { benchResult, type BenchResult } from '../result.ts';
+import { benchResult } from '../result.ts';
 import { startServers, type OwnServers } from '../servers.ts';
 import { AIMS } from './aims.ts';
 import type { BenchContext } from './bench-context.ts';
@@ -39,25 +38,9 @@ const RUN: Readonly<Record<Measurement, (context: BenchContext) => Promise<void>
   stalled: stalledBroker,
 };
 
-export interface CaptureBenchOptions {
-  readonly plan: Plan;
-  readonly quick: boolean;
-  readonly sides: readonly Side[];
-  readonly only: readonly Measurement[];
-  readonly profile: boolean;
-  readonly signal: AbortSignal;
-  /** Of the servers' start; closed when they run. */
-  readonly progress: Progress;
-  readonly say: (text: string) => void;
-}
+export type CaptureBenchOptions = BenchOptions<Plan, Side, Measurement>;
 
-export interface CaptureBenchOutcome {
-  readonly result: BenchResult<FigureId, Variant>;
-  /** Empty unless it was asked for. */
-  readonly hotspots: readonly Hotspots[];
-  /** Measurements that ended with an error, in words; their figures are missing. */
-  readonly failures: readonly string[];
-}
+export type CaptureBenchOutcome = BenchOutcome<FigureId, Variant>;
 
 /**
  * Starts the servers, measures, and removes servers and data, also after a failure or an abort (then it rejects with the
@@ -68,10 +51,7 @@ export async function runCaptureBench(options: CaptureBenchOptions): Promise<Cap
   const servers = await startServers(PARTS, options.signal, options.progress.report).finally(() => options.progress.close());
   const book = captureBook();
   try {
-    const work = measure(options, servers, book);
-    // What is under way fails when its servers stop; nobody waits for it any more.
-    work.catch(() => undefined);
-    const made = await Promise.race([work, rejectedBy(options.signal)]);
+    const made = await unlessAborted(measure(options, servers, book), options.signal);
     return { result: benchResult({ name: 'capture', quick: options.quick, machine, runs: options.plan.runs, book, aims: AIMS }), ...made };
   } finally {
     await servers.remove();
@@ -82,7 +62,7 @@ async function measure(
   { plan, sides, only, profile, signal, say }: CaptureBenchOptions,
   servers: OwnServers,
   book: CaptureBook,
-): Promise<Pick<CaptureBenchOutcome, 'hotspots' | 'failures'>> {
+): Promise<Findings> {
   say('compiling the relay');
   const program = await compileProgram(RELAY_PROGRAM, join(servers.dataFolder, 'program'), signal);
   const driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'bench', logger: SILENT_LOGGER });
@@ -112,19 +92,16 @@ async function measure(
       signal,
       say,
     };
-    const failures: string[] = [];
     let warm = !sides.includes('debezium');
-    for (const measurement of MEASUREMENTS.filter((each) => only.includes(each))) {
-      try {
+    const failures = await makeAll(
+      MEASUREMENTS.filter((each) => only.includes(each)),
+      async (measurement) => {
         if (!warm && measurement !== 'start') await warmUpDebezium(context);
         warm ||= measurement !== 'start';
         await RUN[measurement](context);
-      } catch (error) {
-        signal.throwIfAborted();
-        failures.push(`${measurement}: ${error instanceof Error ? error.message : String(error)}`);
-        say(`FAILED ${failures.at(-1) ?? ''}`);
-      }
-    }
+      },
+      { signal, say },
+    );
     return { hotspots: context.profiled?.profiler.hotspots ?? [], failures };
   } finally {
     await admin.stop();

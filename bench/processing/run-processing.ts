@@ -2,14 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
-import type { Progress } from '../../stack/progress.ts';
 import { RELAY_PROGRAM } from '../capture/relay-side.ts';
-import { rejectedBy } from '../command-options.ts';
 import { thisMachine } from '../machine.ts';
+import type { BenchOptions, BenchOutcome, Findings } from '../measurements.ts';
+import { makeAll, unlessAborted } from '../measurements.ts';
 import { compilePrograms } from '../node-program.ts';
-import type { Hotspots } from '../profile.ts';
 import { Profiler } from '../profiler.ts';
-import { benchResult, type BenchResult } from '../result.ts';
+import { benchResult } from '../result.ts';
 import { startServers, type OwnServers } from '../servers.ts';
 import { AIMS } from './aims.ts';
 import type { BenchContext, Programs } from './bench-context.ts';
@@ -44,25 +43,9 @@ const PROGRAMS: Programs = {
   soak: 'bench/processing/soak-program.ts',
 };
 
-export interface ProcessingBenchOptions {
-  readonly plan: Plan;
-  readonly quick: boolean;
-  readonly sides: readonly Variant[];
-  readonly only: readonly Measurement[];
-  readonly profile: boolean;
-  readonly signal: AbortSignal;
-  /** Of the servers' start; closed when they run. */
-  readonly progress: Progress;
-  readonly say: (text: string) => void;
-}
+export type ProcessingBenchOptions = BenchOptions<Plan, Variant, Measurement>;
 
-export interface ProcessingBenchOutcome {
-  readonly result: BenchResult<FigureId, Variant>;
-  /** Empty unless it was asked for. */
-  readonly hotspots: readonly Hotspots[];
-  /** Measurements that ended with an error, in words; their figures are missing. */
-  readonly failures: readonly string[];
-}
+export type ProcessingBenchOutcome = BenchOutcome<FigureId, Variant>;
 
 /**
  * Starts the servers, measures, and removes servers and data, also after a failure or an abort (then it rejects with the
@@ -74,10 +57,7 @@ export async function runProcessingBench(options: ProcessingBenchOptions): Promi
   const servers = await startServers(['postgres', 'kafka'], signal, progress.report).finally(() => progress.close());
   const book = processingBook();
   try {
-    const work = measureAll({ ...options, namespace: 'bench' }, servers, book);
-    // What is under way fails when its servers stop; nobody waits for it any more.
-    work.catch(() => undefined);
-    const made = await Promise.race([work, rejectedBy(signal)]);
+    const made = await unlessAborted(measureAll({ ...options, namespace: 'bench' }, servers, book), signal);
     return { result: benchResult({ name: 'processing', quick, machine, runs: plan.runs, book, aims: AIMS }), ...made };
   } finally {
     await servers.remove();
@@ -97,7 +77,7 @@ export async function measureAll(
   }: Omit<ProcessingBenchOptions, 'progress' | 'quick'> & Pick<BenchContext, 'namespace'>,
   servers: Pick<OwnServers, 'postgresUrl' | 'kafkaBrokers' | 'registryUrl' | 'dataFolder'>,
   book: ProcessingBook,
-): Promise<Pick<ProcessingBenchOutcome, 'hotspots' | 'failures'>> {
+): Promise<Findings> {
   say('compiling the programs');
   const programs = await compilePrograms(PROGRAMS, join(servers.dataFolder, 'program'), signal);
   const driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'bench', logger: SILENT_LOGGER });
@@ -108,16 +88,11 @@ export async function measureAll(
   try {
     const profiler = profile ? new Profiler(profileFolder) : undefined;
     const context: BenchContext = { namespace, plan, servers, admin, producer, programs, book, sides, profiler, signal, say };
-    const failures: string[] = [];
-    for (const measurement of MEASUREMENTS.filter((each) => only.includes(each))) {
-      try {
-        await RUN[measurement](context);
-      } catch (error) {
-        signal.throwIfAborted();
-        failures.push(`${measurement}: ${error instanceof Error ? error.message : String(error)}`);
-        say(`FAILED ${failures.at(-1) ?? ''}`);
-      }
-    }
+    const failures = await makeAll(
+      MEASUREMENTS.filter((each) => only.includes(each)),
+      (measurement) => RUN[measurement](context),
+      { signal, say },
+    );
     return { hotspots: profiler?.hotspots ?? [], failures };
   } finally {
     await producer.stop();

@@ -9,7 +9,7 @@ import type { LogicalMessage, PgoutputMessage, Relation } from './pgoutput.ts';
 import { POSTGRES_EPOCH_US, decodePgoutput } from './pgoutput.ts';
 import type { LookAtPublication, RememberPosition } from './publication-vouch.ts';
 import { PublicationVouch } from './publication-vouch.ts';
-import { RecentRate, coalesceMs } from './read-coalescing.ts';
+import { ReadPace } from './read-pace.ts';
 import type { StandbyStatus } from './standby-status.ts';
 import { Tap } from './tap.ts';
 import type { OpenWalSender, WalSenderConnection, WalSenderTarget } from './walsender-connection.ts';
@@ -93,13 +93,9 @@ export class StreamSession {
   private readonly statusTimer: NodeJS.Timeout | undefined;
   private promptTimer: NodeJS.Timeout | undefined;
   private readonly tap: Tap<'back-pressure' | 'coalescing' | 'draining'>;
-  private readonly rows: RecentRate;
-  private readonly bytes: RecentRate;
-  private readonly readBytesMax: number;
+  private readonly pace: ReadPace;
   private coalescing: NodeJS.Timeout | undefined;
   private current: SourceTransaction | undefined;
-  private lastCommitTimeUs = 0;
-  private rowsInRead = 0;
   private receivedLsn: Lsn = LSN_ZERO;
   private reportedLsn: Lsn = LSN_ZERO;
   private unacknowledged = 0;
@@ -111,9 +107,7 @@ export class StreamSession {
     this.handlers = handlers;
     this.clock = dependencies.clock;
     this.lastHeardMs = this.clock.monotonicMs();
-    this.rows = new RecentRate(this.lastHeardMs);
-    this.bytes = new RecentRate(this.lastHeardMs);
-    this.readBytesMax = target.readBufferBytes;
+    this.pace = new ReadPace(target.readBufferBytes, this.lastHeardMs);
     this.tap = new Tap((open) => {
       if (open) this.connection.resume();
       else this.connection.pause();
@@ -240,7 +234,7 @@ export class StreamSession {
 
   private begin(commitLsn: Lsn, commitTimeUs: number): void {
     this.current = { commitLsn, commitTimeUs, session: this, endLsn: undefined, undurable: 0 };
-    this.lastCommitTimeUs = commitTimeUs;
+    this.pace.transaction(commitTimeUs);
     this.ledger.begin(this.current);
   }
 
@@ -255,7 +249,7 @@ export class StreamSession {
     const relation = this.relations.get(bytes.readUInt32BE(start + 1));
     if (relation === undefined || this.current === undefined) throw new RangeError('a row without its relation or transaction');
     this.ledger.received();
-    this.rowsInRead += 1;
+    this.pace.row();
     this.handlers.onRow(relation, bytes, start + 6, end, this.current, this.hold(end - start));
   }
 
@@ -293,7 +287,7 @@ export class StreamSession {
       this.ledger.receivedAlone(transaction, message.lsn);
       this.receivedLsn = maxLsn(this.receivedLsn, message.lsn);
     }
-    this.rowsInRead += 1;
+    this.pace.row();
     this.handlers.onLogicalMessage(message, transaction, this.hold(bytes));
   }
 
@@ -310,14 +304,7 @@ export class StreamSession {
     this.lastHeardMs = nowMs;
     this.handlers.onReadEnd();
     this.regulate();
-    const waitMs = coalesceMs({
-      bytes: readBytes,
-      bytesMax: this.readBytesMax,
-      rowsPerSecond: this.rows.add(this.rowsInRead, nowMs),
-      bytesPerSecond: this.bytes.add(readBytes, nowMs),
-      behindMs: (sentAtUs - this.lastCommitTimeUs) / 1000,
-    });
-    this.rowsInRead = 0;
+    const waitMs = this.pace.pauseAfterRead(readBytes, sentAtUs, nowMs);
     if (waitMs === 0 || this.coalescing !== undefined) return;
     this.tap.close('coalescing');
     this.coalescing = setTimeout(() => {

@@ -5,7 +5,7 @@ import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.t
 import type { LogReader } from '../../core/log-reader.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
-import { settledWithin } from '../processing/pause.ts';
+import { pause, settledWithin } from '../processing/pause.ts';
 import type { LetterArchive } from './archive.ts';
 import { countLetters } from './count-letters.ts';
 import type { LetterQueue } from './letter-queues.ts';
@@ -79,8 +79,7 @@ class DeadLetterCare implements Service, HealthSource {
           logger.warn({ 'log.logger': this.name, 'error.code': failure.code }, failure.message, failure);
         this.failure = failure;
       }
-      // Only the stop ends the sleep early, and the loop's condition sees it.
-      await clock.sleep(intervalMs, signal).catch(() => undefined);
+      await pause(clock, intervalMs, signal);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { withFormerLife } from '../processing/former-life.ts';
+import { pause } from '../processing/pause.ts';
 import type { LetterFetcher } from './letter-fetcher.ts';
 import { UNHANDLED } from './letter-filter.ts';
 import type { GroupQueue } from './letter-queues.ts';
@@ -59,7 +60,7 @@ export async function replayLetters(chosen: readonly ChosenLetter[], options: Re
     onReplayed?.(replayed, chosen.length);
     if (ratePerSecond === undefined || next >= chosen.length) continue;
     const dueMs = startedMs + (next / ratePerSecond) * 1_000;
-    await clock.sleep(Math.max(0, dueMs - clock.monotonicMs()), signal).catch(() => undefined);
+    await pause(clock, Math.max(0, dueMs - clock.monotonicMs()), signal);
   }
   return { replayed, passedOver: next - replayed, interrupted: next < chosen.length };
 }

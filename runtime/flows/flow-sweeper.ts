@@ -5,6 +5,7 @@ import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.t
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from '../postgres/database.ts';
+import { pause } from '../processing/pause.ts';
 import { platformTime, summarizeOverdue } from '../postgres/flow-table.ts';
 import type { PassResult } from './flow-sweep.ts';
 
@@ -76,8 +77,7 @@ class FlowSweeper implements Service, HealthSource {
     const { clock, intervalMs = INTERVAL_MS } = this.options;
     while (!this.stopping.signal.aborted) {
       const more = await this.turn();
-      // Only the stop ends the sleep early, and the loop's condition sees it.
-      await clock.sleep(more ? SOON_MS : intervalMs, this.stopping.signal).catch(() => undefined);
+      await pause(clock, more ? SOON_MS : intervalMs, this.stopping.signal);
     }
   }
 

@@ -156,13 +156,13 @@ const METADATA_API_KEY = 3;
 
 export interface KafkaJsInternals {
   readonly requestQueue: { prototype: { scheduleCheckPendingRequests(this: KafkaJsRequestQueue): void } };
-  readonly consumerGroup: { prototype: { joinAndSync(this: KafkaJsConsumerGroup): Promise<void> } };
-  readonly encoder: { prototype: { writeVarIntBytes(this: KafkaJsEncoder, value: Buffer | null): KafkaJsEncoder } };
+  readonly consumerGroup: { prototype: { joinAndSync: (this: KafkaJsConsumerGroup) => Promise<void> } };
+  readonly encoder: { prototype: { writeVarIntBytes: (this: KafkaJsEncoder, value: Buffer | null) => KafkaJsEncoder } };
   readonly decoder: {
     new (buffer: Buffer): KafkaJsDecoder;
     prototype: {
       readVarIntArray(this: KafkaJsDecoder, reader: (decoder: KafkaJsDecoder) => unknown): object;
-      readVarLong(this: KafkaJsDecoder): { readonly value: bigint };
+      readVarLong: (this: KafkaJsDecoder) => { readonly value: bigint };
     };
   };
   readonly encodeRecord: (record: { key: Buffer | null; value: Buffer | null; headers: object }) => KafkaJsEncoder;

@@ -89,7 +89,6 @@ function stopIdleTimer({ requestQueue }: KafkaJsInternals): void {
 }
 
 function awaitMembershipHooks({ consumerGroup }: KafkaJsInternals): void {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the group as `this` below
   const original = consumerGroup.prototype.joinAndSync;
   consumerGroup.prototype.joinAndSync = async function (this: KafkaJsConsumerGroup) {
     const hooks = membershipOf(this);
@@ -107,7 +106,6 @@ function membershipOf(group: KafkaJsConsumerGroup): MembershipHooks | undefined 
 }
 
 function passHeadersThrough({ encoder, decoder }: KafkaJsInternals): void {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the encoder as `this` below
   const writeVarIntBytes = encoder.prototype.writeVarIntBytes;
   encoder.prototype.writeVarIntBytes = function (value) {
     return value === NULL_VALUE ? this.writeVarInt(-1) : writeVarIntBytes.call(this, value);
@@ -118,7 +116,6 @@ function passHeadersThrough({ encoder, decoder }: KafkaJsInternals): void {
     this.offset = this.buffer.length;
     return headers;
   };
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the decoder as `this` below
   const readVarLong = decoder.prototype.readVarLong;
   // Used for the time of a record, which the original adds up out of a dozen objects.
   decoder.prototype.readVarLong = function (this: KafkaJsDecoder) {

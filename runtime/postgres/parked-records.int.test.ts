@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SILENT_LOGGER } from '../../core/log.ts';
 import type { RecordToPark } from '../../core/parked-records.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { utf8 } from '../../core/record.ts';
 import { consumedRecord } from '../../test/support/consumed-record.ts';
+import { openPlatformDatabase } from '../../test/support/platform-database.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
 import type { Database } from './database.ts';
-import { createDatabase } from './database.ts';
-import { migrateDomain } from './migrate.ts';
 import { createParkedRecords, enqueueParked } from './parked-records.ts';
 
 const PARTITION = { topic: 'events.happened', partition: 0 };
@@ -18,9 +16,7 @@ const databases = temporaryDatabases('enqueue');
 let database: Database;
 
 beforeAll(async () => {
-  const url = databases.url('millrace');
-  await migrateDomain({ databaseUrl: url, domain: 'millrace', kind: 'platform', logger: SILENT_LOGGER });
-  database = createDatabase({ url, domain: 'millrace', logger: SILENT_LOGGER });
+  database = await openPlatformDatabase(databases);
 });
 afterAll(async () => {
   await database.stop();

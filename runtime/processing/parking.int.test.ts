@@ -9,11 +9,10 @@ import { eventHeaders } from '../../test/support/consumed-record.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { ACKED, JSON_DECODER, failedWith } from '../../test/support/group-under-test.ts';
 import { services, uniqueNamespace } from '../../test/support/services.ts';
+import { openPlatformDatabase } from '../../test/support/platform-database.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
 import { createKafkaJsDriver } from '../kafka/kafkajs-driver.ts';
 import type { Database } from '../postgres/database.ts';
-import { createDatabase } from '../postgres/database.ts';
-import { migrateDomain } from '../postgres/migrate.ts';
 import { actOnParked, listParked } from '../postgres/parked-admin.ts';
 import { createParkedRecords, enqueueParked } from '../postgres/parked-records.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
@@ -36,9 +35,7 @@ const madeGroups = new Set<string>();
 const running: ConsumerGroup[] = [];
 
 beforeAll(async () => {
-  const url = databases.url('millrace');
-  await migrateDomain({ databaseUrl: url, domain: 'millrace', kind: 'platform', logger: SILENT_LOGGER });
-  database = createDatabase({ url, domain: 'millrace', logger: SILENT_LOGGER });
+  database = await openPlatformDatabase(databases);
   await database.execute(
     'CREATE TABLE millrace.effects (place bigint GENERATED ALWAYS AS IDENTITY, topic text, id text, key text, n int, PRIMARY KEY (topic, id))',
   );

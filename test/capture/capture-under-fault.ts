@@ -24,9 +24,6 @@ import { ROUTES, Workload } from './workload.ts';
 
 const MEMORY_TABLE = new URL('../../runtime/postgres/migrations/event-store/0004_capture_sources.sql', import.meta.url);
 
-/** Sweeps run their full length with `--long`. */
-export const LONG = process.env['MILLRACE_TEST_LONG'] === '1';
-
 export interface Servers {
   readonly postgresUrl: string;
   readonly kafkaBrokers: string;

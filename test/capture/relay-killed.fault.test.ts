@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
 import { RELAY_FAILPOINTS } from '../../connectors/outbox/failpoint.ts';
 import { services } from '../support/services.ts';
-import { CaptureUnderFault, LONG } from './capture-under-fault.ts';
+import { LONG } from '../support/long.ts';
+import { CaptureUnderFault } from './capture-under-fault.ts';
 import { incompressible } from './workload.ts';
 
 /** What it takes for a relay to come to a place. */

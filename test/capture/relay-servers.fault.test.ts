@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { postgresOwner } from '../../stack/native/account.ts';
 import { eventually } from '../support/eventually.ts';
 import { OwnServers } from '../support/own-servers.ts';
-import { CaptureUnderFault, LONG } from './capture-under-fault.ts';
+import { LONG } from '../support/long.ts';
+import { CaptureUnderFault } from './capture-under-fault.ts';
 import type { RelayProcess } from './relay-process.ts';
 
 const MIB = 1024 * 1024;

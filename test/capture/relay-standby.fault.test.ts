@@ -2,7 +2,8 @@ import { setTimeout as after } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { services } from '../support/services.ts';
-import { CaptureUnderFault, LONG } from './capture-under-fault.ts';
+import { LONG } from '../support/long.ts';
+import { CaptureUnderFault } from './capture-under-fault.ts';
 import type { RelayProcess } from './relay-process.ts';
 
 /** Short: the server lets go of a frozen relay after 2 s. Long: the length that is asked for. */

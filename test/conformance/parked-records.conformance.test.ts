@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SILENT_LOGGER } from '../../core/log.ts';
 import type { ParkedRecord, ParkedRecords, RecordToPark } from '../../core/parked-records.ts';
 import type { TopicPartition } from '../../core/record.ts';
-import { createDatabase } from '../../runtime/postgres/database.ts';
-import { migrateDomain } from '../../runtime/postgres/migrate.ts';
 import { createParkedRecords } from '../../runtime/postgres/parked-records.ts';
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { consumedRecord } from '../support/consumed-record.ts';
 import { InMemoryParkedRecords } from '../support/in-memory-parked-records.ts';
+import { openPlatformDatabase } from '../support/platform-database.ts';
 import { temporaryDatabases } from '../support/temporary-databases.ts';
 
 const P0 = { topic: 'events.happened', partition: 0 };
@@ -22,9 +20,7 @@ interface Opened {
 
 async function openPostgres(): Promise<Opened> {
   const databases = temporaryDatabases('parked');
-  const url = databases.url('millrace');
-  await migrateDomain({ databaseUrl: url, domain: 'millrace', kind: 'platform', logger: SILENT_LOGGER });
-  const database = createDatabase({ url, domain: 'millrace', logger: SILENT_LOGGER });
+  const database = await openPlatformDatabase(databases);
   let groups = 0;
   return {
     store: () => createParkedRecords({ database, group: `processor.g${(groups += 1)}` }),

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LONG } from '../support/long.ts';
 import { services } from '../support/services.ts';
 import { ProcessorUnderFault } from './processor-under-fault.ts';
 import type { ProcessorFailpoint } from './processor-program.ts';
 
-const LONG = process.env['MILLRACE_TEST_LONG'] === '1';
 const VISITS = LONG ? [1, 2, 3, 5, 9] : [1, 3];
 const PLACES: Readonly<Record<ProcessorFailpoint, true>> = {
   'after-intake': true,

@@ -7,6 +7,7 @@ import type { BankSteps } from '../../../test/support/bank-steps.ts';
 import { NEVER, bankSteps, depositStep } from '../../../test/support/bank-steps.ts';
 import type { Bank } from '../../../test/support/bank.ts';
 import { openBank } from '../../../test/support/bank.ts';
+import { LONG } from '../../../test/support/long.ts';
 import { systemClock } from '../../../test/support/system-clock.ts';
 import type { Database } from '../database.ts';
 import { commitStep } from './commit-step.ts';
@@ -156,7 +157,7 @@ describe('batches', () => {
         for (const { n, last } of left.streams) expect(n, 'versions have no gap').toBe(last);
         for (const { n } of [...left.inbox, ...left.outbox]) expect(n, 'no effect is doubled').toBe(1);
       }),
-      { numRuns: process.env['MILLRACE_TEST_LONG'] === '1' ? 300 : 25 },
+      { numRuns: LONG ? 300 : 25 },
     );
   });
 });
