@@ -1,8 +1,12 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
+import module from 'node:module';
+
+// From Node 22 on, what was compiled once is not compiled again.
+module.enableCompileCache?.();
 
 // A built package runs its JavaScript; a checkout runs its TypeScript.
-const built = new URL('../dist/cli/main.js', import.meta.url);
+const built = new URL('../dist/bundle/main.js', import.meta.url);
 if (existsSync(built)) {
   await import(built.href);
 } else {

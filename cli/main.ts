@@ -1,19 +1,23 @@
 import { Command } from 'commander';
-import { aggregateCommand } from './aggregate-command.ts';
-import { applyCommand } from './apply-command.ts';
-import { connectCommand } from './connect-command.ts';
-import { demoCommand } from './demo-command.ts';
-import { dltCommand } from './dlt-command.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
-import { flowsCommand } from './flows-command.ts';
-import { initCommand } from './init-command.ts';
-import { parkedCommand } from './parked-command.ts';
-import { runCommand } from './run-command.ts';
-import { slotCommand } from './slot-command.ts';
-import { stackCommand } from './stack-command.ts';
-import { startCommand } from './start-command.ts';
-import { tokenCommand } from './token-command.ts';
-import { traceCommand } from './trace-command.ts';
+
+/** In the order of the help. A command is loaded when it is called: a relay does not wait for the clients of the demo. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./start-command.ts')).startCommand(),
+  init: async () => (await import('./init-command.ts')).initCommand(),
+  apply: async () => (await import('./apply-command.ts')).applyCommand(),
+  run: async () => (await import('./run-command.ts')).runCommand(),
+  slot: async () => (await import('./slot-command.ts')).slotCommand(),
+  connect: async () => (await import('./connect-command.ts')).connectCommand(),
+  dlt: async () => (await import('./dlt-command.ts')).dltCommand(),
+  stack: async () => (await import('./stack-command.ts')).stackCommand(),
+  parked: async () => (await import('./parked-command.ts')).parkedCommand(),
+  aggregate: async () => (await import('./aggregate-command.ts')).aggregateCommand(),
+  trace: async () => (await import('./trace-command.ts')).traceCommand(),
+  flows: async () => (await import('./flows-command.ts')).flowsCommand(),
+  token: async () => (await import('./token-command.ts')).tokenCommand(),
+  demo: async () => (await import('./demo-command.ts')).demoCommand(),
+};
 
 const program = new Command('millrace')
   .description('Kafka CDC stream processing: transactional outbox, choreography, read models')
@@ -32,21 +36,12 @@ Examples:
   millrace trace <id>                     the timeline of one flow
   millrace dlt stats                      what could not be handled, and why
   millrace stack status                   what runs where`,
-  )
-  .addCommand(startCommand())
-  .addCommand(initCommand())
-  .addCommand(applyCommand())
-  .addCommand(runCommand())
-  .addCommand(slotCommand())
-  .addCommand(connectCommand())
-  .addCommand(dltCommand())
-  .addCommand(stackCommand())
-  .addCommand(parkedCommand())
-  .addCommand(aggregateCommand())
-  .addCommand(traceCommand())
-  .addCommand(flowsCommand())
-  .addCommand(tokenCommand())
-  .addCommand(demoCommand());
+  );
+
+const [, , word = ''] = process.argv;
+const called = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
+// Help, and the answer to a word that is none, name them all.
+for (const command of called === undefined ? Object.values(COMMANDS) : [called]) program.addCommand(await command());
 
 /** Exit code 2 for wrong words, as for a wrong configuration; asking for help is no fault. */
 for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {

@@ -47,7 +47,7 @@ async function run(words: readonly string[], withParent: boolean): Promise<void>
     exitCode = 1;
     stopping.abort();
   };
-  const lifecycle = composeProcess({ service, pipeline: pipelineIn(config.timeZone), roles, config, logger, onFatal });
+  const lifecycle = await composeProcess({ service, pipeline: pipelineIn(config.timeZone), roles, config, logger, onFatal });
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping.signal.aborted) process.exit(130);
     logger.info({ signal }, 'stopping');

@@ -1,13 +1,13 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundlePrograms } from '../../bundle.ts';
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { cloneFolder } from '../../stack/data-folder.ts';
 import { services } from '../../test/support/services.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
-import { compileProgram } from '../node-program.ts';
 import type { Capture } from './capture.ts';
 import { measureCatchUp } from './catch-up.ts';
 import { Lanes, type Lane } from './lane.ts';
@@ -29,17 +29,17 @@ let relay: Capture;
 let lane: Lane | undefined;
 
 beforeAll(async () => {
-  // Inside the clone: the compiled program looks for its libraries there.
+  // Inside the clone: the bundled program looks for the rest of its libraries there.
   await mkdir(join(cloneFolder(), '.millrace'), { recursive: true });
   folder = await mkdtemp(join(cloneFolder(), '.millrace', 'bench-'));
   const { postgresUrl, kafkaBrokers, registryUrl } = services();
   const servers = { postgresUrl, kafkaBrokers: kafkaBrokers.split(','), registryUrl };
-  const program = await compileProgram(RELAY_PROGRAM, folder, new AbortController().signal);
+  await bundlePrograms({ programs: { relay: RELAY_PROGRAM }, folder });
   driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'test-bench', logger: SILENT_LOGGER });
   admin = driver.admin();
   writer = await OutboxWriter.create(postgresUrl, `${databases.namespace}_outbox`);
   lanes = new Lanes(admin, writer.url, databases.namespace);
-  relay = relaySide({ servers, databaseUrl: writer.url, program, wire: 'json' });
+  relay = relaySide({ servers, databaseUrl: writer.url, program: join(folder, 'relay.js'), wire: 'json' });
 }, 60_000);
 afterAll(async () => {
   if (lane !== undefined) await lanes.close(lane);

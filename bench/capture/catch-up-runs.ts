@@ -80,7 +80,8 @@ interface CatchUpOrder {
 /** Every run of every variant has a slot of its own, made before the rows are written once: all read the same WAL. */
 async function catchUpRuns(context: BenchContext, order: CatchUpOrder): Promise<void> {
   const { shape, domain, rows, perTransaction, variants } = order;
-  const { lanes, writer, captures, driver, say } = context;
+  const { lanes, writer, captures, driver, servers, say } = context;
+  const tools = { ...context, brokerPid: await servers.pid('kafka') };
   const profiled = variants.includes('millrace') && shape !== 'large' ? context.profiled : undefined;
   const profiledLane = profiled === undefined ? undefined : await lanes.open(domain);
   const runs: Map<Measured, Lane>[] = [];
@@ -93,7 +94,7 @@ async function catchUpRuns(context: BenchContext, order: CatchUpOrder): Promise<
   const first = await writer.write(domain, rows, perTransaction);
   for (const [run, ofRun] of runs.entries()) {
     for (const [variant, lane] of ofRun) {
-      const measured = await measureCatchUp(captures[variant], lane, rows, context);
+      const measured = await measureCatchUp(captures[variant], lane, rows, tools);
       say(`${shape}: ${variant}, run ${run + 1}: ${describe(measured)}`);
       note(context, shape, variant, measured);
       // Outside of what is timed, and once: the runs differ in nothing.
@@ -119,11 +120,14 @@ function note({ book }: BenchContext, shape: Shape, variant: Measured, measured:
   book.add(`${shape}.cpu`, variant, measured.cpuMicrosPerEvent);
   book.add(`${shape}.capture`, variant, measured.captureBusy);
   book.add(`${shape}.walsender`, variant, measured.walsenderBusy);
+  if (measured.brokerMicrosPerEvent !== undefined) book.add(`${shape}.broker`, variant, measured.brokerMicrosPerEvent);
 }
 
-function describe({ rowsPerSecond, cpuMicrosPerEvent, captureBusy, walsenderBusy, peakMemoryMb }: CatchUp): string {
+function describe(measured: CatchUp): string {
+  const { rowsPerSecond, cpuMicrosPerEvent, brokerMicrosPerEvent, captureBusy, walsenderBusy, peakMemoryMb } = measured;
+  const broker = brokerMicrosPerEvent === undefined ? '' : ` (the broker's ${brokerMicrosPerEvent.toFixed(1)})`;
   return (
-    `${Math.round(rowsPerSecond)} rows/s, ${cpuMicrosPerEvent.toFixed(1)} µs of CPU per event, capture ${Math.round(captureBusy)} % ` +
+    `${Math.round(rowsPerSecond)} rows/s, ${cpuMicrosPerEvent.toFixed(1)} µs of CPU per event${broker}, capture ${Math.round(captureBusy)} % ` +
     `and walsender ${Math.round(walsenderBusy)} % of a core, ${Math.round(peakMemoryMb)} MB`
   );
 }

@@ -15,6 +15,8 @@ export interface CatchUp {
   /** Shares of one core, in percent, between the first record and the last. */
   readonly captureBusy: number;
   readonly walsenderBusy: number;
+  /** Of the broker's process, with all that it does; undefined when it was not asked for. */
+  readonly brokerMicrosPerEvent: number | undefined;
   readonly peakMemoryMb: number;
   /** From the call that started the capture. */
   readonly firstEventMs: number;
@@ -26,7 +28,7 @@ export async function measureCatchUp(
   capture: Capture,
   lane: Lane,
   rows: number,
-  { admin, writer }: { readonly admin: BrokerAdmin; readonly writer: OutboxWriter },
+  { admin, writer, brokerPid }: { readonly admin: BrokerAdmin; readonly writer: OutboxWriter; readonly brokerPid?: number },
 ): Promise<CatchUp> {
   const watch = new TopicWatch(admin, lane.topic);
   const started = performance.now();
@@ -35,7 +37,12 @@ export async function measureCatchUp(
     const options = { check: () => running.assertRunning(), stillMs: STILL_MS };
     const untilFirst = await watch.until(1, options);
     const walsender = await walsenderOf(lane, writer);
-    const usage = () => ({ atMs: performance.now(), capture: cpuMs(running.pid), walsender: cpuMs(walsender) });
+    const usage = () => ({
+      atMs: performance.now(),
+      capture: cpuMs(running.pid),
+      walsender: cpuMs(walsender),
+      broker: brokerPid === undefined ? undefined : cpuMs(brokerPid),
+    });
     const first = await watch.sample();
     const before = usage();
     const rest = await watch.until(rows, options);
@@ -44,11 +51,14 @@ export async function measureCatchUp(
     if (last.records !== rows) throw new Error(`${lane.topic} holds ${last.records} records instead of ${rows}`);
     if (last.records === first.records) throw new Error(`${rows} rows are too few to time: all were there at the first look`);
     const wallMs = after.atMs - before.atMs;
+    const events = last.records - first.records;
     return {
       rowsPerSecond: rateBetween(first, last),
-      cpuMicrosPerEvent: ((after.capture - before.capture) * 1_000) / (last.records - first.records),
+      cpuMicrosPerEvent: ((after.capture - before.capture) * 1_000) / events,
       captureBusy: ((after.capture - before.capture) / wallMs) * 100,
       walsenderBusy: ((after.walsender - before.walsender) / wallMs) * 100,
+      brokerMicrosPerEvent:
+        after.broker === undefined || before.broker === undefined ? undefined : ((after.broker - before.broker) * 1_000) / events,
       peakMemoryMb: peakMemoryMb(running.pid),
       firstEventMs: (untilFirst.at(-1)?.atMs ?? started) - started,
       samples: [first, ...rest],

@@ -8,13 +8,13 @@ import type { Lane } from './lane.ts';
 import { ROUTE } from './outbox-table.ts';
 import type { RelayOrder } from './relay-process.ts';
 
-/** The program, for `compileProgram`. */
+/** The program, for `bundlePrograms` and `compileProgram`. */
 export const RELAY_PROGRAM = 'bench/capture/relay-process.ts';
 
 export interface RelaySideOptions {
   readonly servers: Servers;
   readonly databaseUrl: string;
-  /** The compiled `RELAY_PROGRAM`. */
+  /** `RELAY_PROGRAM` as JavaScript. */
   readonly program: string;
   readonly wire: 'json' | 'avro';
   /** Where each process leaves a CPU profile at its end. */

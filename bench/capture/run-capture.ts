@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
+import { bundlePrograms } from '../../bundle.ts';
 import { thisMachine } from '../machine.ts';
 import type { BenchOptions, BenchOutcome, Findings } from '../measurements.ts';
 import { makeAll, unlessAborted } from '../measurements.ts';
@@ -63,8 +64,12 @@ async function measure(
   servers: OwnServers,
   book: CaptureBook,
 ): Promise<Findings> {
-  say('compiling the relay');
-  const program = await compileProgram(RELAY_PROGRAM, join(servers.dataFolder, 'program'), signal);
+  say('bundling the relay');
+  const folder = join(servers.dataFolder, 'bundle');
+  await bundlePrograms({ programs: { relay: RELAY_PROGRAM }, folder });
+  const program = join(folder, 'relay.js');
+  // A bundle has no files to tell functions apart by.
+  const inFiles = profile ? await compileProgram(RELAY_PROGRAM, join(servers.dataFolder, 'program'), signal) : program;
   const driver = createKafkaJsDriver({ brokers: servers.kafkaBrokers, clientId: 'bench', logger: SILENT_LOGGER });
   const admin = driver.admin();
   try {
@@ -88,7 +93,9 @@ async function measure(
         debezium: debeziumSide(servers, writer.url, 'tuned'),
         'debezium-defaults': debeziumSide(servers, writer.url, 'defaults'),
       },
-      profiled: profile ? { capture: relaySide({ ...relay, profileFolder }), profiler: new Profiler(profileFolder) } : undefined,
+      profiled: profile
+        ? { capture: relaySide({ ...relay, program: inFiles, profileFolder }), profiler: new Profiler(profileFolder) }
+        : undefined,
       signal,
       say,
     };

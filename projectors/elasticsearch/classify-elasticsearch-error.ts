@@ -1,6 +1,7 @@
-import { errors } from '@elastic/elasticsearch';
+import type { errors as libraryErrors } from '@elastic/elasticsearch';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { WriteResult } from './document-store.ts';
+import { elasticsearchLibrary } from './elasticsearch-client.ts';
 
 /** What a bulk item or a response says of its failure. Only the type may be repeated: the reason quotes field values. */
 export interface ElasticsearchFailure {
@@ -30,6 +31,7 @@ export function classifyElasticsearchFailure({ status, type, cause }: Elasticsea
 /** An error that the client threw. */
 export function classifyElasticsearchError(thrown: unknown): ClassifiedError {
   if (thrown instanceof ClassifiedError) return thrown;
+  const { errors } = elasticsearchLibrary();
   if (thrown instanceof errors.ResponseError) {
     return classifyElasticsearchFailure({ status: thrown.statusCode ?? 0, type: errorType(thrown), cause: thrown });
   }
@@ -40,7 +42,7 @@ export function classifyElasticsearchError(thrown: unknown): ClassifiedError {
 }
 
 /** The server's own word, when the answer is its own and not a proxy's page. */
-function errorType(error: errors.ResponseError): string | undefined {
+function errorType(error: libraryErrors.ResponseError): string | undefined {
   const body: unknown = error.body;
   if (typeof body !== 'object' || body === null || !('error' in body)) return undefined;
   const inner: unknown = body.error;

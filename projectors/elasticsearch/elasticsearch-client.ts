@@ -1,6 +1,14 @@
-import { Client } from '@elastic/elasticsearch';
+import { createRequire } from 'node:module';
+import type * as elasticsearch from '@elastic/elasticsearch';
 
-export type ElasticsearchClient = Client;
+const load = createRequire(import.meta.url);
+
+/** The library, when it is needed: it is large, and a process that has nothing to do with Elasticsearch starts sooner without it. */
+export function elasticsearchLibrary(): typeof elasticsearch {
+  return load('@elastic/elasticsearch') as typeof elasticsearch;
+}
+
+export type ElasticsearchClient = elasticsearch.Client;
 
 export interface ElasticsearchClientOptions {
   /** May hold user and password. */
@@ -27,6 +35,7 @@ export function createElasticsearchClient(options: ElasticsearchClientOptions): 
       : username === ''
         ? undefined
         : { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  const { Client } = elasticsearchLibrary();
   return new Client({
     node: url.toString(),
     maxRetries: 0,

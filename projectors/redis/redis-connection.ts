@@ -1,7 +1,10 @@
-import { Redis } from 'ioredis';
+import { createRequire } from 'node:module';
+import type * as ioredis from 'ioredis';
 import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import { reconnectDelayMs } from '../../core/retry-policy.ts';
+
+const load = createRequire(import.meta.url);
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://`, with user, password and database number in it. */
@@ -18,11 +21,13 @@ export interface RedisConnectionOptions {
  * without end, with jitter. `start` resolves when the first attempt ended, either way: Redis may come later.
  */
 export interface RedisConnection extends Service, HealthSource {
-  readonly client: Redis;
+  readonly client: ioredis.Redis;
 }
 
 export function createRedisConnection(options: RedisConnectionOptions): RedisConnection {
   const { url, logger, connectTimeoutMs = 2000, commandTimeoutMs = 1000 } = options;
+  // Only now: a process that has nothing to do with Redis starts sooner without its library.
+  const { Redis } = load('ioredis') as typeof ioredis;
   const client = new Redis(url, {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
@@ -55,7 +60,7 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
 }
 
 /** Says when the state changes, and not at each attempt. */
-function reportState(client: Redis, logger: Logger): void {
+function reportState(client: ioredis.Redis, logger: Logger): void {
   let up: boolean | undefined;
   client.on('ready', () => {
     if (up === false) logger.info({}, 'Redis is back');
@@ -71,7 +76,7 @@ function reportState(client: Redis, logger: Logger): void {
   });
 }
 
-function healthOf(client: Redis): HealthReport {
+function healthOf(client: ioredis.Redis): HealthReport {
   return client.status === 'ready'
     ? { name: 'redis', status: 'ok' }
     : { name: 'redis', status: 'down', detail: 'Redis cannot be reached; reads use the write database and projectors wait.' };

@@ -1,8 +1,11 @@
-import { Agent, request } from 'undici';
+import { createRequire } from 'node:module';
+import type * as undici from 'undici';
 import type { CallContext } from '../../core/calls.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import { utf8 } from '../../core/record.ts';
 import { formatTraceparent } from '../../core/trace.ts';
+
+const load = createRequire(import.meta.url);
 
 const RESPONSE_BYTES_MAX = 65_536;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -27,6 +30,8 @@ export interface JsonPost {
 
 /** JSON by POST over a bounded number of kept connections, with idempotency key and trace; redirects are not followed. */
 export function createJsonPost(options: JsonPostOptions): JsonPost {
+  // Only now: a process that calls nobody starts sooner without the library.
+  const { Agent, request } = load('undici') as typeof undici;
   const agent = new Agent({
     connections: options.connectionsMax,
     connect: { timeout: CONNECT_TIMEOUT_MS },

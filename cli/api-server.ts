@@ -1,0 +1,47 @@
+import { composeAccounts } from '../api/compose-accounts.ts';
+import { composeCommands, composeUsers } from '../api/compose-commands.ts';
+import { composeDeadLetters } from '../api/compose-dead-letters.ts';
+import { composeQueries } from '../api/compose-queries.ts';
+import { createApi } from '../api/create-api.ts';
+import type { HealthSource, Service } from '../core/lifecycle.ts';
+import type { Connections } from '../runtime/connections.ts';
+import { createDatabaseProbe } from '../runtime/postgres/database-probe.ts';
+import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
+import { systemClock } from '../runtime/telemetry/system-clock.ts';
+import type { ProcessOptions } from './compose-process.ts';
+import { signInOptions, tokenOptions } from './token-options.ts';
+
+/** The HTTP interface with what it needs, in the order of starting. */
+export function apiServer(
+  { pipeline, config, logger }: ProcessOptions,
+  connections: Connections,
+  metrics: RenderedMetrics,
+  health: readonly HealthSource[],
+): Service[] {
+  const probe = createDatabaseProbe(connections.database('image'), systemClock);
+  const signIn = signInOptions(config);
+  const server = createApi(
+    {
+      commands: composeCommands(connections),
+      queries: composeQueries(connections, metrics.metrics, systemClock),
+      accounts: signIn === undefined ? undefined : composeAccounts(connections, { ...signIn, clock: systemClock }),
+      users: composeUsers(connections),
+      deadLetters: composeDeadLetters(pipeline, connections, systemClock),
+      health: [probe, ...health, ...connections.health()],
+      renderMetrics: metrics.render,
+      metrics: metrics.metrics,
+      logger,
+      clock: systemClock,
+    },
+    {
+      host: config.http.host,
+      port: config.http.port,
+      auth: tokenOptions(config),
+      timeZone: config.timeZone,
+      bodyBytesMax: config.http.bodyBytesMax,
+      rateLimits: { commandsPerMinute: config.http.commandsPerMinuteMax, queriesPerMinute: config.http.queriesPerMinuteMax },
+      trustProxy: config.http.trustProxy,
+    },
+  );
+  return [probe, server];
+}
