@@ -37,7 +37,7 @@ export interface BatchProducer {
    * Appends one batch and resolves when all in-sync replicas have it (acks=all). Idempotent while the adapter lives: a batch
    * that is given again after KAFKA_UNAVAILABLE (the same object) is in the partition once, whether the first attempt had reached
    * it or not, as far as Kafka's producer ids reach. At most one batch per partition at a time; other partitions go on beside
-   * it, and calls of one turn of the event loop share a request per broker.
+   * it, and what is given while a broker is busy shares the next request to it.
    *
    * Not leader, a lost connection and a forgotten producer id are dealt with inside. Rejects with
    * - KAFKA_UNAVAILABLE: not known whether it was appended; give the same batch again.

@@ -234,12 +234,14 @@ export interface ChunkReceiver {
 }
 
 /**
- * Copies the chunks of a stream to where there is room for them. Behind TLS every record is a chunk, and a stream that is paused
- * keeps no more than one or two: who looked away after the last chunk that waits would get 16 KiB at a time. So a read is what
- * comes in one turn of the event loop, while the stream flows.
+ * Copies the chunks of a stream to where there is room for them. Behind TLS every record is a chunk of 16 KiB at most, and a read is
+ * what comes in one turn of the event loop. A stream that is paused would keep one or two of them by itself; this one goes on
+ * until it has enough for a read, which is then there at once.
  */
 export function passOnChunks(stream: Readable, receiver: ChunkReceiver): void {
   let readBytes = 0;
+  // Asked for more than it keeps, a stream keeps that much from then on. There is no other way to tell it after it was made.
+  stream.read(receiver.readBytesMax);
   const end = (): void => {
     if (readBytes === 0) return;
     const count = readBytes;

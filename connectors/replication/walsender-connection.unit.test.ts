@@ -45,6 +45,15 @@ describe('the chunks of a stream', () => {
     expect(told).toEqual(['abcd', 'ef', 'gh', 'ijkl', 'read of 12']);
   });
 
+  it('are kept for the next read while the reader looks away', () => {
+    const stream = new PassThrough({ highWaterMark: 16 });
+    passOnChunks(stream, { free: () => room, taken: () => undefined, readEnd: () => undefined, readBytesMax: 1000 });
+    stream.pause();
+    while (stream.readableLength < 2000 && stream.push(Buffer.alloc(10)));
+    expect(stream.readableLength).toBeGreaterThanOrEqual(1000);
+    expect(stream.readableLength).toBeLessThan(2000);
+  });
+
   it('are no more than fits into a read, and stop when the reader does', async () => {
     const stream = new PassThrough();
     const told = passOn(stream, 7);

@@ -1,4 +1,4 @@
-import type { DescribeConfigResponse, Kafka, KafkaMessage } from 'kafkajs';
+import type { DescribeConfigResponse, ISocketFactory, Kafka, KafkaMessage } from 'kafkajs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 
@@ -260,6 +260,11 @@ export interface KafkaJsBodyReader {
 export function kafkaJsBodyReader(bytes: Buffer): KafkaJsBodyReader {
   const Decoder = load('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => KafkaJsBodyReader;
   return new Decoder(bytes);
+}
+
+/** How kafkajs itself makes connections: TCP, or TLS when it is given settings for it. */
+export function kafkaJsSocketFactory(): ISocketFactory {
+  return (load('kafkajs/src/network/socketFactory') as () => ISocketFactory)();
 }
 
 export function kafkaJsVersion(): string {

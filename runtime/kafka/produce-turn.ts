@@ -13,6 +13,8 @@ import { within } from './within.ts';
 
 /** Far below what a broker takes in one request (`socket.request.max.bytes`, 100 MiB). One batch may be larger. */
 const MAX_REQUEST_BYTES = 16 * 1_048_576;
+/** Gathered beside a request that is under way, so much is written without waiting for its answer: once, not more. */
+const EARLY_BYTES = 262_144;
 /** A broker asks for at most about a quota window of patience, seconds; it cannot make us wait longer than this. */
 const MAX_THROTTLE_MS = 30_000;
 
@@ -30,13 +32,18 @@ interface Waiting extends PartitionBatch {
 }
 
 /**
- * The produce requests to one broker. What is asked for in one turn of the event loop goes in one request (a broker answers the
- * requests of a connection one after the other, so that many small ones would wait for each other's replication).
+ * The produce requests to one broker. It reads the next request of a connection only when it has answered the last one, so that
+ * many small ones would wait for each other, and cost it more than what is in them. So what is asked for in one turn of the
+ * event loop goes in one request, and while one is under way the next one gathers until the answer is there; or until
+ * there is so much of it that the way to the broker is worth using meanwhile.
  */
 export class ProduceTurn {
   private readonly node: KafkaJsNode;
   private readonly requestTimeoutMs: number;
   private waiting: Waiting[] = [];
+  private waitingBytes = 0;
+  private scheduled = false;
+  private underWay = 0;
   private throttledUntilMs = 0;
 
   constructor(node: KafkaJsNode, requestTimeoutMs: number) {
@@ -50,19 +57,34 @@ export class ProduceTurn {
    */
   send(item: PartitionBatch): Promise<number> {
     return new Promise((resolve, reject) => {
-      if (this.waiting.length === 0) this.schedule();
       this.waiting.push({ ...item, resolve, reject });
+      this.waitingBytes += item.batch.bytes.length;
+      this.schedule();
     });
   }
 
   private schedule(): void {
+    if (this.scheduled || this.waiting.length === 0) return;
+    if (this.underWay > 0 && (this.underWay > 1 || this.waitingBytes < EARLY_BYTES)) return;
+    this.scheduled = true;
     const throttledForMs = this.throttledUntilMs - performance.now();
     if (throttledForMs > 0) setTimeout(() => this.flush(), throttledForMs);
     else setImmediate(() => this.flush());
   }
 
   private flush(): void {
-    for (const items of requestsOf(this.waiting.splice(0))) void this.request(items);
+    this.scheduled = false;
+    this.waitingBytes = 0;
+    for (const items of requestsOf(this.waiting.splice(0))) void this.write(items);
+  }
+
+  /** Never rejects: the items are told. */
+  private async write(items: readonly Waiting[]): Promise<void> {
+    this.underWay += 1;
+    await this.request(items);
+    this.underWay -= 1;
+    // In this turn of the event loop those who were answered may give their next batches, which go along.
+    this.schedule();
   }
 
   /** Undefined when there is none: the items are told. */
