@@ -8,7 +8,7 @@ import type { Connections } from '../runtime/connections.ts';
 import { createDatabaseProbe } from '../runtime/postgres/database-probe.ts';
 import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
-import type { ProcessOptions } from './compose-process.ts';
+import type { ProcessOptions } from './process-options.ts';
 import { signInOptions, tokenOptions } from './token-options.ts';
 
 /** The HTTP interface with what it needs, in the order of starting. */

@@ -1,25 +1,12 @@
-import type { PipelineDefinition } from '../core/define-pipeline.ts';
-import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
-import type { Logger } from '../core/log.ts';
 import type { Part } from '../runtime/compose.ts';
 import { composeRoles } from '../runtime/compose.ts';
-import type { Config } from '../runtime/config.ts';
 import { Connections } from '../runtime/connections.ts';
 import { Lifecycle } from '../runtime/lifecycle.ts';
-import type { Roles } from '../runtime/roles.ts';
 import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
 import { createMetrics } from '../runtime/telemetry/metrics.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
-
-export interface ProcessOptions {
-  readonly service: string;
-  readonly pipeline: PipelineDefinition;
-  readonly roles: Roles;
-  readonly config: Config;
-  readonly logger: Logger;
-  readonly onFatal: (error: ClassifiedError) => void;
-}
+import type { ProcessOptions } from './process-options.ts';
 
 /** One process: connections, the parts of its roles, and the server that answers for it; in the order of starting. */
 export async function composeProcess(options: ProcessOptions): Promise<Lifecycle> {
