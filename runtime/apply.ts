@@ -8,6 +8,7 @@ import { captureSource } from '../connectors/outbox/relay.ts';
 import { writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { ensureCaptureSource } from '../connectors/replication/capture-source.ts';
 import { readSlot } from '../connectors/replication/slot.ts';
+import { readSourceRow } from '../connectors/replication/source-facts.ts';
 import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import { indexExists } from '../projectors/elasticsearch/index-exists.ts';
 import { subjectsOf } from '../schemas/event-schema.ts';
@@ -74,7 +75,11 @@ async function applyDomain(domain: DomainDefinition, config: Config, connections
 /** A new slot belongs to whom the configuration names; later only a handover moves it. */
 async function applyCapture(domain: string, url: string, config: Config): Promise<readonly string[]> {
   const source = captureSource(domain, captureUrl(config, domain), config.names);
-  const isNew = await withSqlSession(url, async (sql) => (await readSlot(sql, source.slot)) === undefined);
+  // A slot that was made before and is gone is a gap of its owner's: that is refused below.
+  const isNew = await withSqlSession(
+    url,
+    async (sql) => (await readSlot(sql, source.slot)) === undefined && (await readSourceRow(sql, source)) === undefined,
+  );
   if (isNew) await withSqlSession(url, async (sql) => writeCaptureOwner(sql, domain, capturerOf(config, domain)));
   return ensureCaptureSource(source, url);
 }

@@ -125,6 +125,7 @@ export async function repairCaptures(pipeline: PipelineDefinition, config: Confi
       command.signal.throwIfAborted();
       const options = repairOptions(domain, { pipeline, connections, metrics: NO_METRICS, encoder });
       try {
+        if (await isDebeziums(domain, connections, command)) continue;
         command.onReport(await repairCapture(options, { ...command, progress: (step) => command.progress(domain.name, step) }));
       } catch (thrown) {
         if (!(thrown instanceof Classified)) throw thrown;
@@ -132,6 +133,16 @@ export async function repairCaptures(pipeline: PipelineDefinition, config: Confi
       }
     }
   });
+}
+
+/** The slot moves under Debezium without our memory, and is in use: only the way back tells its steps from a gap. */
+async function isDebeziums({ name }: DomainDefinition, connections: Connections, { domain, progress }: RepairCommand): Promise<boolean> {
+  const owner = await withSqlSession(databaseUrl(connections.config, name), async (sql) => readCaptureOwner(sql, name));
+  if (owner !== 'debezium') return false;
+  const wayBack = `\`millrace slot handover --domain ${name} --to relay\` finds what is missing, and the repair comes after it`;
+  if (domain !== undefined) throw new Classified('SLOT_IN_USE', `Debezium captures ${name}: ${wayBack}`);
+  progress(name, `left alone, Debezium captures it: ${wayBack}`);
+  return true;
 }
 
 function capturedDomains(pipeline: PipelineDefinition, only: string | undefined): DomainDefinition[] {

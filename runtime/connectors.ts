@@ -6,7 +6,7 @@ import { dropSlot } from '../connectors/replication/slot.ts';
 import { withSqlSession } from '../connectors/replication/sql-session.ts';
 import { capturerOf, capturesTables } from './capture.ts';
 import type { Config } from './config.ts';
-import { databaseUrl } from './database-url.ts';
+import { captureUrl } from './database-url.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
 /** A connector that the pipeline can have. */
@@ -71,6 +71,6 @@ export async function deleteConnector(rest: ConnectRest, connector: DeclaredConn
     return [...said, `slot ${config.names.slot(connector.domain)} stays and keeps WAL until the relay or a new connector reads from it`];
   }
   const slot = config.names.tableSlot(connector.domain);
-  await withSqlSession(databaseUrl(config, connector.domain), async (sql) => dropSlot(sql, slot, systemClock));
+  await withSqlSession(captureUrl(config, connector.domain), async (sql) => dropSlot(sql, slot, systemClock));
   return [...said, `slot ${slot}: dropped; the next connector publishes every row of its tables again`];
 }

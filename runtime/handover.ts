@@ -5,9 +5,9 @@ import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import type { Connector } from '../connectors/debezium/connector.ts';
 import { stopConnector } from '../connectors/debezium/life.ts';
 import { registerConnector } from '../connectors/debezium/register.ts';
-import { countPublished, fewUnconfirmed, unconfirmedIds } from '../connectors/debezium/unconfirmed.ts';
+import { countPublished, countUnconfirmedMessages, fewUnconfirmed, unconfirmedIds } from '../connectors/debezium/unconfirmed.ts';
 import type { SourceIdentity } from '../connectors/replication/source-identity.ts';
-import { findingError, isGap } from '../connectors/replication/source-findings.ts';
+import { SLOT_IS_BEYOND, findingError, isGap } from '../connectors/replication/source-findings.ts';
 import type { CaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readCaptureOwner, writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { OWNER_LOOK_MS } from '../connectors/outbox/owned-relay.ts';
@@ -32,7 +32,7 @@ export interface HandoverOptions {
   readonly identity: Pick<SourceIdentity, 'assess' | 'adopt'>;
   /** Each step when it begins, for a person who watches. */
   readonly report: (step: string) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface HandoverOutcome {
@@ -94,7 +94,7 @@ export async function planHandover(options: Omit<HandoverOptions, 'driver' | 'id
 export async function handOver(options: HandoverOptions): Promise<HandoverOutcome> {
   const { domain, to, config } = options;
   const from = await ownerOf(domain.name, config);
-  await assertSlot(domain.name, config);
+  if (to === 'debezium') await assertSlot(domain.name, config);
   const outcome = to === 'debezium' ? await toDebezium(options, from) : await toRelay(options, from);
   const configured = capturerOf(config, domain.name);
   const setting = `CAPTURE_${domain.name.toUpperCase()}=${to}`;
@@ -107,6 +107,7 @@ type Outcome = Omit<HandoverOutcome, 'from' | 'to'>;
 async function toDebezium(options: HandoverOptions, from: CaptureOwner): Promise<Outcome> {
   const { domain, config, rest, report } = options;
   const connector = await outboxConnectorOf(domain, config);
+  let started = false;
   try {
     report(`connector ${connector.name}: registering it stopped, without offsets`);
     await registerStopped(rest, connector);
@@ -114,12 +115,14 @@ async function toDebezium(options: HandoverOptions, from: CaptureOwner): Promise
     await giveTo(domain.name, config, 'debezium');
     const counted = await whenFree(options);
     await refuseGap(options, from);
+    await refuseMessages(options);
     report(`connector ${connector.name}: starting`);
+    started = true;
     await rest.resume(connector.name);
     await untilTaken(options, `the connector ${connector.name} does not take the slot: look at \`millrace connect status\``);
     return { ...counted, remarks: [] };
   } catch (thrown) {
-    throw await takenBack(options, from, connector.name, thrown);
+    throw await takenBack(options, { owner: from, streamed: started && from === 'relay' }, connector.name, thrown);
   }
 }
 
@@ -127,8 +130,20 @@ async function toDebezium(options: HandoverOptions, from: CaptureOwner): Promise
 async function refuseGap({ identity }: HandoverOptions, from: CaptureOwner): Promise<void> {
   const { findings } = await identity.assess();
   // What Debezium told the slot in an earlier turn is beyond what the relay remembers.
-  const gravest = findings.find(({ code }) => from === 'relay' || code !== 'SLOT_AHEAD');
+  const gravest = findings.find(({ code }) => from === 'relay' || !SLOT_IS_BEYOND.includes(code));
   if (gravest !== undefined) throw findingError(gravest);
+}
+
+/** Debezium's router knows rows: it would pass over these, and confirm them. */
+async function refuseMessages({ domain, config, signal }: HandoverOptions): Promise<void> {
+  const slot = config.names.slot(domain.name);
+  if (!(await onLog(domain.name, config, async (sql) => fewUnconfirmed(sql, slot)))) return;
+  const waiting = await withLongSqlSession(captureUrl(config, domain.name), signal ?? new AbortController().signal, async (sql) =>
+    countUnconfirmedMessages(sql, slot, config.names.publication(domain.name)),
+  );
+  if (waiting === 0) return;
+  const message = `${waiting} events without a table (${domain.name}.emit_outbox) wait in the slot, and Debezium would lose them: run the handover again once the relay has published them`;
+  throw new ClassifiedError('SLOT_BEHIND', message);
 }
 
 async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Outcome> {
@@ -141,6 +156,8 @@ async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Ou
       report(`connector ${name}: stopping`);
       await stopConnector(rest, name, systemClock);
     }
+    // A slot that is gone is a gap that the relay stands in, and that is repaired from there.
+    await assertSlot(domain.name, config);
     // A relay whose slot it is already, after a handover that was cut off, takes it as soon as the connector lets go.
     counted = from === 'relay' ? { waiting: 0, duplicates: 0 } : await whenFree(options);
     if (from === 'debezium') {
@@ -153,7 +170,7 @@ async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Ou
   } catch (thrown) {
     // A gap is the relay's to stand in, and to be repaired from: with the slot, nobody streams over it.
     const gap = thrown instanceof ClassifiedError && isGap(thrown);
-    throw await takenBack(options, gap || !registered ? 'relay' : from, name, thrown);
+    throw await takenBack(options, { owner: gap || !registered ? 'relay' : from, streamed: false }, name, thrown);
   }
   const remark = `no relay took the slot within ${TAKEN_TIMEOUT_MS / 1_000} s: start one with \`millrace run relay:${domain.name}\`; events wait in the slot`;
   try {
@@ -165,14 +182,36 @@ async function toRelay(options: HandoverOptions, from: CaptureOwner): Promise<Ou
   return { ...counted, remarks: [] };
 }
 
+interface WayBack {
+  readonly owner: CaptureOwner;
+  /** The connector was started already. */
+  readonly streamed: boolean;
+}
+
+/** Debezium lets go of the slot, and where it left it is what the relay remembers as told. The word is not given yet. */
+async function adoptFromDebezium(options: HandoverOptions, connector: string): Promise<void> {
+  await stopConnector(options.rest, connector, systemClock);
+  const { waiting, duplicates } = await whenFree(options);
+  if (waiting !== undefined) {
+    options.report(
+      `the slot is let go: ${waiting} rows wait in it, ${duplicates} of them are in the topics already and come a second time`,
+    );
+  }
+  await refuseLostRows(options);
+  await options.identity.adopt();
+}
+
 /**
  * A handover that failed must not leave a slot that nobody reads from: the side that had it goes on. Resolves with the error to
  * throw, which says so when this could not be done.
  */
-async function takenBack(options: HandoverOptions, owner: CaptureOwner, connector: string, thrown: unknown): Promise<unknown> {
+async function takenBack(options: HandoverOptions, back: WayBack, connector: string, thrown: unknown): Promise<unknown> {
   const { domain, config, rest, report } = options;
+  const { owner, streamed } = back;
   report(`the handover failed: ${owner === 'relay' ? 'the relay' : 'Debezium'} goes on`);
   try {
+    // What the connector may have told the slot is first compared and remembered: the relay would take it for a gap.
+    if (streamed) await adoptFromDebezium({ ...options, signal: undefined }, connector);
     // First the word, which needs only the database; a relay waits until the slot is free.
     await giveTo(domain.name, config, owner);
     if (owner === 'debezium') await rest.resume(connector);
@@ -244,7 +283,7 @@ async function eachUnconfirmed({ domain, config, signal }: HandoverOptions, take
 async function refuseLostRows(options: HandoverOptions): Promise<void> {
   const { domain, config, identity, driver, report, signal } = options;
   const { findings, remembered } = await identity.assess();
-  const ahead = findings.find(({ code }) => code === 'SLOT_AHEAD');
+  const ahead = findings.find(({ code }) => SLOT_IS_BEYOND.includes(code));
   if (ahead === undefined) return;
   if (!(await onLog(domain.name, config, async (sql) => fewUnconfirmed(sql, config.names.slot(domain.name))))) {
     throw new ClassifiedError('SLOT_BEHIND', 'too much waits in the slot to tell whether everything before it was published');
@@ -265,7 +304,7 @@ async function refuseLostRows(options: HandoverOptions): Promise<void> {
           return true;
         }),
     );
-    if (lost > 0) throw new ClassifiedError('SLOT_AHEAD', `${lost} rows are neither in the topics nor in the slot: ${ahead.message}`);
+    if (lost > 0) throw new ClassifiedError(ahead.code, `${lost} rows are neither in the topics nor in the slot: ${ahead.message}`);
   } finally {
     await reader.stop();
   }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CaptureDatabase } from '../../test/support/capture-database.ts';
 import { captureDatabase } from '../../test/support/capture-database.ts';
 import type { Sql } from '../replication/sql-session.ts';
-import { fewUnconfirmed, unconfirmedIds } from './unconfirmed.ts';
+import { countUnconfirmedMessages, fewUnconfirmed, unconfirmedIds } from './unconfirmed.ts';
 
 describe('the look at what waits in a slot', () => {
   let database: CaptureDatabase;
@@ -60,5 +60,14 @@ describe('the look at what waits in a slot', () => {
     expect(await fewUnconfirmed(database.sql, slot)).toBe(true);
     expect(await fewUnconfirmed(database.sql, slot, 10_000n)).toBe(false);
     expect(await fewUnconfirmed(database.sql, 'nobody_made_it')).toBe(false);
+  });
+
+  it('counts the events without a table, and no message of somebody else', async () => {
+    await database.insert();
+    await database.sql.query(`SELECT pg_logical_emit_message(true, p, '{}') FROM unnest($1::text[]) p`, [
+      ['millrace.outbox', 'millrace.outbox2', 'millrace', 'another', 'millrace.outbox'],
+    ]);
+    expect(await countUnconfirmedMessages(database.sql, slot, database.names.publication('image'))).toBe(2);
+    expect(await waiting()).toHaveLength(1);
   });
 });

@@ -3,6 +3,7 @@ import { offset } from '../../core/offset.ts';
 import { headerText } from '../../core/record.ts';
 import { slicesUpTo } from '../../core/whole-log.ts';
 import { decodePgoutput, tupleColumns } from '../replication/pgoutput.ts';
+import { OUTBOX_MESSAGE_PREFIX } from '../replication/source.ts';
 import { confirmedLagBytes, readSlot } from '../replication/slot.ts';
 import type { Sql } from '../replication/sql-session.ts';
 
@@ -46,6 +47,21 @@ export async function* unconfirmedIds(sql: Sql, slot: string, publication: strin
   }
 }
 
+/**
+ * How many events without a table the slot would send to whoever reads from it next. Moves nothing; otherwise as `unconfirmedIds`.
+ */
+export async function countUnconfirmedMessages(sql: Sql, slot: string, publication: string): Promise<number> {
+  // After kind (1 byte), flags (1) and position (8) comes the prefix, ended by a zero byte.
+  const { rows } = await sql.query(
+    `SELECT count(*)::int AS waiting
+       FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2, 'messages', 'true')
+      WHERE get_byte(data, 0) = ${MESSAGE_LOGICAL} AND substring(data FROM 11 FOR length($3::bytea)) = $3::bytea`,
+    [slot, `"${publication}"`, Buffer.from(`${OUTBOX_MESSAGE_PREFIX}\0`)],
+  );
+  return (rows[0] as { waiting: number }).waiting;
+}
+
+const MESSAGE_LOGICAL = 0x4d;
 const MESSAGE_RELATION = 0x52;
 const MESSAGE_INSERT = 0x49;
 

@@ -13,10 +13,15 @@ export async function readCaptureOwner(sql: Sql, domain: string): Promise<Captur
   return (rows[0] as { owner: CaptureOwner } | undefined)?.owner;
 }
 
-/** Relays that run obey within their next look (half a second). The table comes with the migrations. */
+/**
+ * Relays that run obey within their next look (half a second). The table comes with the migrations. Waits for transactions that
+ * have emitted an event without a table; none emits one afterwards while the owner is not the relay.
+ */
 export async function writeCaptureOwner(sql: Sql, domain: string, owner: CaptureOwner): Promise<void> {
+  // One statement is one transaction: the lock is held until the word is written.
   await sql.query(
-    `INSERT INTO ${quoteIdentifier(domain)}.capture_owner (owner) VALUES ($1)
+    `WITH quiet AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('millrace.capture_owner', 0)) AS locked)
+     INSERT INTO ${quoteIdentifier(domain)}.capture_owner (owner) SELECT $1 FROM quiet
      ON CONFLICT (only_row) DO UPDATE SET owner = excluded.owner, changed_at = now()
       WHERE capture_owner.owner <> excluded.owner`,
     [owner],

@@ -7,6 +7,7 @@ import { reconnectDelayMs } from '../../core/retry-policy.ts';
 import { aborted } from './aborted.ts';
 import type { SourceCheck } from './capture-source.ts';
 import type { CaptureSource } from './source.ts';
+import { OUTBOX_MESSAGE_PREFIX } from './source.ts';
 import { checkCaptureSource } from './capture-source.ts';
 import type { GapError } from './source-findings.ts';
 import { isGap } from './source-findings.ts';
@@ -42,7 +43,7 @@ export const STREAM_DEFAULTS: StreamSettings = {
   reconnectMaxMs: 10_000,
   confirmTimeoutMs: 5_000,
   publicationLookMs: 1_000,
-  messagePrefix: 'millrace.outbox',
+  messagePrefix: OUTBOX_MESSAGE_PREFIX,
 };
 
 /** What a walsender sends while its reader looks away fits; with 64 KiB, the usual size, catching up is a third slower. */

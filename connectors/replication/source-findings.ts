@@ -25,6 +25,9 @@ export const GAP_CODES = [
 ] as const satisfies readonly ErrorCode[];
 export type GapCode = (typeof GAP_CODES)[number];
 
+/** Findings that another reader of the slot leaves behind, and that a relay which moves meanwhile can feign. */
+export const SLOT_IS_BEYOND: readonly GapCode[] = ['SLOT_AHEAD', 'SLOT_RECREATED'];
+
 /** What the server says of these while it streams, the catalogue cannot tell afterwards. */
 export const PUBLICATION_GAPS = ['PUBLICATION_MISSING', 'PUBLICATION_YOUNGER', 'PUBLICATION_CHANGED'] as const satisfies readonly GapCode[];
 

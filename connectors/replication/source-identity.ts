@@ -9,7 +9,7 @@ import { hasMoved, rememberTopic } from './remembered-topics.ts';
 import type { SourceFacts } from './source-facts.ts';
 import { readSourceFacts, writeSourceRow } from './source-facts.ts';
 import type { Finding, GapCode } from './source-findings.ts';
-import { PUBLICATION_GAPS, findingError, sourceFindings, topicsFindings } from './source-findings.ts';
+import { PUBLICATION_GAPS, SLOT_IS_BEYOND, findingError, sourceFindings, topicsFindings } from './source-findings.ts';
 import type { SourceMemory } from './source-memory.ts';
 import type { PublishedRow, SourceRecord } from './source-record.ts';
 import { withSqlSession } from './sql-session.ts';
@@ -33,8 +33,7 @@ const TOPIC_LOOK_MS = 10_000;
 /** From a commit to its record in the topic: rows that are later get no mark of their own. */
 const MARK_SLACK_MS = 60_000;
 
-/** Findings that a relay which moves meanwhile can feign, and how often that is ruled out. */
-const SLOT_IS_BEYOND: readonly GapCode[] = ['SLOT_AHEAD', 'SLOT_RECREATED'];
+/** How often a finding that a relay which moves meanwhile can feign is looked at again. */
 const ASSESSMENTS_MAX = 10;
 
 /** The source and the memory of it, side by side. */
@@ -136,7 +135,7 @@ export class SourceIdentity {
    */
   async adopt(): Promise<void> {
     const { remembered, facts, cluster, findings } = await this.assess();
-    const gravest = findings.find(({ code }) => code !== 'SLOT_AHEAD');
+    const gravest = findings.find(({ code }) => !SLOT_IS_BEYOND.includes(code));
     if (gravest !== undefined) throw findingError(gravest);
     const known = remembered ?? firstRecord(this.options.source, facts, cluster);
     const flushLsn = maxLsn(known.flushLsn, facts.slot?.confirmedFlushLsn ?? known.flushLsn);

@@ -7,3 +7,6 @@ export interface CaptureSource {
   readonly slot: string;
   readonly publication: PublicationDeclaration;
 }
+
+/** Of the logical messages that are outbox events without a table. */
+export const OUTBOX_MESSAGE_PREFIX = 'millrace.outbox';

@@ -50,6 +50,20 @@ describe('maintenance', () => {
   });
   afterAll(() => bank.close());
 
+  it('goes on with the other tables when one cannot be cared for, and says which error it was', async () => {
+    await bank.database.execute(
+      `INSERT INTO bank.processed_events (idempotency_key, domain, expires_at) VALUES ('gone', 'bank', now() - interval '1 second')`,
+    );
+    const clock = handClock();
+    const outbox = { slot: 'no_such_slot', retentionDays: 31, keptBecause: () => undefined, daysAhead: 0.5 }; // not a number of days to the server
+    const maintenance = createMaintenance({ ...uncaptured, database: bank.database, outbox, clock });
+    await maintenance.start(NEVER);
+    await clock.slept(1);
+    expect(maintenance.health()).toMatchObject([{ status: 'degraded' }]);
+    expect(await bank.count('processed_events')).toBe(0);
+    await maintenance.stop(NEVER);
+  });
+
   it('makes partitions ahead, sweeps expired inbox rows batch by batch, and comes again', async () => {
     await bank.database.execute(
       `INSERT INTO bank.processed_events (idempotency_key, domain, expires_at)

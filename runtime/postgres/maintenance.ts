@@ -99,15 +99,18 @@ class Maintenance implements Service, HealthSource {
   private async pass(): Promise<boolean> {
     const { database, logger, metrics, outbox } = this.settings;
     const { domain } = database;
-    try {
-      if (outbox !== undefined) await this.careForOutbox(outbox);
-      await this.sweep('processed_events', () => this.sweepInbox());
-      await this.sweep('snapshots', () => this.sweepSnapshots());
-      this.failure = undefined;
-    } catch (error) {
-      this.failure = classified(error, 'UNCLASSIFIED', 'maintenance failed');
-      const fields = { domain, 'error.code': this.failure.code };
-      logger.warn(fields, 'maintenance failed and will be tried again', this.failure);
+    const works = [
+      async () => outbox === undefined || this.careForOutbox(outbox),
+      async () => this.sweep('processed_events', () => this.sweepInbox()),
+      async () => this.sweep('snapshots', () => this.sweepSnapshots()),
+    ];
+    const failures: ClassifiedError[] = [];
+    // One that fails for good does not keep the others from their tables.
+    for (const work of works)
+      await work().catch((error: unknown) => failures.push(classified(error, 'UNCLASSIFIED', 'maintenance failed')));
+    [this.failure] = failures;
+    for (const failure of failures) {
+      logger.warn({ domain, 'error.code': failure.code }, 'maintenance failed and will be tried again', failure);
     }
     const succeeded = this.failure === undefined;
     metrics.count('millrace_maintenance_passes_total', { domain, result: succeeded ? 'done' : 'failed' });

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { captureSource } from '../../connectors/outbox/relay.ts';
 import { ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
+import { dropSlot, ensureSlot } from '../../connectors/replication/slot.ts';
 import { withSqlSession } from '../../connectors/replication/sql-session.ts';
 import { readServerWal } from '../../connectors/replication/wal-facts.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
@@ -11,6 +12,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import type { OwnPostgres } from '../../test/support/own-postgres.ts';
 import { startOwnPostgres } from '../../test/support/own-postgres.ts';
 import { relayUnderTest } from '../../test/support/relay-under-test.ts';
+import { systemClock } from '../../test/support/system-clock.ts';
 import { applyRoles } from './apply-roles.ts';
 import { createDatabase } from './database.ts';
 import { migrateDomain } from './migrate.ts';
@@ -88,6 +90,13 @@ describe('the roles that init makes', () => {
     await writer.query(INSERT);
     await eventually(() => relay.producer.acknowledged.length === 1);
     await relay.stop(NEVER);
+  });
+
+  it('let the capture role drop a slot that it is done with, which the owner of the tables may not', async () => {
+    await withSqlSession(urlOf(capture), async (sql) => ensureSlot(sql, 'done_with'));
+    await expect(withSqlSession(urlOf(owner), async (sql) => dropSlot(sql, 'done_with', systemClock))).rejects.toThrow();
+    await withSqlSession(urlOf(capture), async (sql) => dropSlot(sql, 'done_with', systemClock));
+    expect((await withSqlSession(urlOf(capture), readServerWal)).slots).toHaveLength(1);
   });
 
   it('let the capture role look at the outbox and at the log, and at nothing else', async () => {

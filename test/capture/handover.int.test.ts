@@ -12,6 +12,7 @@ import { withSqlSession } from '../../connectors/replication/sql-session.ts';
 import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
 import type { DomainDefinition } from '../../core/define.ts';
 import type { HealthSource, Service } from '../../core/lifecycle.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { headerText } from '../../core/record.ts';
@@ -62,6 +63,7 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
   const stopped = new AbortController();
   const committed = new Map<string, string[]>();
   const outcomes: HandoverOutcome[] = [];
+  let duplicatesOfFailed = 0;
 
   const written = (): number => [...committed.values()].reduce((sum, ids) => sum + ids.length, 0);
   const idOf = (record: TopicRecords['records'][number]): string => headerText(record.headers, 'id') ?? '';
@@ -73,12 +75,17 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     };
     await eventually(all, WITHIN);
   };
-  const handingOver = async (to: 'relay' | 'debezium', report: (step: string) => void = () => undefined, signal?: AbortSignal) => {
+  const handingOver = async (
+    to: 'relay' | 'debezium',
+    report: (step: string) => void = () => undefined,
+    signal?: AbortSignal,
+    rest = connect.rest,
+  ) => {
     const outcome = await handOver({
       domain,
       to,
       config,
-      rest: connect.rest,
+      rest,
       driver,
       identity,
       report,
@@ -195,6 +202,44 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     await flows();
   });
 
+  it('that fails after Debezium has published from the slot is taken back, and the relay takes that for no gap', async () => {
+    const connector = config.names.connector(name);
+    const slotAt = async (): Promise<string> => {
+      const { rows } = await client.query<{ lsn: string }>(
+        'SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1',
+        [config.names.slot(name)],
+      );
+      return rows[0]?.lsn ?? '';
+    };
+    const resume = async (): Promise<void> => {
+      const before = await slotAt();
+      await connect.rest.resume(connector);
+      await flows();
+      await eventually(async () => (await slotAt()) !== before, WITHIN);
+      throw new ClassifiedError('CONNECT_UNAVAILABLE', 'the answer is lost');
+    };
+    const rest = new Proxy(connect.rest, {
+      get: (there, key) => {
+        if (key === 'resume') return resume;
+        const value: unknown = Reflect.get(there, key, there);
+        return typeof value === 'function' ? (value.bind(there) as unknown) : value;
+      },
+    });
+    const counts: number[] = [];
+    const report = (step: string): void => {
+      const found = /^the slot is let go: (\d+) rows wait in it, (\d+) of them/.exec(step);
+      if (found !== null) counts.push(Number(found[2]));
+    };
+    await expect(handingOver('debezium', report, undefined, rest)).rejects.toThrow('the answer is lost');
+    expect(counts).toHaveLength(1);
+    duplicatesOfFailed += counts[0] ?? 0;
+    expect(await owner()).toBe('relay');
+    await eventually(() => relay.health()[0]?.facts?.['state'] === 'streaming', WITHIN);
+    expect(relay.health()[0]).toMatchObject({ status: 'ok' });
+    expect((await connect.rest.status(connector))?.state).toBe('STOPPED');
+    await flows();
+  });
+
   it('that was killed half way leaves the events in the slot, health says so, and the next one goes on', async () => {
     await writeCaptureOwner(client, name, 'debezium');
     await eventually(
@@ -204,10 +249,36 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     await handingOver('debezium');
     expect((await connect.rest.status(config.names.connector(name)))?.tasks).toMatchObject([{ state: 'RUNNING' }]);
     await flows();
-    expect(relay.health()[0]).toMatchObject({ status: 'ok', facts: { state: 'handed over to Debezium' } });
+    await eventually(() => relay.health()[0]?.status === 'ok', WITHIN);
+    expect(relay.health()[0]).toMatchObject({ facts: { state: 'handed over to Debezium' } });
     // The slot moves on without our memory: `slot status` calls that by its name, and no gap.
     const [standing] = await captureStandings(pipeline, config, SILENT_LOGGER);
     expect(standing).toMatchObject({ owner: 'debezium', error: undefined, assessment: { findings: [] } });
+  });
+
+  it('leaves nothing to repair, and no event that only the log would hold', async () => {
+    const told: string[] = [];
+    const command = {
+      apply: true,
+      confirmed: false,
+      signal: new AbortController().signal,
+      progress: (_domain: string, step: string): void => void told.push(step),
+      onReport: (): void => void told.push('reported'),
+      onError: (_domain: string, error: ClassifiedError): void => void told.push(error.code),
+    };
+    await repairCaptures(pipeline, config, SILENT_LOGGER, { ...command, domain: undefined });
+    await repairCaptures(pipeline, config, SILENT_LOGGER, { ...command, domain: name });
+    expect(told).toEqual([expect.stringContaining('left alone, Debezium captures it'), 'SLOT_IN_USE']);
+    const other = new pg.Client({ connectionString: databases.url(name) });
+    await other.connect();
+    try {
+      await expect(other.query(`SELECT image.emit_outbox('image', 'user-0', 'ImageRegistered', '{}', 't')`)).rejects.toMatchObject({
+        code: '55000',
+        message: expect.stringContaining('Debezium captures this domain') as string,
+      });
+    } finally {
+      await other.end();
+    }
   });
 
   it('back that is stopped half way is taken back: Debezium goes on', async () => {
@@ -253,10 +324,18 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     expect(outcomes.map(({ to }) => to)).toEqual(['debezium', 'relay', 'debezium', 'relay']);
     // What Debezium had published and not confirmed when it was stopped.
     expect(records.records.length).toBeGreaterThan(known.size);
-    expect(records.records.length - known.size).toBe(outcomes.reduce((sum, { duplicates }) => sum + (duplicates ?? 0), 0));
+    expect(records.records.length - known.size).toBe(outcomes.reduce((sum, { duplicates }) => sum + (duplicates ?? 0), duplicatesOfFailed));
   });
 
   it('back is refused when the slot was made anew meanwhile, and the relay stands in the gap until it is repaired', async () => {
+    // Its record is older than its row, and may lie before the part of the topic that is compared first: it is not lost.
+    const dated = randomUUID();
+    await client.query(
+      `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, created_at)
+       VALUES ($1, 'image', 'user-0', 'ImageRegistered', '{}', 't', now() + interval '3 hours')`,
+      [dated],
+    );
+    await arrived([dated, ...(await insert(1))]);
     await handingOver('debezium');
     const connector = config.names.connector(name);
     await stopConnector(connect.rest, connector, systemClock);
@@ -271,10 +350,7 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
       code: 'SLOT_AHEAD',
       message: expect.stringContaining('3 rows are neither in the topics nor in the slot') as string,
     });
-    await eventually(
-      () => relay.health()[0]?.facts?.['gap'] === 'SLOT_AHEAD' || /SLOT_AHEAD/.test(relay.health()[0]?.detail ?? ''),
-      WITHIN,
-    );
+    await eventually(() => /SLOT_AHEAD/.test(relay.health()[0]?.detail ?? ''), WITHIN);
     expect(lost.some((id) => seen().has(id))).toBe(false);
     await repairCaptures(pipeline, config, SILENT_LOGGER, {
       domain: name,
@@ -283,6 +359,26 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
       signal: new AbortController().signal,
       progress: () => undefined,
       onReport: ({ missing }) => expect(missing).toMatchObject([{ rows: 3 }]),
+      onError: (_domain, error) => expect.fail(error.message),
+    });
+    await arrived([...lost, ...(await insert(1))]);
+  });
+
+  it('back is possible when the slot is gone: the relay stands in that gap until it is repaired', async () => {
+    await handingOver('debezium');
+    await stopConnector(connect.rest, config.names.connector(name), systemClock);
+    await withSqlSession(databases.url(name), async (sql) => dropSlot(sql, config.names.slot(name), systemClock));
+    const lost = await insert(2);
+    await expect(handingOver('relay')).rejects.toMatchObject({ code: 'SLOT_MISSING' });
+    expect(await owner()).toBe('relay');
+    await eventually(() => /SLOT_MISSING/.test(relay.health()[0]?.detail ?? ''), WITHIN);
+    await repairCaptures(pipeline, config, SILENT_LOGGER, {
+      domain: name,
+      apply: true,
+      confirmed: false,
+      signal: new AbortController().signal,
+      progress: () => undefined,
+      onReport: ({ missing }) => expect(missing).toMatchObject([{ rows: 2 }]),
       onError: (_domain, error) => expect.fail(error.message),
     });
     await arrived([...lost, ...(await insert(1))]);

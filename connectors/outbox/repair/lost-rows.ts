@@ -43,14 +43,26 @@ export async function countLostRows(
       ...[...routes].map((route) => names.eventTopic(route)),
       names.captureDeadLetterTopic(domain),
     ]);
-    await loadPublishedIds(sql, reader, await Promise.all(topics.map((topic) => since(reader, topic, sinceMs))), signal, () => undefined);
+    const young = await Promise.all(topics.map((topic) => since(reader, topic, sinceMs)));
+    await loadPublishedIds(sql, reader, young, signal, () => undefined);
     // The snapshot first, then the look into the slot: what the one shows is in the other, unless it is lost.
     await sql.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await untilFlushed(sql, options);
     await waiting(async (ids) => {
       await sql.query(`INSERT INTO repair_published SELECT unnest($1::uuid[]), '', NULL`, [ids]);
     });
-    return new MissingRows(sql, source, keptRoutes(names, domain, routes, topics)).countSince(sinceMs);
+    const rows = new MissingRows(sql, source, keptRoutes(names, domain, routes, topics));
+    const lost = await rows.countSince(sinceMs);
+    if (lost === 0) return 0;
+    // A row whose writer dated it later than its commit has its record before the part that was read.
+    await loadPublishedIds(
+      sql,
+      reader,
+      topics.map((topic) => before(topic, young)),
+      signal,
+      () => undefined,
+    );
+    return rows.countSince(sinceMs);
   });
 }
 
@@ -60,12 +72,22 @@ async function comparedSince(sql: Sql, last: PublishedRow | undefined): Promise<
   return Math.max(0, Math.floor((rows[0] as { ms: number }).ms));
 }
 
-/** A record is never older than its row. */
+/** A record is as old as its row's commit, and so not older than a row that its writer dated by the clock. */
 async function since(reader: LogReader, topic: TopicFacts, sinceMs: number): Promise<TopicFacts> {
   const begins = await reader.offsetsSince(topic.topic, sinceMs);
   const partitions = topic.partitions.map((each) => ({
     ...each,
     earliest: begins.find(({ partition }) => partition === each.partition)?.offset ?? each.end,
+  }));
+  return { ...topic, partitions };
+}
+
+/** What `young` leaves out of the topic. */
+function before(topic: TopicFacts, young: readonly TopicFacts[]): TopicFacts {
+  const begun = young.find((each) => each.topic === topic.topic)?.partitions ?? [];
+  const partitions = topic.partitions.map((each) => ({
+    ...each,
+    end: begun.find(({ partition }) => partition === each.partition)?.earliest ?? each.earliest,
   }));
   return { ...topic, partitions };
 }

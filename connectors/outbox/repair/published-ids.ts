@@ -9,7 +9,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * Reads the topics from their beginning to where they end now, and keeps the id of every record in a temporary table of the
- * session: the server compares, and spills to its disk what is too much for its memory.
+ * session: the server compares, and spills to its disk what is too much for its memory. What a former call read stays.
  */
 export async function loadPublishedIds(
   sql: Sql,
@@ -18,7 +18,7 @@ export async function loadPublishedIds(
   signal: AbortSignal,
   onRead: (records: number) => void,
 ): Promise<void> {
-  await sql.query('CREATE TEMPORARY TABLE repair_published (id uuid NOT NULL, topic text NOT NULL, occurred_at timestamptz)');
+  await sql.query('CREATE TEMPORARY TABLE IF NOT EXISTS repair_published (id uuid NOT NULL, topic text NOT NULL, occurred_at timestamptz)');
   const batch = new IdBatch(sql);
   let read = 0;
   for (const { topic, partition, earliest, end } of topics.flatMap(({ partitions }) => partitions)) {
