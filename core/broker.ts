@@ -40,11 +40,27 @@ export interface ConsumerOptions {
   readonly rebalanceTimeoutMs?: number;
 }
 
+/** A group does not read a partition on where it had stopped, but from its earliest record: never from its latest. */
+export interface OffsetReset extends TopicPartition {
+  /** `records-gone`: retention, or a deletion, was faster. `log-shorter`: the log ends before `from`. */
+  readonly reason: 'nothing-committed' | 'records-gone' | 'log-shorter' | 'topic-remade';
+  /** Where it would have read on; undefined when nothing is committed, or nothing that means anything. */
+  readonly from: Offset | undefined;
+  /** Where it reads on. */
+  readonly to: Offset;
+  /** The offset that the next record will get, where it is known. */
+  readonly end: Offset | undefined;
+  /** Offsets that no reader of the group will ever see; records that were compacted away earlier are among them. */
+  readonly lost: bigint;
+}
+
 /** The callbacks of a consumer. None may throw: a throw inside a driver's callback stops that driver for good. */
 export interface ConsumerEvents {
   /** Records of one partition in offset order. Returns at once; back-pressure is `pause`. */
   onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset): void;
   onAssigned(partitions: readonly TopicPartition[]): void;
+  /** Told once, before the records that follow. Nothing is told of a partition without a record: nothing is skipped or repeated in it. */
+  onReset?(reset: OffsetReset): void;
   /** Awaited before the partitions are given away: drain what is in hand and commit, within the rebalance timeout. */
   onRevoking(partitions: readonly TopicPartition[]): Promise<void>;
   /** The partitions are gone already (session lost): commits for them are refused, only forget them. */

@@ -193,6 +193,10 @@ export const ERRORS = {
     remedy: 'Read the plan of `millrace slot repair --dry-run`; if the database is meant to be as it is, add --confirm-restore.',
   },
   SLOT_IN_USE: { disposition: 'outage', remedy: 'Another relay holds the slot; this one waits as a standby.' },
+  CONSUMER_STALLED: {
+    disposition: 'fatal',
+    remedy: 'Let the process be started again; if it happens again, look at how the partitions stand in the log before this line.',
+  },
   CONFIGURATION_INVALID: { disposition: 'fatal', remedy: 'Correct the settings that the message lists.' },
   UNCLASSIFIED: {
     disposition: 'retry-ladder',

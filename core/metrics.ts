@@ -115,6 +115,26 @@ export const METRICS = {
     help: 'Records between the committed offset and the end of the partition',
     labels: ['group', 'topic', 'partition'],
   },
+  millrace_stalled_partitions: {
+    kind: 'gauge',
+    help: 'Assigned partitions that are behind, wait for nothing and do not get on, in this process',
+    labels: ['group'],
+  },
+  millrace_consumers_recreated_total: {
+    kind: 'counter',
+    help: 'Consumers that were made anew because partitions did not get on',
+    labels: ['group'],
+  },
+  millrace_offset_resets_total: {
+    kind: 'counter',
+    help: 'Partitions that a group reads from their earliest record and not where it had stopped: nothing-committed, records-gone, log-shorter, topic-remade',
+    labels: ['group', 'topic', 'reason'],
+  },
+  millrace_records_lost_total: {
+    kind: 'counter',
+    help: 'Offsets that were deleted from the log before the group had read them',
+    labels: ['group', 'topic'],
+  },
   millrace_breaker_state: {
     kind: 'gauge',
     help: '1 for the state in which the breaker between a group and a dependency is: closed, open, half-open',

@@ -34,6 +34,7 @@ import { createMaintenance } from './postgres/maintenance.ts';
 import { createParkedRecords } from './postgres/parked-records.ts';
 import { isProcessed } from './postgres/inbox-statements.ts';
 import { createPooledRandom } from './pooled-random.ts';
+import type { Lookout } from './processing/backlog.ts';
 import { createConsumerGroup } from './processing/consumer-group.ts';
 import type { EventHandler } from './processing/event-handler.ts';
 import { overtakingTopics } from './processing/lane.ts';
@@ -273,6 +274,16 @@ export function createProjector(projection: ProjectionDefinition, connections: C
   return createRedisProjector({ projection, redis: connections.redis(owner).client, ...common });
 }
 
+/** One for all groups of the process; it connects when a group has stood still for a while. */
+function lookout(connections: Connections): Lookout {
+  const [admin, reader] = [connections.brokerAdmin(), connections.logReader()];
+  return {
+    offsets: (topics) => admin.offsets(topics),
+    committed: (name, topics) => admin.committed(name, topics),
+    read: (partition, from) => reader.read(partition, from),
+  };
+}
+
 interface Group {
   readonly name: string;
   readonly types: readonly string[];
@@ -308,6 +319,8 @@ function group(options: Group, { pipeline, connections, metrics, payloads, onFat
     retryPolicy: { delaysMs: retry?.delaysMs ?? config.processing.retryDelaysMs, jitter: 0.2 },
     limits: { concurrencyMax: config.processing.concurrencyMax },
     breaker: config.processing.breaker,
+    lookout: lookout(connections),
+    stall: config.processing.stall,
     metrics,
     logger,
     clock: systemClock,

@@ -31,6 +31,11 @@ export function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds
   );
   const { WAL_WARN_PERCENT: warn, WAL_CRITICAL_PERCENT: critical } = settings;
   demand(warn === undefined || critical === undefined || warn <= critical, 'WAL_WARN_PERCENT must not be above WAL_CRITICAL_PERCENT');
+  const { PROCESSING_STALL_REPORT_MS: report = 0, PROCESSING_STALL_RECREATE_MS: recreate, PROCESSING_STALL_END_MS: end } = settings;
+  demand(
+    recreate === undefined || end === undefined || (report <= recreate && recreate < end),
+    'PROCESSING_STALL_REPORT_MS, PROCESSING_STALL_RECREATE_MS and PROCESSING_STALL_END_MS must ascend',
+  );
   demand(settings.CLASSIFIER !== 'http' || settings.CLASSIFIER_URL !== undefined, 'CLASSIFIER_URL is missing although CLASSIFIER is http');
   demand(settings.ASSISTANT !== 'http' || settings.ASSISTANT_URL !== undefined, 'ASSISTANT_URL is missing although ASSISTANT is http');
   demand(settings.NOTIFIER !== 'webhook' || settings.NOTIFIER_URL !== undefined, 'NOTIFIER_URL is missing although NOTIFIER is webhook');

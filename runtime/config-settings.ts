@@ -191,6 +191,12 @@ export const SETTINGS = {
     'Longest wait for a lock that a reaction or command declares, in milliseconds.',
   ),
   PROCESSING_HANDLER_TIMEOUT_MS: setting(integer(30_000, 100, 600_000), 'Deadline of one attempt of a projection, in milliseconds.'),
+  PROCESSING_STALL_REPORT_MS: setting(
+    integer(60_000, 1_000, 3_600_000),
+    'How long a partition that is behind and waits for nothing may stand still before its group says so, in milliseconds.',
+  ),
+  PROCESSING_STALL_RECREATE_MS: setting(integer(120_000, 1_000, 3_600_000), 'The same before the consumer is made anew.'),
+  PROCESSING_STALL_END_MS: setting(integer(300_000, 1_000, 3_600_000), 'The same before the process ends, to be started again.'),
   RETRY_DELAYS_MS: setting(
     z
       .string()

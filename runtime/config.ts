@@ -80,6 +80,7 @@ export interface Config {
     readonly stepTimeoutMs: number;
     readonly lockTimeoutMs: number;
     readonly handlerTimeoutMs: number;
+    readonly stall: { readonly reportMs: number; readonly recreateMs: number; readonly endMs: number };
     readonly breaker: { readonly keysMin: number; readonly failurePercent: number; readonly probeMaxMs: number };
   };
   readonly deadLetters: {
@@ -249,6 +250,11 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
       stepTimeoutMs: settings.PROCESSING_STEP_TIMEOUT_MS,
       lockTimeoutMs: settings.PROCESSING_LOCK_TIMEOUT_MS,
       handlerTimeoutMs: settings.PROCESSING_HANDLER_TIMEOUT_MS,
+      stall: {
+        reportMs: settings.PROCESSING_STALL_REPORT_MS,
+        recreateMs: settings.PROCESSING_STALL_RECREATE_MS,
+        endMs: settings.PROCESSING_STALL_END_MS,
+      },
       breaker: {
         keysMin: settings.BREAKER_KEYS_MIN,
         failurePercent: settings.BREAKER_FAILURE_PERCENT,

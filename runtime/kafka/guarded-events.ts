@@ -1,4 +1,4 @@
-import type { ConsumerEvents } from '../../core/broker.ts';
+import type { ConsumerEvents, OffsetReset } from '../../core/broker.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import type { LogFields, Logger } from '../../core/log.ts';
 import type { Offset } from '../../core/offset.ts';
@@ -28,6 +28,12 @@ export class GuardedEvents {
   onAssigned(partitions: readonly TopicPartition[]): void {
     this.call('onAssigned', {}, () => {
       this.events.onAssigned(partitions);
+    });
+  }
+
+  onReset(reset: OffsetReset): void {
+    this.call('onReset', { 'kafka.topic': reset.topic, 'kafka.partition': reset.partition }, () => {
+      this.events.onReset?.(reset);
     });
   }
 

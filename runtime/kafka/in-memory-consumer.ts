@@ -1,4 +1,4 @@
-import type { Consumer, ConsumerEvents, ConsumerOptions } from '../../core/broker.ts';
+import type { Consumer, ConsumerEvents, ConsumerOptions, OffsetReset } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Offset } from '../../core/offset.ts';
@@ -6,6 +6,7 @@ import type { TopicPartition } from '../../core/record.ts';
 import { GuardedEvents } from './guarded-events.ts';
 import type { GroupMember, InMemoryGroup } from './in-memory-group.ts';
 import type { InMemoryLog } from './in-memory-log.ts';
+import { offsetReset } from './offset-reset.ts';
 import { partitionKey } from './partition-key.ts';
 
 const MAX_RECORDS_PER_DELIVERY = 500;
@@ -41,6 +42,7 @@ export class InMemoryConsumer implements Consumer, GroupMember {
   private tellStopped: () => void = () => undefined;
   private readonly stopping = new Promise<void>((resolve) => (this.tellStopped = resolve));
   private pumpScheduled = false;
+  private readonly begun = new Set<string>();
 
   constructor(server: InMemoryServer, options: ConsumerOptions) {
     this.server = server;
@@ -130,7 +132,10 @@ export class InMemoryConsumer implements Consumer, GroupMember {
   }
 
   private begin(partition: TopicPartition): Offset {
-    if (this.options.from === 'earliest') return 0n as Offset;
+    if (this.options.from === 'earliest') {
+      this.tellReset(partition, undefined);
+      return this.server.log.earliest(partition);
+    }
     const end = this.server.log.end(partition);
     // Committed at once: whatever comes from now on is never skipped, even when this member dies before its first commit.
     this.group.committed.set(partitionKey(partition), end);
@@ -152,7 +157,9 @@ export class InMemoryConsumer implements Consumer, GroupMember {
 
   private deliverPartition(assignment: Assignment): boolean {
     if (assignment.paused || assignment.backingOff) return false;
-    const { partition, position } = assignment;
+    const { partition } = assignment;
+    assignment.position = this.tellReset(partition, assignment.position)?.to ?? assignment.position;
+    const { position } = assignment;
     const records = this.server.log.read(partition, position, MAX_RECORDS_PER_DELIVERY);
     const last = records.at(-1);
     if (last === undefined) return false;
@@ -160,6 +167,17 @@ export class InMemoryConsumer implements Consumer, GroupMember {
     assignment.position = (last.offset + 1n) as Offset;
     if (this.events?.onRecords(partition, records, this.server.log.end(partition)) === false) this.deliverAgain(assignment, position);
     return true;
+  }
+
+  private tellReset(partition: TopicPartition, from: Offset | undefined): OffsetReset | undefined {
+    const { log } = this.server;
+    const reset = offsetReset(from, { ...partition, earliest: log.earliest(partition), end: log.end(partition) });
+    const isSaid = from === undefined && this.begun.has(partitionKey(partition));
+    if (from === undefined) this.begun.add(partitionKey(partition));
+    if (reset !== undefined && !isSaid) this.events?.onReset(reset);
+    // It can never be read again: passed over for good.
+    if (reset?.reason === 'records-gone') this.group.committed.set(partitionKey(partition), reset.to);
+    return reset;
   }
 
   private deliverAgain(assignment: Assignment, position: Offset): void {

@@ -35,6 +35,7 @@ export class KafkaJsConsumer implements Consumer {
   private readonly stopping = new AbortController();
   private readonly topicWatch: TopicWatch;
   private readonly remade = new Set<string>();
+  private readonly begun = new Set<string>();
   private session: KafkaJsSession | undefined;
   private supervision: Promise<void> | undefined;
   private starting: Promise<void> | undefined;
@@ -137,6 +138,7 @@ export class KafkaJsConsumer implements Consumer {
       events,
       topicWatch: this.topicWatch,
       remade: this.remade,
+      begun: this.begun,
       onJoined: () => {
         joined = true;
         this.joined = true;

@@ -28,6 +28,12 @@ export interface KafkaJsCoordinator {
 export interface KafkaJsOffsetManager {
   getCoordinator(): Promise<KafkaJsCoordinator>;
   commitOffsets(offsets: OffsetsByTopic): Promise<void>;
+  /** Of the next fetch. */
+  nextOffset(topic: string, partition: number): { toString(): string };
+  /** The next fetch begins behind the offset. */
+  resolveOffset(position: { topic: string; partition: number; offset: string }): void;
+  /** Called when a broker answers that an offset is out of range. */
+  setDefaultOffset: (partition: { topic: string; partition: number }) => Promise<void>;
 }
 
 export interface KafkaJsCluster {

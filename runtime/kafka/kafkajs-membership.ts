@@ -2,7 +2,9 @@ import type { ConsumerOptions } from '../../core/broker.ts';
 import type { Logger } from '../../core/log.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { GuardedEvents } from './guarded-events.ts';
-import { beginAtEnd } from './kafkajs-begin-at-end.ts';
+
+import { kafkaErrorName } from './kafkajs-errors.ts';
+import { beginAtEnd, beginningsOf, recoverOutOfRange } from './kafkajs-first-positions.ts';
 import { beginHeartbeats } from './kafkajs-heartbeats.ts';
 import type { KafkaJsCluster, KafkaJsConsumerGroup, KafkaJsOffsetManager } from './kafkajs-internals.ts';
 import type { MembershipHooks } from './kafkajs-patches.ts';
@@ -15,6 +17,8 @@ export interface MembershipOptions {
   readonly rebalanceTimeoutMs: number;
   readonly events: GuardedEvents;
   readonly logger: Logger;
+  /** Partitions of which it was said that the group has no offset for them; outlives the session. */
+  readonly begun: Set<string>;
   /** True when nothing may be assigned any more. */
   isLeaving(): boolean;
   /** Something was heard of the group. */
@@ -77,7 +81,11 @@ export class KafkaJsMembership implements MembershipHooks {
   async afterJoin(group: KafkaJsConsumerGroup): Promise<void> {
     this.group = group;
     const partitions = group.assigned().flatMap(({ topic, partitions: numbers }) => numbers.map((partition) => ({ topic, partition })));
+    recoverOutOfRange(group, (reset) => {
+      this.options.events.onReset(reset);
+    });
     if (this.options.from === 'latest') await beginAtEnd(group, partitions);
+    else await this.tellBeginnings(group, partitions);
     this.assign(partitions);
   }
 
@@ -101,6 +109,20 @@ export class KafkaJsMembership implements MembershipHooks {
     const lost = this.all();
     this.forget();
     if (lost.length > 0) this.options.events.onLost(lost);
+  }
+
+  /** Saying it is not worth a session that works. */
+  private async tellBeginnings(group: KafkaJsConsumerGroup, partitions: readonly TopicPartition[]): Promise<void> {
+    const { begun, events, logger } = this.options;
+    try {
+      const beginnings = new Map((await beginningsOf(group, partitions)).map((reset) => [partitionKey(reset), reset]));
+      for (const [key, reset] of beginnings) if (!begun.has(key)) events.onReset(reset);
+      // What has a committed offset now is said again when that is deleted.
+      for (const key of partitions.map(partitionKey)) if (!beginnings.has(key)) begun.delete(key);
+      for (const key of beginnings.keys()) begun.add(key);
+    } catch (thrown) {
+      logger.debug({ 'kafka.error': kafkaErrorName(thrown) }, 'where the group begins could not be looked at');
+    }
   }
 
   private async drain(): Promise<void> {

@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly topicWatch: TopicWatch;
   /** Topics of which the log is another one than an earlier session read: read from its beginning. */
   readonly remade: Set<string>;
+  /** Partitions of which it was said that the group has no offset for them. */
+  readonly begun: Set<string>;
   onJoined(): void;
 }
 
@@ -172,6 +174,7 @@ export class KafkaJsSession {
     const { consumer, events, logger } = this.options;
     return new KafkaJsMembership({
       from: consumer.from,
+      begun: this.options.begun,
       rebalanceTimeoutMs: this.rebalanceTimeoutMs,
       events,
       logger,
@@ -296,10 +299,7 @@ export class KafkaJsSession {
     for (const partition of this.membership.all()) {
       if (!this.options.remade.has(partition.topic)) continue;
       this.seek(partition, offset(0n));
-      this.options.logger.warn(
-        { 'kafka.topic': partition.topic, 'kafka.partition': partition.partition },
-        'the topic was made again: it is read from its beginning',
-      );
+      this.options.events.onReset({ ...partition, reason: 'topic-remade', from: undefined, to: offset(0n), end: undefined, lost: 0n });
     }
     this.options.remade.clear();
   }

@@ -42,6 +42,11 @@ export class Assignment {
     return [...this.epochs.values()];
   }
 
+  /** Those that are not being given away. */
+  staying(): PartitionEpoch<RecordInHand>[] {
+    return this.all().filter((epoch) => !epoch.leaving);
+  }
+
   add(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
       if (this.taking(partition) === undefined) this.begin(partition);

@@ -38,8 +38,8 @@ export class AttemptDeadlines {
  * thousands of them, and an attempt that ends in time costs no timer at all.
  */
 export class EqualDeadlines {
+  readonly timeoutMs: number;
   private readonly clock: Clock;
-  private readonly timeoutMs: number;
   private readonly stopped = new AbortController();
   private readonly watched = new Set<Watched>();
   private sweeping = false;

@@ -9,7 +9,7 @@ import { delayAfterAttemptMs } from '../../core/retry-policy.ts';
 import type { AttemptDeadlines, EqualDeadlines, Watched } from './attempt-deadlines.ts';
 import type { Breakers } from './breakers.ts';
 import type { EventHandler, HandlerContext } from './event-handler.ts';
-import type { RecordInHand } from './record-in-hand.ts';
+import type { RecordInHand, RunningAttempt } from './record-in-hand.ts';
 
 export interface AttemptDeps {
   readonly group: string;
@@ -39,7 +39,7 @@ export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerR
   if (envelope instanceof ClassifiedError) return failed(envelope);
   if (!deps.known.has(envelope.type)) return failed(new ClassifiedError('EVENT_UNKNOWN', 'no event of this type is declared'));
   if (!deps.wanted.has(envelope.type)) return { kind: 'skipped', reason: 'not-wanted' };
-  const running = new RunningAttempt(item, envelope.type, deps);
+  const running = new Attempt(item, envelope.type, deps);
   item.running = running;
   return running.run(item, envelope);
 }
@@ -48,12 +48,13 @@ export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerR
  * What the handler sees of its attempt, and what ends it early. It is one object per record and makes its AbortSignal only
  * for a handler that asks for it: most of what a record costs in the loop is what is made for it.
  */
-class RunningAttempt implements HandlerContext, Watched {
+class Attempt implements HandlerContext, Watched, RunningAttempt {
   readonly topic: string;
   readonly partition: number;
   readonly offset: Offset;
   readonly deadlineMs: number;
   readonly attempt: number;
+  readonly eventType: string;
   private readonly item: RecordInHand;
   private readonly deps: AttemptDeps;
   private readonly deadlines: EqualDeadlines;
@@ -70,6 +71,7 @@ class RunningAttempt implements HandlerContext, Watched {
     this.partition = record.partition;
     this.offset = record.offset;
     this.attempt = attempt;
+    this.eventType = eventType;
     this.deps = deps;
     this.deadlines = deps.deadlines.of(deps.timeoutMsOf(eventType));
     this.deadlineMs = this.deadlines.deadlineMs();
@@ -77,6 +79,14 @@ class RunningAttempt implements HandlerContext, Watched {
 
   get group(): string {
     return this.deps.group;
+  }
+
+  get beganAtMs(): number {
+    return this.deadlineMs - this.deadlines.timeoutMs;
+  }
+
+  get isOver(): boolean {
+    return this.settle === undefined;
   }
 
   get lastAttempt(): boolean {

@@ -9,11 +9,14 @@ import type { ParkedRecords } from '../../core/parked-records.ts';
 import type { RetryPolicy } from '../../core/retry-policy.ts';
 import type { Dependency } from '../../core/dependency.ts';
 import type { BreakerSettings } from './dependency-breaker.ts';
+import type { Lookout } from './backlog.ts';
 import type { EventHandler } from './event-handler.ts';
 import type { Failpoint } from './failpoint.ts';
 import { NO_FAILPOINT } from './failpoint.ts';
 import type { IntakeLimits } from './intake-valve.ts';
 import type { GiveUpPolicy } from './parking.ts';
+import type { StallThresholds } from './stall.ts';
+import { DEFAULT_STALL } from './stall.ts';
 
 export interface GroupLimits extends IntakeLimits {
   /** Keys that are handled at the same time. */
@@ -88,6 +91,10 @@ export interface ConsumerGroupOptions {
   readonly calls?: ReadonlyMap<string, Dependency>;
   /** What only some records turn out to need, which nothing tells beforehand: while it is away those wait, and the others go on. */
   readonly occasional?: ReadonlySet<Dependency>;
+  /** For the watch over the consumer; left out: it knows only of records that were delivered. */
+  readonly lookout?: Lookout;
+  /** When a group that does not get on is said to, gets another consumer, and ends the process. */
+  readonly stall?: StallThresholds;
   readonly breaker?: Partial<BreakerSettings>;
   readonly limits?: Partial<GroupLimits>;
   /** Offsets of finished records are committed this often … */
@@ -99,7 +106,8 @@ export interface ConsumerGroupOptions {
   readonly failpoint?: Failpoint;
 }
 
-export type ConsumerGroupSettings = Required<Omit<ConsumerGroupOptions, 'limits' | 'breaker'>> & {
+export type ConsumerGroupSettings = Required<Omit<ConsumerGroupOptions, 'limits' | 'breaker' | 'lookout'>> & {
+  readonly lookout: Lookout | undefined;
   readonly limits: GroupLimits;
   readonly breaker: BreakerSettings;
   /** How long a partition that is taken away may take to come to rest. */
@@ -120,6 +128,8 @@ export function withDefaults(options: ConsumerGroupOptions): ConsumerGroupSettin
     commitRecordsMax: 10_000,
     failpoint: NO_FAILPOINT,
     timeoutMsOf: () => options.handlerTimeoutMs,
+    lookout: undefined,
+    stall: DEFAULT_STALL,
     ...options,
     sessionTimeoutMs,
     rebalanceTimeoutMs,

@@ -1,4 +1,4 @@
-import type { Consumer, ConsumerEvents } from '../../core/broker.ts';
+import type { ConsumerEvents, OffsetReset } from '../../core/broker.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import { classified } from '../../core/errors.ts';
 import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
@@ -16,7 +16,10 @@ import { OffsetCommitter } from './offset-committer.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
 import { ParkingWatch } from './parking-watch.ts';
 import { pause } from './pause.ts';
+import { reportReset } from './report-reset.ts';
 import { RecordLoop } from './record-loop.ts';
+import { RenewableConsumer } from './renewable-consumer.ts';
+import { StallWatch } from './stall-watch.ts';
 
 const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 
@@ -37,13 +40,14 @@ export function createConsumerGroup(options: ConsumerGroupOptions): ConsumerGrou
 class RunningGroup implements ConsumerGroup, ConsumerEvents {
   readonly name: string;
   private readonly settings: ConsumerGroupSettings;
-  private readonly consumer: Consumer;
+  private readonly consumer: RenewableConsumer;
   private readonly valve: IntakeValve;
   private readonly loop: RecordLoop;
   private readonly committer: OffsetCommitter;
   private readonly assignment: Assignment;
   private readonly lagGauge: LagGauge;
   private readonly parkingWatch: ParkingWatch;
+  private readonly stallWatch: StallWatch;
   private readonly ticking = new AbortController();
   private state: 'new' | 'joining' | 'running' | 'stopped' = 'new';
   private joining: Promise<void> = Promise.resolve();
@@ -56,7 +60,8 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     const settings = { ...options, logger: options.logger.child({ 'log.logger': 'processing', group }) };
     this.name = group;
     this.settings = settings;
-    this.consumer = settings.broker.consumer({ group, topics, from: 'earliest', sessionTimeoutMs, rebalanceTimeoutMs });
+    const membership = { group, topics, from: 'earliest', sessionTimeoutMs, rebalanceTimeoutMs } as const;
+    this.consumer = new RenewableConsumer(() => settings.broker.consumer(membership));
     this.valve = new IntakeValve(this.consumer, settings.limits);
     this.loop = new RecordLoop({
       settings,
@@ -71,6 +76,15 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     this.lagGauge = new LagGauge(settings.metrics, group);
     const { parked: store, parkedLookMs: intervalMs } = settings;
     this.parkingWatch = new ParkingWatch({ ...settings, store, parking: loop.parking, intervalMs });
+    this.stallWatch = new StallWatch({
+      ...settings,
+      thresholds: settings.stall,
+      partitions: () => (this.haltedFor === undefined ? this.assignment.staying() : []),
+      standsFor: (epoch) => loop.standsFor(epoch),
+      isPaused: (epoch) => valve.isPaused(epoch),
+      renew: () => this.consumer.renew(),
+      onFatal: (error) => loop.halt(error),
+    });
   }
 
   /**
@@ -83,6 +97,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     this.joining = this.join();
     void this.tick();
     void this.parkingWatch.run(this.ticking.signal);
+    void this.stallWatch.run(this.ticking.signal);
   }
 
   /** Gives back what has not begun, waits for what runs, commits, leaves the group. */
@@ -124,6 +139,10 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     this.publish();
   }
 
+  onReset(reset: OffsetReset): void {
+    reportReset(reset, this.settings);
+  }
+
   onFatal(error: ClassifiedError): void {
     this.loop.halt(error);
     this.assignment.lose(this.assignment.all());
@@ -152,6 +171,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       blockedForMs: this.parkingWatch.survey.blockedForMs,
       unburied: loop.burial.unburied,
       lag: epochs.reduce((sum, epoch) => sum + epoch.lag, 0),
+      stall: this.stallWatch.facts,
       slowest: slowestOf(epochs, settings.clock.monotonicMs()),
     });
     return [report];

@@ -2,6 +2,7 @@ import type { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { BreakerFacts } from './breakers.ts';
+import type { StallFacts } from './stall-watch.ts';
 
 const STALLED_AFTER_MS = 60_000;
 
@@ -33,6 +34,8 @@ export interface GroupFacts {
   readonly unburied: number;
   /** Records behind the ends of the partitions, as far as those are known. */
   readonly lag: number;
+  /** Partitions that stand still without a reason. */
+  readonly stall: StallFacts | undefined;
   /** Of the partitions that lag, the one that has not got on for the longest. */
   readonly slowest: SlowPartition | undefined;
 }
@@ -58,6 +61,7 @@ export function groupHealth(facts: GroupFacts): HealthReport {
       waiting: facts.waiting,
       unburied: facts.unburied,
       lag: facts.lag,
+      stalled_partitions: facts.stall?.partitions ?? 0,
       seconds_since_progress: seconds(facts.slowest?.sinceProgressMs ?? 0),
       ...Object.fromEntries(facts.breakers.map(({ dependency, state }) => [`breaker_${dependency}`, state])),
     },
@@ -67,6 +71,7 @@ export function groupHealth(facts: GroupFacts): HealthReport {
 function judge(facts: GroupFacts): { readonly status: HealthReport['status']; readonly detail?: string } {
   if (facts.haltedFor !== undefined) return { status: 'down', detail: sentence('the group stopped', facts.haltedFor) };
   if (facts.state !== 'running') return { status: 'down', detail: STANDSTILL[facts.state] };
+  if (facts.stall !== undefined) return { status: 'degraded', detail: stalled(facts.stall) };
   if (facts.waitsFor !== undefined) {
     const { optional, dependency, reason } = facts.waitsFor;
     return { status: 'degraded', detail: sentence(optional ? `records that need the ${dependency} wait` : 'intake waits', reason) };
@@ -108,6 +113,12 @@ export function slowestOf(
       slowest = { topic, partition, lag, sinceProgressMs };
   }
   return slowest;
+}
+
+function stalled({ partitions, longest, longestMs }: StallFacts): string {
+  const which = `${longest.topic}/${longest.partition}`;
+  const others = partitions === 1 ? '' : `, the longest of ${partitions},`;
+  return `STALLED: ${which}${others} is behind, waits for nothing and has not got on for ${seconds(longestMs)} s. See "the watch over the consumers" in docs/operations.md.`;
 }
 
 function seconds(ms: number): number {

@@ -61,6 +61,10 @@ export class IntakeValve {
     this.checkAll();
   }
 
+  isPaused(partition: Partition): boolean {
+    return this.paused.get(partition) === true;
+  }
+
   get pausedPartitions(): number {
     let count = 0;
     for (const isPaused of this.paused.values()) if (isPaused) count += 1;

@@ -56,6 +56,16 @@ export class KeyLanes<T extends { readonly lane: string }> {
     return removed;
   }
 
+  /** The item that the lane's others wait for. */
+  headOf(lane: string): T | undefined {
+    return this.lanes.get(lane)?.items[0];
+  }
+
+  /** As many items run as may at the same time. */
+  get isFull(): boolean {
+    return this.running >= this.options.concurrencyMax;
+  }
+
   /** No further item begins. Those that run go on. */
   close(): void {
     this.closed = true;

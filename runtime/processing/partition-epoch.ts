@@ -99,6 +99,17 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
     if (this.committedNext === undefined || next > this.committedNext) this.committedNext = next;
   }
 
+  /** The first offset that is not finished; undefined before the first record of the stay. */
+  get position(): Offset | undefined {
+    const { finishedThrough, lowestUnfinished } = this.watermark;
+    return lowestUnfinished ?? (finishedThrough === undefined ? undefined : committedOffsetAfter(finishedThrough));
+  }
+
+  /** Of its records, how many run: their attempt, or the write of their dead letter. */
+  get running(): number {
+    return this.runningNow;
+  }
+
   /** Records in hand. */
   get records(): number {
     return this.inHand.size;
@@ -115,10 +126,9 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
 
   /** Records between what is finished and the end of the partition, as far as the end is known. */
   get lag(): number {
-    if (this.highWatermark === undefined) return 0;
-    const finished = this.watermark.finishedThrough;
-    const next = this.watermark.lowestUnfinished ?? (finished === undefined ? undefined : committedOffsetAfter(finished));
-    return next === undefined || next >= this.highWatermark ? 0 : Number(this.highWatermark - next);
+    const { highWatermark, position } = this;
+    if (highWatermark === undefined || position === undefined || position >= highWatermark) return 0;
+    return Number(highWatermark - position);
   }
 
   runBegins(): void {

@@ -8,6 +8,17 @@ import type { ConsumedRecord } from '../../core/record.ts';
 import { recordBytes, utf8Text } from '../../core/record.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
 
+/** One attempt at a record, while it runs and after. */
+export interface RunningAttempt {
+  readonly eventType: string;
+  /** Monotonic milliseconds, as are those of the deadline. */
+  readonly beganAtMs: number;
+  readonly deadlineMs: number;
+  readonly isOver: boolean;
+  /** Ends it at once and without its result. */
+  cutOff(error: ClassifiedError): void;
+}
+
 /** A record from its intake until it leaves by a door or is given back. */
 export interface RecordInHand {
   readonly record: ConsumedRecord;
@@ -41,8 +52,8 @@ export interface RecordInHand {
   suspected: ClassifiedError | undefined;
   /** What was taken for an outage and is its own failure. */
   blamedFor: ClassifiedError | undefined;
-  /** The attempt that runs, or the last one; `cutOff` ends it at once and without its result. */
-  running: { cutOff(error: ClassifiedError): void } | undefined;
+  /** The attempt that runs, or the last one. */
+  running: RunningAttempt | undefined;
   /** It left by a door or was given back: whatever still runs for it is ignored. */
   gone: boolean;
 }

@@ -23,6 +23,8 @@ import { pause } from './pause.ts';
 import type { RecordInHand } from './record-in-hand.ts';
 import { takeInHand } from './record-in-hand.ts';
 import { recordLogFields } from './record-log-fields.ts';
+import type { StandsFor } from './stall.ts';
+import { standsFor } from './stands-for.ts';
 
 interface RecordLoopOptions {
   readonly settings: ConsumerGroupSettings;
@@ -50,7 +52,7 @@ export class RecordLoop {
   readonly parking: Parking;
   private readonly options: RecordLoopOptions;
   private readonly settings: ConsumerGroupSettings;
-  private readonly lanes: KeyLanes<RecordInHand>;
+  readonly lanes: KeyLanes<RecordInHand>;
   private readonly deadlines: AttemptDeadlines;
   private readonly attemptDeps: AttemptDeps;
   /** Left out where nobody has set one: awaiting nothing costs time, too. */
@@ -130,6 +132,11 @@ export class RecordLoop {
     this.balance.release(item.record.topic);
     this.breakers.release(item);
     item.running?.cutOff(new ClassifiedError('HANDLER_TIMEOUT', 'the partition was given away while the handler ran'));
+  }
+
+  /** Why the partition rightly does not get on, if it does not. */
+  standsFor(epoch: PartitionEpoch<RecordInHand>): StandsFor | undefined {
+    return standsFor(epoch, this, this.settings.clock.monotonicMs());
   }
 
   /** No record begins any more; what runs may end. */

@@ -4,6 +4,7 @@ import type {
   Consumer,
   ConsumerEvents,
   ConsumerOptions,
+  OffsetReset,
   Producer,
   TopicDeclaration,
 } from '../../core/broker.ts';
@@ -102,6 +103,7 @@ export class Reader {
   readonly records: ConsumedRecord[] = [];
   readonly highWatermarks: Offset[] = [];
   readonly lost: TopicPartition[] = [];
+  readonly resets: OffsetReset[] = [];
   readonly fatal: ClassifiedError[] = [];
   assigned: TopicPartition[] = [];
   revocations = 0;
@@ -132,6 +134,7 @@ export class Reader {
         this.lost.push(...partitions);
         this.assigned = [];
       },
+      onReset: (reset) => this.resets.push(reset),
       onFatal: (error) => this.fatal.push(error),
     });
     return this;

@@ -175,6 +175,36 @@ describe.each(ADAPTERS)('a broker %s', (_name, createDriver) => {
       expect(second.values).toEqual(['new']);
     });
 
+    it('begins at the earliest record of a group that has committed nothing, and says so', async () => {
+      const topic = await broker.topic(2);
+      await broker.producer.send([{ ...record(topic, 'k', '0'), partition: 0 }]);
+      const group = broker.group();
+      const reader = await broker.reader({ group, topics: [topic] }).start();
+      await reader.untilRead(1);
+      // Of the partition that never had a record there is nothing to say.
+      expect(reader.resets).toEqual([{ topic, partition: 0, reason: 'nothing-committed', from: undefined, to: 0n, end: 1n, lost: 0n }]);
+    });
+
+    it('goes on at the earliest record when what was committed is gone, and tells what is lost, once', async () => {
+      const topic = await broker.topic();
+      await broker.send(topic, ['0', '1', '2', '3', '4']);
+      const group = broker.group();
+      const first = await broker.reader({ group, topics: [topic] }).start();
+      await first.untilRead(5);
+      await first.consumer.commit([{ topic, partition: 0, offset: offset(1n) }]);
+      await first.consumer.stop();
+      await broker.admin.deleteRecords([{ topic, partition: 0, offset: offset(4n) }]);
+      const second = await broker.reader({ group, topics: [topic] }).start();
+      await second.untilRead(1);
+      expect(second.values).toEqual(['4']);
+      expect(second.resets).toEqual([{ topic, partition: 0, reason: 'records-gone', from: 1n, to: 4n, end: 5n, lost: 3n }]);
+      await eventually(async () => expect(await broker.admin.committed(group, [topic])).toEqual([{ topic, partition: 0, offset: 4n }]));
+      await second.consumer.stop();
+      const third = await broker.reader({ group, topics: [topic] }).start();
+      await third.untilRead(1);
+      expect([third.values, third.resets]).toEqual([['4'], []]);
+    });
+
     it('stops for a paused partition only, and goes on where it stopped', async () => {
       const topic = await broker.topic(2);
       const reader = await broker.reader({ group: broker.group(), topics: [topic] }).start();
