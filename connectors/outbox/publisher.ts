@@ -46,7 +46,7 @@ export interface PublisherOptions {
   readonly lifetime: AbortSignal;
   /** A topic lost partitions: `reset`, and let everything that is not acknowledged come again. */
   readonly onAstray: (error: ClassifiedError) => void;
-  /** One row of each acknowledged batch of rows, the last one. */
+  /** One row of each acknowledged batch of rows, the last one. Of batches that were under way at a reset nothing is told. */
   readonly onPublished?: (row: PublishedRow) => void;
 }
 
@@ -343,8 +343,8 @@ export class Publisher {
   private acknowledged(lane: PartitionLane, batch: LaneBatch): void {
     batch.transactions[0]?.session.acknowledge(batch);
     this.measure(lane, batch);
-    this.tellPublished(lane, batch);
     if (batch.generation !== this.turn) return;
+    this.tellPublished(lane, batch);
     this.pending -= batch.seal().recordCount;
     this.settleEmpty();
   }

@@ -13,6 +13,7 @@ import { JSON_PASS_THROUGH } from '../../test/support/relay-under-test.ts';
 import { headerText } from '../../core/record.ts';
 import type { SourceTransaction } from '../replication/stream-session.ts';
 import { readLogicalEvent } from './logical-event.ts';
+import type { ReadEvent } from './outbox-row.ts';
 import type { PublisherSettings } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 
@@ -64,6 +65,7 @@ function publisherUnderTest(settings: Partial<PublisherSettings> = {}) {
   const producer = new ScriptedProducer();
   const clock = new ManualClock();
   const astray: string[] = [];
+  const told: string[] = [];
   let acknowledged = 0;
   let failToAcknowledge = false;
   const publisher = new Publisher({
@@ -80,6 +82,7 @@ function publisherUnderTest(settings: Partial<PublisherSettings> = {}) {
     settings: { batchRowsMax: 1, batchBytesMax: 900_000, lingerMs: 0, retryMaxMs: 1000, pooledBytesMax: 1_000_000, ...settings },
     lifetime: new AbortController().signal,
     onAstray: (error) => astray.push(error.message),
+    onPublished: ({ id }) => told.push(id),
   });
   const session = {
     acknowledge: ({ counts }: { counts: readonly number[] }): void => {
@@ -87,26 +90,32 @@ function publisherUnderTest(settings: Partial<PublisherSettings> = {}) {
       acknowledged += counts.reduce((sum, count) => sum + count, 0);
     },
   };
+  const place = (id: string, read: ReadEvent): void => {
+    const columns = {
+      aggregatetype: 'image',
+      aggregateid: KEY,
+      type: 'ImageRegistered',
+      trace_id: 't',
+      topic: 'image.registered',
+    };
+    const rest = { stream_id: 's', version: 1, created_at: '2025-11-21 08:00:00+00', payload: {} };
+    const bytes = Buffer.from(JSON.stringify({ id, ...columns, ...rest }));
+    const transaction = { commitLsn: lsn(1n), commitTimeUs: 1, session, endLsn: undefined, undurable: 0 };
+    publisher.add(read, bytes, 0, bytes.length, transaction as unknown as SourceTransaction, bytes.length);
+  };
   return {
     producer,
     publisher,
     astray,
+    told,
     acknowledged: () => acknowledged,
     failToAcknowledge: (fail: boolean) => (failToAcknowledge = fail),
     add: (...ids: readonly string[]) => {
-      for (const id of ids) {
-        const columns = {
-          aggregatetype: 'image',
-          aggregateid: KEY,
-          type: 'ImageRegistered',
-          trace_id: 't',
-          topic: 'image.registered',
-        };
-        const rest = { stream_id: 's', version: 1, created_at: '2025-11-21 08:00:00+00', payload: {} };
-        const bytes = Buffer.from(JSON.stringify({ id, ...columns, ...rest }));
-        const transaction = { commitLsn: lsn(1n), commitTimeUs: 1, session, endLsn: undefined, undurable: 0 };
-        publisher.add(readLogicalEvent, bytes, 0, bytes.length, transaction as unknown as SourceTransaction, bytes.length);
-      }
+      for (const id of ids) place(id, readLogicalEvent);
+      publisher.flush();
+    },
+    addRow: (id: string) => {
+      place(id, readRow);
       publisher.flush();
     },
     /** Lets time pass in steps until nothing changes any more. */
@@ -115,6 +124,9 @@ function publisherUnderTest(settings: Partial<PublisherSettings> = {}) {
     },
   };
 }
+
+/** Of a row in whose place no logical message stands. */
+const readRow: ReadEvent = (row, bytes, start, end) => readLogicalEvent(row, bytes, start, end);
 
 const KEY = 'user-5';
 const homeOf = (partitions: number): number => partitionOfKey(Buffer.from(KEY), partitions);
@@ -234,5 +246,18 @@ describe('the publisher', () => {
     add('good');
     await rest();
     expect(producer.landed.map(({ topic, id }) => [topic, id])).toEqual([[EVENTS, 'good']]);
+  });
+
+  it('tells which row was published, and not of a row that was under way when everything was to come again', async () => {
+    const { publisher, addRow, add, rest, told, producer } = publisherUnderTest();
+    addRow('row');
+    await rest();
+    add('message');
+    await rest();
+    addRow('under-way');
+    publisher.reset();
+    await rest();
+    expect(producer.landed.map(({ id }) => id)).toEqual(['row', 'message', 'under-way']);
+    expect(told).toEqual(['row']);
   });
 });

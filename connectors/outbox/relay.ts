@@ -106,6 +106,7 @@ class Relay implements Service, HealthSource {
   private stopped: Promise<void> | undefined;
   private slot: SlotFacts | undefined;
   private foreignTableSeen = false;
+  /** Of the present connection. */
   private lastPublished: PublishedRow | undefined;
 
   constructor(options: RelayOptions) {
@@ -135,7 +136,7 @@ class Relay implements Service, HealthSource {
         },
         onLogicalMessage: (message, transaction, heldBytes) => this.receiveMessage(message, transaction, heldBytes),
         onReadEnd: () => this.publisher.flush(),
-        onReset: () => this.publisher.reset(),
+        onReset: () => this.reset(),
         onState: (state) => this.showState(state),
         onStatus: (status) => options.onStatus?.(status),
         onGap: (error) => {
@@ -235,6 +236,12 @@ class Relay implements Service, HealthSource {
       if (mayPass(code) && (await identity.isClean().catch(() => false))) return;
       await this.options.clock.sleep(this.settings.gapPollMs, signal).catch(() => undefined);
     }
+  }
+
+  /** What comes next may come from another server, whose positions do not compare with those of this one. */
+  private reset(): void {
+    this.publisher.reset();
+    this.lastPublished = undefined;
   }
 
   /** Partitions are acknowledged in any order; the row of the latest commit is the one to look for. */

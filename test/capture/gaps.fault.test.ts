@@ -161,6 +161,26 @@ describe('a relay whose server', () => {
     await capture.untilPublished(await insert(2));
   }, 120_000);
 
+  it('was replaced by a standby that was behind, while it worked, is no restored one after the repair', async () => {
+    await captured(6);
+    await server.copy();
+    const relay = await capture.relay();
+    await capture.untilPublished(await insert(5));
+    await server.startCopy('standby');
+    await query('SELECT pg_promote()');
+    await eventually(() => standing(relay) === 'gap DATABASE_FAILED_OVER', { timeoutMs: 20_000 });
+    await capture.repair({ apply: true });
+    await eventually(() => standing(relay) === 'streaming');
+    // The first position that is told again, which comes without a row of the outbox.
+    await query('CREATE TABLE image.unrelated ()');
+    const before = (await capture.remembered())!.flushLsn;
+    await eventually(async () => (await capture.remembered())!.flushLsn > before, { timeoutMs: 20_000 });
+    await relay.stop(AbortSignal.timeout(10_000));
+    const next = await capture.relay();
+    expect(standing(next)).toBe('streaming');
+    await capture.untilPublished(await insert(2));
+  }, 120_000);
+
   it('gave its slot up goes on after the repair', async () => {
     const kept = await captured(3);
     await query(`ALTER SYSTEM SET idle_replication_slot_timeout = '1s'`);
