@@ -96,6 +96,7 @@ function print(report: RepairReport): void {
   for (const { code, message } of findings) console.log(`  ${code}: ${message}`);
   const will = applied ? ['made', 'published'] : ['would make', 'would publish'];
   console.log(`  ${report.newSlot ? `${will[0]} the slot ${report.slot} anew` : `the slot ${report.slot} stays`}`);
+  printLosses(report);
   for (const { topic, rows } of missing) console.log(`  ${will[1]} ${rows} rows that ${topic} lacks`);
   if (missing.length === 0) console.log('  no row is missing from the topics');
   console.log(`  compared ${report.checkedRows} rows; ${report.beyondRetentionRows} more are older than their topics keep records`);
@@ -108,4 +109,14 @@ function print(report: RepairReport): void {
     console.log(`  ${topic} holds ${rows} events that the database does not have, such as ${examples.slice(0, 3).join(', ')}`);
   }
   if (report.needsConfirmation && !applied) console.log('  needs --confirm-restore: only a person knows whether this database is the one');
+}
+
+/** What no repair can bring back, because the outbox does not hold it. */
+function printLosses({ unseenLog, lettersLost, findings }: RepairReport): void {
+  if (unseenLog !== undefined) {
+    const { from = 'its beginning', to = 'the new slot' } = unseenLog;
+    console.log(`  no slot brings the log from ${from} to ${to}: its rows are in the outbox, what it held without a table is lost`);
+  }
+  if (findings.some(({ topic }) => topic !== undefined)) console.log('  events without a table that such a topic held are lost with it');
+  if (lettersLost) console.log('  the dead letters are gone; those of rows that the outbox holds are written again');
 }

@@ -50,6 +50,11 @@ export const METRICS = {
     help: 'Events in the topics that the database did not have at the last automatic repair',
     labels: ['domain'],
   },
+  millrace_capture_beyond_retention_rows: {
+    kind: 'gauge',
+    help: 'Outbox rows that the last automatic repair did not compare, because they are older than their topic keeps records',
+    labels: ['domain'],
+  },
   millrace_capture_unacknowledged_bytes: {
     kind: 'gauge',
     help: 'Bytes read from the slot and not yet acknowledged by Kafka',

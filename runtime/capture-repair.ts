@@ -43,6 +43,7 @@ function repairOptions(domain: DomainDefinition, { pipeline, connections, metric
     reader: connections.logReader(),
     producer: connections.batchProducer(),
     encoder,
+    deadLetterDialects: config.deadLetters.dialects,
     ensureTopics: async () => {
       const admin = connections.broker().admin();
       try {

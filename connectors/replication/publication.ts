@@ -63,6 +63,30 @@ export async function ensurePublication(sql: Sql, declaration: PublicationDeclar
   return changes;
 }
 
+/**
+ * As `ensurePublication`, and puts right what that leaves to a person: one that filters or covers all tables. `isNew` when it is
+ * another publication than before, which no slot that is there already will ever see.
+ * @throws ClassifiedError CONFIGURATION_INVALID when the table is missing.
+ */
+export async function mendPublication(
+  sql: Sql,
+  declaration: PublicationDeclaration,
+): Promise<{ readonly changes: readonly string[]; readonly isNew: boolean }> {
+  const name = quoteIdentifier(declaration.name);
+  const table = `${quoteIdentifier(declaration.schema)}.${quoteIdentifier(declaration.table)}`;
+  const found = await readPublication(sql, declaration, table);
+  const isNew = found === undefined || found.all_tables;
+  const changes: string[] = [];
+  if (found?.all_tables === true) {
+    await dropPublication(sql, declaration.name);
+    changes.push(`dropped publication ${declaration.name}, which covered all tables`);
+  } else if (found?.narrowed === true) {
+    await sql.query(`ALTER PUBLICATION ${name} DROP TABLE ${table}; ALTER PUBLICATION ${name} ADD TABLE ${table}`);
+    changes.push(`took the filter of ${declaration.schema}.${declaration.table} out of publication ${declaration.name}`);
+  }
+  return { changes: [...changes, ...(await ensurePublication(sql, declaration))], isNew };
+}
+
 export async function publicationExists(sql: Sql, name: string): Promise<boolean> {
   const { rows } = await sql.query('SELECT 1 FROM pg_publication WHERE pubname = $1', [name]);
   return rows.length > 0;

@@ -19,6 +19,8 @@ export interface SlotFacts {
   readonly walStatus: string | undefined;
   /** Why the server gave the slot up; from PostgreSQL 16 on. */
   readonly invalidationReason: string | undefined;
+  /** It came from the server that this one was a standby of, and was kept up with it; from PostgreSQL 17 on. */
+  readonly synced: boolean;
   /** Transactions that were decoded since the slot was made, or since the server crashed. */
   readonly transactionsSent: bigint;
   readonly currentLsn: Lsn;
@@ -43,6 +45,7 @@ interface SlotRow {
   readonly restart_lsn: string | null;
   readonly wal_status: string | null;
   readonly invalidation_reason: string | null;
+  readonly synced: boolean;
   readonly total_txns: string;
   readonly current_lsn: string;
 }
@@ -61,6 +64,7 @@ export async function readSlot(sql: Sql, name: string): Promise<SlotFacts | unde
     restartLsn: position(row.restart_lsn),
     walStatus: row.wal_status ?? undefined,
     invalidationReason: row.invalidation_reason ?? undefined,
+    synced: row.synced,
     transactionsSent: BigInt(row.total_txns),
     currentLsn: parseLsn(row.current_lsn),
   };
@@ -83,12 +87,17 @@ export async function ensureSlot(sql: Sql, name: string): Promise<string[]> {
 
 /** @throws ClassifiedError SLOT_LOST, or CONFIGURATION_INVALID when plugin or database are not the expected ones. */
 export async function assertUsable(sql: Sql, facts: SlotFacts): Promise<void> {
+  await assertOurs(sql, facts);
+  if (facts.walStatus === 'lost') throw new ClassifiedError('SLOT_LOST', `the slot ${facts.name} was invalidated`);
+}
+
+/** @throws ClassifiedError CONFIGURATION_INVALID when plugin or database are not the expected ones. */
+export async function assertOurs(sql: Sql, facts: SlotFacts): Promise<void> {
   const { rows } = await sql.query('SELECT current_database() AS database');
   const { database } = rows[0] as { database: string };
   if (facts.plugin !== 'pgoutput' || facts.database !== database) {
     throw new ClassifiedError('CONFIGURATION_INVALID', `the slot ${facts.name} belongs to another plugin or database`);
   }
-  if (facts.walStatus === 'lost') throw new ClassifiedError('SLOT_LOST', `the slot ${facts.name} was invalidated`);
 }
 
 /**
@@ -117,6 +126,7 @@ async function readSlotRow(sql: Sql, name: string): Promise<SlotRow | undefined>
     // A column that this version of the server does not have reads as NULL.
     `SELECT plugin, database, active, active_pid, confirmed_flush_lsn::text, restart_lsn::text, wal_status,
             to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
+            coalesce((to_jsonb(s) ->> 'synced')::boolean, false) AS synced,
             coalesce((SELECT total_txns FROM pg_stat_replication_slots t WHERE t.slot_name = s.slot_name), 0)::text AS total_txns,
             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS current_lsn
        FROM pg_replication_slots s

@@ -14,6 +14,7 @@ const slot: SlotFacts = {
   restartLsn: parseLsn('0/8'),
   walStatus: 'reserved',
   invalidationReason: undefined,
+  synced: false,
   transactionsSent: 0n,
   currentLsn: parseLsn('0/20'),
 };

@@ -34,6 +34,8 @@ export const PUBLICATION_GAPS = ['PUBLICATION_MISSING', 'PUBLICATION_YOUNGER', '
 export interface Finding {
   readonly code: GapCode;
   readonly message: string;
+  /** Of a finding about a topic: which one. */
+  readonly topic?: string;
 }
 
 /** An error that names a gap. */
@@ -134,15 +136,15 @@ function slotFindings(source: CaptureSource, remembered: SourceRecord | undefine
 function publicationFindings(source: CaptureSource, remembered: SourceRecord | undefined, { publication, row }: SourceFacts): Finding[] {
   const { name, schema, table } = source.publication;
   if (publication === undefined) return [{ code: 'PUBLICATION_MISSING', message: `there is no publication ${name}` }];
+  const known = remembered?.publication ?? row?.publication;
+  if (known !== undefined && known.split('/')[0] !== publication.version.split('/')[0]) {
+    return [{ code: 'PUBLICATION_YOUNGER', message: `the publication ${name} was made after its slot` }];
+  }
   if (!publication.whole) {
     return [{ code: 'PUBLICATION_CHANGED', message: `the publication ${name} does not yield every insert into ${schema}.${table}` }];
   }
-  const known = remembered?.publication ?? row?.publication;
   if (known === undefined || known === publication.version) return metFindings(source, remembered);
-  if (known.split('/')[0] === publication.version.split('/')[0]) {
-    return [{ code: 'PUBLICATION_CHANGED', message: `the publication ${name} was changed, and rows may be missing` }];
-  }
-  return [{ code: 'PUBLICATION_YOUNGER', message: `the publication ${name} was made after its slot` }];
+  return [{ code: 'PUBLICATION_CHANGED', message: `the publication ${name} was changed, and rows may be missing` }];
 }
 
 /** The publication is the remembered one, and yet the server could not find it at a point of its log, or it was changed before that. */
@@ -153,13 +155,14 @@ function metFindings(source: CaptureSource, remembered: SourceRecord | undefined
 }
 
 function topicFindings(remembered: RememberedTopic, { topics }: ClusterFacts, nowMs: number): Finding[] {
-  const found = topics.find(({ topic }) => topic === remembered.topic);
-  if (found === undefined) return [{ code: 'TOPIC_MISSING', message: `the topic ${remembered.topic} was deleted` }];
+  const { topic } = remembered;
+  const found = topics.find((each) => each.topic === topic);
+  if (found === undefined) return [{ code: 'TOPIC_MISSING', message: `the topic ${topic} was deleted`, topic }];
   if (found.id !== remembered.id) {
-    return [{ code: 'TOPIC_RECREATED', message: `the topic ${remembered.topic} is not the one that was published to` }];
+    return [{ code: 'TOPIC_RECREATED', message: `the topic ${topic} is not the one that was published to`, topic }];
   }
   const where = truncatedPartition(remembered, found, nowMs);
-  return where === undefined ? [] : [{ code: 'TOPIC_TRUNCATED', message: `records are gone from ${remembered.topic}, partition ${where}` }];
+  return where === undefined ? [] : [{ code: 'TOPIC_TRUNCATED', message: `records are gone from ${topic}, partition ${where}`, topic }];
 }
 
 /** Clocks of brokers and capture may differ by so much. */

@@ -40,6 +40,7 @@ const facts: SourceFacts = {
     restartLsn: parseLsn('0/100'),
     walStatus: 'reserved',
     invalidationReason: undefined,
+    synced: false,
     transactionsSent: 4n,
     currentLsn: parseLsn('0/300'),
   },

@@ -19,8 +19,10 @@ export interface SourceIdentityOptions {
   readonly source: CaptureSource;
   /** By a role that may use the replication protocol. */
   readonly replicationUrl: string;
-  /** Every topic that the capture of this source publishes to. */
+  /** Every topic that the capture of this source publishes events to. */
   readonly topics: readonly string[];
+  /** Its dead-letter topic. Whoever purges it removes young records by right, so that only its id and its ends are looked at. */
+  readonly letters: string;
   readonly memory: SourceMemory;
   readonly reader: LogReader;
   readonly clock: Clock;
@@ -75,14 +77,22 @@ export class SourceIdentity {
       // A relay may have moved both, the memory first, after we had read the memory.
       if (attempt === ASSESSMENTS_MAX || !assessment.findings.some(({ code }) => SLOT_IS_BEYOND.includes(code))) return assessment;
       const renewed = await memory.read(source.slot);
-      if (renewed?.epoch === remembered?.epoch && renewed?.flushLsn === remembered?.flushLsn) return assessment;
+      if (renewed?.epoch === remembered?.epoch) return renewed === undefined ? assessment : this.withPosition(assessment, renewed.flushLsn);
       remembered = renewed;
     }
   }
 
+  /** The slot was looked at before this position was read: it cannot have been told more, however fast a relay moves both. */
+  private withPosition(assessment: Assessment, flushLsn: Lsn): Assessment {
+    const { facts, cluster } = assessment;
+    const remembered = assessment.remembered === undefined ? undefined : { ...assessment.remembered, flushLsn };
+    const findings = sourceFindings(this.options.source, remembered, facts, cluster, this.options.clock.nowMs());
+    return { remembered, facts, cluster, findings };
+  }
+
   private async compare(remembered: SourceRecord | undefined): Promise<Assessment> {
-    const { source, reader, topics, clock } = this.options;
-    const cluster = await reader.describe(topics);
+    const { source, reader, topics, letters, clock } = this.options;
+    const cluster = await reader.describe([...topics, letters]);
     const facts = await withSqlSession(source.url, (sql) => readSourceFacts(sql, source, this.options.replicationUrl, remembered));
     return { remembered, facts, cluster, findings: sourceFindings(source, remembered, facts, cluster, clock.nowMs()) };
   }
@@ -174,10 +184,10 @@ export class SourceIdentity {
   }
 
   private async lookAtTopics(record: SourceRecord): Promise<SourceRecord> {
-    const { clock, reader, topics, topicLookMs = TOPIC_LOOK_MS } = this.options;
+    const { clock, reader, topics, letters, topicLookMs = TOPIC_LOOK_MS } = this.options;
     if (clock.monotonicMs() - this.lastTopicLookMs < topicLookMs) return record;
     const nowMs = clock.nowMs();
-    const cluster = await reader.describe(topics);
+    const cluster = await reader.describe([...topics, letters]);
     const [gravest] = topicsFindings(record.topics, cluster, nowMs);
     if (gravest !== undefined) throw findingError(gravest);
     this.lastTopicLookMs = clock.monotonicMs();
@@ -196,7 +206,7 @@ export class SourceIdentity {
           reader,
           record.topics.find(({ topic }) => topic === facts.topic),
           facts,
-          sinceMs,
+          facts.topic === letters ? undefined : sinceMs,
         ),
       ),
     );

@@ -5,6 +5,9 @@ import { dropSlot } from '../../connectors/replication/slot.ts';
 import type { Lsn } from '../../core/lsn.ts';
 import { LSN_ZERO } from '../../core/lsn.ts';
 import type { LogReader } from '../../core/log-reader.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
+import { headerText } from '../../core/record.ts';
 import type { CaptureDatabase } from '../support/capture-database.ts';
 import { captureDatabase } from '../support/capture-database.ts';
 import { eventually } from '../support/eventually.ts';
@@ -216,9 +219,31 @@ describe('a relay that comes back to', () => {
   it('a gap closes it by itself when it is told to', async () => {
     await breakSlot();
     const lost = await database.insert();
-    const relay = await capture.relay({ repair: capture.automaticRepair() });
+    await database.insert({ createdAt: hoursFromNow(-2) });
+    const gauges: [string, number][] = [];
+    const metrics: Metrics = { ...NO_METRICS, gauge: (name, _labels, value) => gauges.push([name, value]) };
+    const relay = await capture.relay({ repair: capture.automaticRepair({ metrics }) });
     await capture.untilPublished([lost]);
     await eventually(() => standing(relay) === 'streaming');
+    expect(gauges).toContainEqual(['millrace_capture_beyond_retention_rows', 1]);
+  });
+
+  it('a gap is closed over rows of the future, of the distant past and of no moment', async () => {
+    await breakSlot();
+    const future = await database.insert({ createdAt: hoursFromNow(48) });
+    const never = await database.insert({ createdAt: 'infinity' });
+    await database.insert({ createdAt: '-infinity' });
+    await database.insert({ createdAt: '1931-05-01 00:00+00' });
+    const now = await database.insert();
+    const report = await capture.repair({ apply: true, signal: AbortSignal.timeout(20_000) });
+    expect(report).toMatchObject({ applied: true, missing: [{ topic: capture.topic, rows: 3 }], beyondRetentionRows: 2 });
+    await capture.untilPublished([future, now]);
+    const [letter, ...others] = await capture.letters();
+    expect(others).toEqual([]);
+    expect(headerText(letter!.headers, 'id')).toBe(never);
+    expect(headerText(letter!.headers, 'dlt-error-code')).toBe('ENVELOPE_INVALID');
+    // As the relay's own letters: with the headers of other tools, when they are configured.
+    expect(letter!.headers.some(([name]) => name.startsWith('kafka_dlt-'))).toBe(true);
   });
 
   /** Both by hand, in the wrong order, and rows before, between and after. */
@@ -325,13 +350,14 @@ describe('a relay that comes back to', () => {
 
   it('a gap makes no letter again of a row without a topic that is older than letters are kept', async () => {
     await breakSlot();
-    const twoHoursAgo = new Date(Date.now() - 7_200_000).toISOString();
-    await database.insert({ topic: 'image.nowhere', createdAt: twoHoursAgo });
+    await database.insert({ topic: 'image.nowhere', createdAt: hoursFromNow(-2) });
     await database.insert({ topic: 'image.nowhere' });
     const { missing, beyondRetentionRows } = await capture.repair({ apply: true });
     expect(missing).toEqual([{ topic: database.names.captureDeadLetterTopic('image'), rows: 1 }]);
     expect(beyondRetentionRows).toBe(1);
   });
+
+  const hoursFromNow = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString();
 
   /** A capture that has worked, and whose slot is gone now. */
   const breakSlot = async (): Promise<void> => {

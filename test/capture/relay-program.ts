@@ -62,6 +62,7 @@ const identity = new SourceIdentity({
   source: captureSource('image', task.url, names),
   replicationUrl: task.url,
   topics: task.routes.map((route) => names.eventTopic(route)),
+  letters: names.captureDeadLetterTopic('image'),
   memory: new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader),
   reader,
   clock: systemClock,

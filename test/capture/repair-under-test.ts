@@ -1,6 +1,7 @@
 import type { BatchProducer } from '../../core/record-batch.ts';
 import { SourceIdentity } from '../../connectors/replication/source-identity.ts';
 import type { SourceRecord } from '../../connectors/replication/source-record.ts';
+import type { SourceMemory } from '../../connectors/replication/source-memory.ts';
 import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
 import type { RelayOptions } from '../../connectors/outbox/relay.ts';
@@ -15,6 +16,7 @@ import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import type { Names } from '../../core/names.ts';
 import { offset } from '../../core/offset.ts';
+import type { ConsumedRecord } from '../../core/record.ts';
 import { headerText, utf8Text } from '../../core/record.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { eventually } from '../support/eventually.ts';
@@ -39,7 +41,7 @@ export class CaptureUnderTest {
   readonly topic: string;
   readonly url: string;
   private relays: Service[] = [];
-  private readonly memory: KafkaSourceMemory;
+  readonly memory: SourceMemory;
 
   constructor(url: string, names: Names) {
     this.url = url;
@@ -65,12 +67,13 @@ export class CaptureUnderTest {
     return this;
   }
 
-  identity(url = this.url, reader: LogReader = this.reader): SourceIdentity {
+  identity(url = this.url, reader: LogReader = this.reader, memory: SourceMemory = this.memory): SourceIdentity {
     return new SourceIdentity({
       source: captureSource('image', url, this.names),
       replicationUrl: url,
       topics: [this.topic],
-      memory: this.memory,
+      letters: this.names.captureDeadLetterTopic('image'),
+      memory,
       reader,
       clock: systemClock,
       logger: SILENT_LOGGER,
@@ -98,8 +101,12 @@ export class CaptureUnderTest {
     return relay;
   }
 
-  repair(request: Partial<RepairRequest> & { readonly apply: boolean }, url = this.url): Promise<RepairReport> {
-    return repairCapture(this.repairOptions(url), {
+  repair(
+    request: Partial<RepairRequest> & { readonly apply: boolean },
+    given: Partial<Pick<RepairOptions, 'producer'>> = {},
+  ): Promise<RepairReport> {
+    const options = { ...this.repairOptions(this.url), ...given };
+    return repairCapture(options, {
       confirmed: false,
       progress: () => undefined,
       signal: new AbortController().signal,
@@ -107,8 +114,8 @@ export class CaptureUnderTest {
     });
   }
 
-  automaticRepair(): NonNullable<RelayOptions['repair']> {
-    return automaticRepair(this.repairOptions(this.url));
+  automaticRepair(given: Partial<Pick<RepairOptions, 'metrics'>> = {}): NonNullable<RelayOptions['repair']> {
+    return automaticRepair({ ...this.repairOptions(this.url), ...given });
   }
 
   private repairOptions(url: string): RepairOptions {
@@ -123,6 +130,7 @@ export class CaptureUnderTest {
       reader: this.reader,
       producer: this.batchProducer,
       encoder: JSON_PASS_THROUGH,
+      deadLetterDialects: ['spring'],
       ensureTopics: () => eventually(() => this.admin.ensureTopics(this.topics), { timeoutMs: 20_000 }),
       metrics: NO_METRICS,
       logger: SILENT_LOGGER,
@@ -148,20 +156,30 @@ export class CaptureUnderTest {
   async published(): Promise<{ readonly ids: readonly string[]; readonly byKey: ReadonlyMap<string, readonly string[]> }> {
     const ids: string[] = [];
     const byKey = new Map<string, string[]>();
-    const { topics } = await this.reader.describe([this.topic]);
+    for (const record of await this.records(this.topic)) {
+      const id = headerText(record.headers, 'id') ?? '';
+      const key = utf8Text(record.key!);
+      ids.push(id);
+      byKey.set(key, [...(byKey.get(key) ?? []), id]);
+    }
+    return { ids, byKey };
+  }
+
+  letters(): Promise<readonly ConsumedRecord[]> {
+    return this.records(this.names.captureDeadLetterTopic('image'));
+  }
+
+  private async records(of: string): Promise<readonly ConsumedRecord[]> {
+    const found: ConsumedRecord[] = [];
+    const { topics } = await this.reader.describe([of]);
     for (const { topic, partition, earliest, end } of topics[0]?.partitions ?? []) {
       for (let from = earliest; from < end;) {
         const slice = await this.reader.read({ topic, partition }, offset(from));
-        for (const record of slice.records) {
-          const id = headerText(record.headers, 'id') ?? '';
-          const key = utf8Text(record.key!);
-          ids.push(id);
-          byKey.set(key, [...(byKey.get(key) ?? []), id]);
-        }
+        found.push(...slice.records);
         from = slice.next;
       }
     }
-    return { ids, byKey };
+    return found;
   }
 
   async untilPublished(expected: readonly string[], timeoutMs = 20_000): Promise<readonly string[]> {

@@ -27,7 +27,15 @@ export function automaticRepair(options: RepairOptions): (error: ClassifiedError
         const missing = report.missing.reduce((sum, { rows }) => sum + rows, 0);
         const phantoms = report.phantoms.reduce((sum, { rows }) => sum + rows, 0);
         metrics.gauge('millrace_capture_phantom_rows', { domain }, phantoms);
-        logger.info({ domain, missing, phantoms, tookMs: Math.round(clock.monotonicMs() - beganMs) }, 'the gap was repaired');
+        const { beyondRetentionRows } = report;
+        metrics.gauge('millrace_capture_beyond_retention_rows', { domain }, beyondRetentionRows);
+        const tookMs = Math.round(clock.monotonicMs() - beganMs);
+        const { newSlot, unseenLog, lettersLost } = report;
+        logger.info({ domain, missing, phantoms, beyondRetentionRows, newSlot, tookMs }, 'the gap was repaired');
+        if (unseenLog !== undefined) {
+          logger.warn({ domain, ...unseenLog }, 'no slot brings this stretch of the log: what it held without a table is lost');
+        }
+        if (lettersLost) logger.warn({ domain }, 'the dead letters are gone; those of rows that the outbox holds were written again');
         return;
       } catch (thrown) {
         if (isAborted(signal)) return;

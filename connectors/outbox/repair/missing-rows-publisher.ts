@@ -1,3 +1,4 @@
+import type { Clock } from '../../../core/clock.ts';
 import { LSN_ZERO } from '../../../core/lsn.ts';
 import type { Relation } from '../../replication/pgoutput.ts';
 import type { SourceTransaction } from '../../replication/stream-session.ts';
@@ -11,12 +12,14 @@ import type { MissingRow } from './missing-rows.ts';
 export class MissingRowsPublisher {
   private readonly publisher: Publisher;
   private readonly read: ReadEvent;
+  private readonly clock: Clock;
   private readonly signal: AbortSignal;
   private readonly astray = new AbortController();
 
   /** A topic that loses partitions ends the repair, which is run again from its beginning. */
   constructor(options: Omit<PublisherOptions, 'onAstray'>, relation: Relation) {
     const layout = outboxLayout(relation);
+    this.clock = options.clock;
     this.publisher = new Publisher({ ...options, onAstray: (error) => this.astray.abort(error) });
     this.read = (row, bytes, start, end) => row.readTuple(layout, bytes, start, end);
     this.signal = AbortSignal.any([options.lifetime, this.astray.signal]);
@@ -24,8 +27,10 @@ export class MissingRowsPublisher {
 
   /** Resolves when each row is acknowledged by Kafka, in its topic or as its dead letter. Rejects with the signal's reason, or with CONFIGURATION_INVALID. */
   async publish(rows: readonly MissingRow[]): Promise<void> {
-    for (const { tuple, createdAtUs } of rows) {
-      this.publisher.add(this.read, tuple, 0, tuple.length, transactionOf(createdAtUs), tuple.length);
+    // The database's clock may be ahead of the brokers'.
+    const nowUs = this.clock.nowMs() * 1000;
+    for (const { tuple, timestampUs } of rows) {
+      this.publisher.add(this.read, tuple, 0, tuple.length, transactionOf(Math.min(timestampUs, nowUs)), tuple.length);
     }
     this.publisher.flush();
     await Promise.race([this.publisher.drained(), rejected(this.signal)]);
@@ -39,9 +44,9 @@ export class MissingRowsPublisher {
 }
 
 /** Nobody waits for the acknowledgement of a row of the table: its transaction has long been confirmed, or never will be. */
-function transactionOf(createdAtUs: number): SourceTransaction {
+function transactionOf(timestampUs: number): SourceTransaction {
   const session = { acknowledge: () => undefined };
-  return { commitLsn: LSN_ZERO, commitTimeUs: createdAtUs, session } as unknown as SourceTransaction;
+  return { commitLsn: LSN_ZERO, commitTimeUs: timestampUs, session } as unknown as SourceTransaction;
 }
 
 function rejected(signal: AbortSignal): Promise<never> {

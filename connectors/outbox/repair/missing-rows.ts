@@ -8,8 +8,8 @@ import type { PhantomRows, TopicCount } from './repair-report.ts';
 
 export interface MissingRow {
   readonly tuple: Buffer;
-  /** Microseconds since the epoch. */
-  readonly createdAtUs: number;
+  /** Microseconds since the epoch; now for a row of the future, or of no moment that Kafka knows. */
+  readonly timestampUs: number;
 }
 
 /** What a topic keeps: `route` is the row's `topic`. */
@@ -51,17 +51,17 @@ export class MissingRows {
       `${this.kept()} SELECT coalesce(k.name, $4) AS topic, count(*)::int AS checked,
               count(*) FILTER (WHERE NOT ${FRESH})::int AS beyond,
               count(*) FILTER (WHERE ${FRESH} AND NOT ${PUBLISHED})::int AS missing,
-              to_char(min(o.created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS oldest
+              to_char(min(o.created_at) FILTER (WHERE isfinite(o.created_at)) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS oldest
          FROM ${this.outbox} o LEFT JOIN kept k ON ${OF_ROW} GROUP BY 1 ORDER BY 1`,
       [...this.parameters(), deadLetterTopic],
     );
-    const found = rows as { topic: string; checked: number; beyond: number; missing: number; oldest: string }[];
+    const found = rows as { topic: string; checked: number; beyond: number; missing: number; oldest: string | null }[];
     const sum = (value: (row: (typeof found)[number]) => number): number => found.reduce((total, row) => total + value(row), 0);
     return {
       checkedRows: sum((row) => row.checked - row.beyond),
       beyondRetentionRows: sum((row) => row.beyond),
       missing: found.filter(({ missing }) => missing > 0).map(({ topic, missing }) => ({ topic, rows: missing })),
-      oldestRow: found.map(({ oldest }) => oldest).sort()[0],
+      oldestRow: found.flatMap(({ oldest }) => oldest ?? []).sort()[0],
     };
   }
 
@@ -80,7 +80,7 @@ export class MissingRows {
     const { rows } = await this.sql.query(
       `SELECT p.topic, count(DISTINCT p.id)::int AS rows, (array_agg(DISTINCT p.id::text))[1:10] AS examples
          FROM repair_published p
-        WHERE p.occurred_at >= (SELECT min(created_at) FROM ${this.outbox})
+        WHERE p.occurred_at >= (SELECT min(created_at) FROM ${this.outbox} WHERE isfinite(created_at))
           AND NOT EXISTS (SELECT 1 FROM ${this.outbox} o WHERE o.id = p.id)
         GROUP BY 1 ORDER BY 1`,
     );
@@ -95,7 +95,7 @@ export class MissingRows {
     const columns = relation.columns.map(({ name }) => `o.${quoteIdentifier(name)}::text`);
     await this.sql.query(
       `DECLARE repair_missing NO SCROLL CURSOR FOR ${this.kept()}
-       SELECT ARRAY[${columns.join(', ')}] AS texts, (extract(epoch FROM o.created_at) * 1000000)::bigint::text AS us,
+       SELECT ARRAY[${columns.join(', ')}] AS texts, ${TIMESTAMP_US} AS us,
               max(o.created_at) OVER (PARTITION BY o.aggregatetype, o.stream_id ORDER BY o.version ROWS UNBOUNDED PRECEDING) AS place
          FROM ${this.outbox} o LEFT JOIN kept k ON ${OF_ROW}
         WHERE ${FRESH} AND NOT ${PUBLISHED}
@@ -107,7 +107,7 @@ export class MissingRows {
       if (rows.length === 0) break;
       yield (rows as { texts: (string | null)[]; us: string }[]).map(({ texts, us }) => ({
         tuple: tupleOf(texts),
-        createdAtUs: Number(us),
+        timestampUs: Number(us),
       }));
     }
     await this.sql.query('CLOSE repair_missing');
@@ -147,6 +147,9 @@ export class MissingRows {
 
 const OF_ROW = `k.route = CASE WHEN o.topic = ANY ($1::text[]) THEN o.topic ELSE '' END`;
 const PUBLISHED = 'EXISTS (SELECT 1 FROM repair_published p WHERE p.id = o.id)';
+/** Kafka refuses a record of the future, and one from before 1970; `infinity` is no number at all. */
+const TIMESTAMP_US = `(extract(epoch FROM CASE WHEN o.created_at >= 'epoch' AND o.created_at < now() THEN o.created_at ELSE now() END)
+                       * 1000000)::bigint::text`;
 /** A record that is older than its topic keeps would be removed again at once, and its readers have long forgotten it. */
 const FRESH = '(k.kept_s IS NULL OR o.created_at > now() - make_interval(secs => k.kept_s))';
 

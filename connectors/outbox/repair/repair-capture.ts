@@ -1,7 +1,8 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { PayloadEncoder } from '../../../core/codec.ts';
+import type { DeadLetterDialect } from '../../../core/dead-letter-dialect.ts';
 import { ClassifiedError } from '../../../core/errors.ts';
-import type { LogReader } from '../../../core/log-reader.ts';
+import type { LogReader, TopicFacts } from '../../../core/log-reader.ts';
 import type { Logger } from '../../../core/log.ts';
 import { formatLsn, maxLsn } from '../../../core/lsn.ts';
 import type { Metrics } from '../../../core/metrics.ts';
@@ -9,9 +10,6 @@ import { NO_METRICS } from '../../../core/metrics.ts';
 import type { Names } from '../../../core/names.ts';
 import type { BatchProducer } from '../../../core/record-batch.ts';
 import { withLongSqlSession } from '../../replication/long-sql-session.ts';
-import { dropPublication, ensurePublication, sightPublication } from '../../replication/publication.ts';
-import { rememberTopic } from '../../replication/remembered-topics.ts';
-import { readSlot } from '../../replication/slot.ts';
 import type { CaptureSource } from '../../replication/source.ts';
 import { writeSourceRow } from '../../replication/source-facts.ts';
 import { findingError, needsPerson } from '../../replication/source-findings.ts';
@@ -25,6 +23,9 @@ import { keptRoutes, MissingRows } from './missing-rows.ts';
 import { MissingRowsPublisher } from './missing-rows-publisher.ts';
 import { loadPublishedIds } from './published-ids.ts';
 import type { Progress, RepairReport } from './repair-report.ts';
+import type { PreparedSource } from './repair-slot.ts';
+import { assertStanding, keepsSlot, prepareSource, unseenLog } from './repair-slot.ts';
+import { topicsToRemember, untilDescribed } from './repair-topics.ts';
 
 export interface RepairOptions {
   readonly domain: string;
@@ -39,6 +40,8 @@ export interface RepairOptions {
   readonly reader: LogReader;
   readonly producer: BatchProducer;
   readonly encoder: PayloadEncoder;
+  /** Whose headers dead letters carry beside our own. */
+  readonly deadLetterDialects: readonly DeadLetterDialect[];
   /** Makes the topics that are missing. */
   readonly ensureTopics: () => Promise<unknown>;
   readonly metrics: Metrics;
@@ -103,53 +106,58 @@ class Repair {
     const { findings, facts } = assessment;
     const needsConfirmation = findings.some(({ code }) => needsPerson(code));
     const nothing = { checkedRows: 0, missing: [], phantoms: [], beyondRetentionRows: 0, oldestRow: undefined };
-    const { domain, source } = this.options;
-    const newSlot = findings.some(({ code }) => !code.startsWith('TOPIC_') && code !== 'CAPTURE_MEMORY_LOST');
-    const head = { domain, slot: source.slot, findings, needsConfirmation, newSlot };
+    const { domain, source, reader, ensureTopics, clock } = this.options;
+    const keeps = keepsSlot(assessment);
+    const unseen = unseenLog(assessment, keeps ? facts.slot?.confirmedFlushLsn : undefined);
+    const lettersLost = findings.some(({ topic }) => topic === this.letters);
+    const head = { domain, slot: source.slot, findings, needsConfirmation, newSlot: !keeps, unseenLog: unseen, lettersLost };
     const [gravest] = findings;
-    if (gravest === undefined) return { ...head, ...nothing, applied: false, epoch: assessment.remembered?.epoch };
+    const epochNow = assessment.remembered?.epoch;
+    if (gravest === undefined) {
+      return { ...head, ...nothing, newSlot: false, unseenLog: undefined, applied: false, epoch: epochNow };
+    }
     if (apply && needsConfirmation && !confirmed) {
       throw new ClassifiedError('REPAIR_NEEDS_CONFIRMATION', gravest.message, { cause: findingError(gravest) });
     }
     if (apply && facts.slot?.active === true) {
       throw new ClassifiedError('SLOT_IN_USE', `somebody reads from the slot ${source.slot}; stop that before the repair`);
     }
-    if (apply) await this.prepare(newSlot);
+    if (!apply) {
+      progress('comparing the outbox with the topics');
+      const { topics } = await reader.describe(this.topics());
+      return { ...head, ...(await this.compare(topics)), applied: false, epoch: epochNow };
+    }
+    await ensureTopics();
+    const prepared = await prepareSource(this.sql, assessment, { ...this.options, ...this.request });
+    // From here on these are the topics: one that is made anew later is another one.
+    const topics = await untilDescribed(reader, this.topics(), clock, this.request.signal);
     progress('comparing the outbox with the topics');
-    const compared = await this.compare();
-    if (!apply) return { ...head, ...compared, applied: false, epoch: assessment.remembered?.epoch };
-    const epoch = await this.remember(assessment, newSlot);
-    return { ...head, ...compared, applied: true, epoch };
+    const compared = await this.compare(topics);
+    const epoch = await this.remember(assessment, prepared, topics);
+    const { newSlot } = prepared;
+    return { ...head, ...compared, newSlot, unseenLog: unseenLog(assessment, prepared.slotLsn), applied: true, epoch };
   }
 
-  /** Topics, publication and slot, in this order. A slot only sees publications that are older than it. */
-  private async prepare(newSlot: boolean): Promise<void> {
-    const { source, ensureTopics, replicationUrl } = this.options;
-    const { progress, signal } = this.request;
-    await ensureTopics();
-    if (!newSlot) return;
-    const sighting = await sightPublication(this.sql, source.publication);
-    if (sighting?.whole === false) await dropPublication(this.sql, source.publication.name);
-    for (const change of await ensurePublication(this.sql, source.publication)) progress(change);
-    progress(`making the slot ${source.slot} anew; this waits for transactions that are open`);
-    await withLongSqlSession(replicationUrl, signal, async (sql) => {
-      if ((await readSlot(sql, source.slot)) !== undefined) await sql.query('SELECT pg_drop_replication_slot($1)', [source.slot]);
-      await sql.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [source.slot]);
-    });
+  private get letters(): string {
+    return this.options.names.captureDeadLetterTopic(this.options.domain);
+  }
+
+  private topics(): string[] {
+    return [...[...this.options.routes].map((route) => this.options.names.eventTopic(route)), this.letters];
   }
 
   /** Compares in one snapshot, taken when everything that the slot will not send is visible; publishes when it is to. */
-  private async compare(): Promise<Pick<RepairReport, 'checkedRows' | 'missing' | 'phantoms' | 'beyondRetentionRows' | 'oldestRow'>> {
+  private async compare(
+    topics: readonly TopicFacts[],
+  ): Promise<Pick<RepairReport, 'checkedRows' | 'missing' | 'phantoms' | 'beyondRetentionRows' | 'oldestRow'>> {
     const { reader, names, routes, source, domain } = this.options;
     const { apply, progress, signal } = this.request;
     if (apply) await this.untilOpenOnesEnded();
-    const deadLetters = names.captureDeadLetterTopic(domain);
-    const { topics } = await reader.describe([...[...routes].map((route) => names.eventTopic(route)), deadLetters]);
     await loadPublishedIds(this.sql, reader, topics, signal, (records) => progress(`read ${records} records`));
     await this.sql.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
     await this.sql.query(`SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'`);
     const rows = new MissingRows(this.sql, source, keptRoutes(names, domain, routes, topics));
-    const counted = await rows.count(deadLetters);
+    const counted = await rows.count(this.letters);
     const phantoms = await rows.phantoms();
     if (apply)
       await this.publish(
@@ -183,6 +191,7 @@ class Repair {
     const options: Omit<PublisherOptions, 'onAstray'> = {
       ...{ domain, names, routes, producer, encoder, logger, clock, lifetime: this.request.signal, settings: PUBLISHER_SETTINGS },
       service: `repair.${domain}`,
+      deadLetterDialects: this.options.deadLetterDialects,
       // Rows of a repair are old by nature: they are not the capture's latency.
       metrics: NO_METRICS,
       failpoint: undefined,
@@ -201,39 +210,32 @@ class Repair {
     }
   }
 
-  /** First Kafka, which ends the gap, then the database. */
-  private async remember({ remembered, facts, cluster }: Assessment, newSlot: boolean): Promise<number> {
-    const { source, memory, reader, routes, names, clock } = this.options;
-    const slot = await readSlot(this.sql, source.slot);
-    const publication = await sightPublication(this.sql, source.publication);
-    if (slot?.confirmedFlushLsn === undefined || publication?.whole !== true) {
-      throw new ClassifiedError('SLOT_MISSING', 'slot or publication were taken away during the repair');
-    }
-    const now = await reader.describe([...routes].map((route) => names.eventTopic(route)));
-    const topics = await Promise.all(now.topics.map((topic) => rememberTopic(reader, undefined, topic, undefined)));
+  /**
+   * First Kafka, which ends the gap, then the database. What is remembered is what the repair began with: whatever differs now, or
+   * from now on, is found, here or by the next look.
+   */
+  private async remember(assessment: Assessment, prepared: PreparedSource, compared: readonly TopicFacts[]): Promise<number> {
+    const { source, memory, reader, clock } = this.options;
+    const { remembered, facts, cluster, findings } = assessment;
+    const topics = await topicsToRemember(reader, compared, clock.nowMs());
+    await assertStanding(this.sql, source, prepared);
     const epoch = Math.max(remembered?.epoch ?? 0, facts.row?.epoch ?? 0) + 1;
-    const told = newSlot || remembered === undefined ? slot.confirmedFlushLsn : maxLsn(remembered.flushLsn, slot.confirmedFlushLsn);
+    // Positions of another history do not compare.
+    const isSame = !prepared.newSlot && remembered !== undefined && !findings.some(({ code }) => code.startsWith('DATABASE_'));
+    const told = isSame ? maxLsn(remembered.flushLsn, prepared.slotLsn) : prepared.slotLsn;
     this.request.signal.throwIfAborted();
+    const known = { epoch, publication: prepared.publication, kafkaCluster: cluster.clusterId };
     await memory.write({
+      ...known,
       slot: source.slot,
-      epoch,
       systemIdentifier: facts.systemIdentifier,
       timeline: facts.timeline,
       flushLsn: told,
-      publication: publication.version,
       ...(facts.lastPublished === 'there' ? pickPublished(remembered) : { lastPublished: undefined }),
-      kafkaCluster: cluster.clusterId,
       topics,
       writtenAtMs: clock.nowMs(),
     });
-    await withSqlSession(source.url, (sql) =>
-      writeSourceRow(sql, source, {
-        epoch,
-        consistentPoint: formatLsn(told),
-        publication: publication.version,
-        kafkaCluster: cluster.clusterId,
-      }),
-    );
+    await withSqlSession(source.url, (sql) => writeSourceRow(sql, source, { ...known, consistentPoint: formatLsn(told) }));
     await memory.forget(source.slot, epoch);
     return epoch;
   }

@@ -11,6 +11,14 @@ export interface PhantomRows extends TopicCount {
   readonly examples: readonly string[];
 }
 
+/** A stretch of the write-ahead log, in the server's text form. */
+export interface LogRange {
+  /** Undefined: from the beginning. */
+  readonly from: string | undefined;
+  /** Undefined: up to where a new slot will begin. */
+  readonly to: string | undefined;
+}
+
 /** What a repair found, and what it did or would do. */
 export interface RepairReport {
   readonly domain: string;
@@ -19,7 +27,12 @@ export interface RepairReport {
   readonly findings: readonly Finding[];
   /** A person has to say that this database is the one that is meant. */
   readonly needsConfirmation: boolean;
+  /** The slot is made anew; otherwise the one that is there is read on. */
   readonly newSlot: boolean;
+  /** No slot will bring this stretch any more: rows of it are in the outbox, what was emitted without a table is lost. */
+  readonly unseenLog: LogRange | undefined;
+  /** The dead-letter topic was deleted or made anew, with what was in it; letters of rows that the outbox has are written again. */
+  readonly lettersLost: boolean;
   /** Rows of the outbox that should be in their topics. */
   readonly checkedRows: number;
   readonly missing: readonly TopicCount[];
