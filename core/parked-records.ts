@@ -36,6 +36,8 @@ export interface ParkedRecord {
   readonly dueInMs: number;
   readonly blocked: boolean;
   readonly firstFailedAtMs: number | undefined;
+  /** How often it was given back while it waited. */
+  readonly given: number;
   /** Nothing waits behind it in its lane, in the partitions that were asked for. */
   readonly isLast: boolean;
 }
@@ -50,8 +52,10 @@ export interface ParkedHead extends TopicPartition {
 
 /** How the attempt of a parked record ended. */
 export type Settlement =
-  /** It left by another door: it waits no more. */
+  /** It had its effect, or needs none: it waits no more. */
   | { readonly kind: 'finished'; readonly parked: ParkedRecord }
+  /** It is in the dead letters, and its lane goes on: it waits no more, unless somebody has given it back since it was read. */
+  | { readonly kind: 'buried'; readonly parked: ParkedRecord }
   | {
       readonly kind: 'again';
       readonly parked: ParkedRecord;
@@ -60,7 +64,7 @@ export type Settlement =
       readonly firstFailedAtMs: number;
       readonly error: ParkedError;
     }
-  /** It is in the dead letters, and its lane waits for a person. */
+  /** It is in the dead letters, and its lane waits for a person, unless somebody has given it back since it was read. */
   | { readonly kind: 'blocked'; readonly parked: ParkedRecord; readonly attempts: number; readonly error: ParkedError };
 
 /** What waits in some partitions of a group. */
@@ -97,7 +101,7 @@ export interface ParkedRecords {
    * event id) stays as it is; the same offset alone may be that of a topic that was made again.
    */
   park(records: readonly RecordToPark[]): Promise<void>;
-  /** What is gone, or was given another attempt meanwhile, is left alone. */
+  /** What is gone, was given another attempt or, of what is given up, was given back meanwhile, is left alone. */
   settle(settlements: readonly Settlement[]): Promise<void>;
   survey(partitions: readonly TopicPartition[]): Promise<ParkedSurvey>;
 }

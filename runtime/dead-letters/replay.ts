@@ -12,7 +12,8 @@ import type { ChosenLetter } from './select-letters.ts';
 
 /**
  * Gives the records of letters back to one group, in the given order, durably: each is handled after those of its key that wait already,
- * and before those that come later. One that waits there already (by topic, partition and offset) is not given twice.
+ * and before those that come later. One that waits there already (by topic, partition and offset) goes on in its place, and is not
+ * given twice.
  */
 export type GiveBack = (queue: GroupQueue, letters: readonly Letter[]) => Promise<void>;
 

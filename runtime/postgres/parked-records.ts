@@ -13,29 +13,21 @@ export function createParkedRecords(options: { readonly database: Database; read
 
 /**
  * Puts records of a group at the end of their lanes, due as they say, in one transaction: how a dead letter comes back to its
- * group alone and in the order of its key. One that is there already stays as it is, unless its lane is blocked by it: then it
- * goes on, with fresh attempts. Owners notice within seconds. May be repeated.
- *
- * @returns those that were not waiting before.
+ * group alone and in the order of its key. One that is there already goes on in its place, as given here, whether or not its
+ * lane is blocked by it; an owner that is about to take it for given up, because its letter is durable, finds that it was given
+ * back. Owners notice within seconds. May be repeated.
  */
-export async function enqueueParked(
-  database: Database,
-  group: string,
-  rows: readonly RecordToPark[],
-): Promise<readonly (TopicPartition & { readonly offset: bigint })[]> {
+export async function enqueueParked(database: Database, group: string, rows: readonly RecordToPark[]): Promise<void> {
   const once = [...new Map(rows.map((row) => [identityOf(row), row])).values()];
   const { domain: schema } = database;
-  const found = await database.query<{ topic: string; partition: number; record_offset: bigint }>(
-    `WITH enqueued AS (${parkedInsert(schema, REVIVE)} RETURNING topic, partition, record_offset), told AS (${raiseRevision(schema, 'enqueued')})
-     SELECT topic, partition, record_offset FROM enqueued`,
+  await database.execute(
+    `WITH enqueued AS (${parkedInsert(schema, GIVE_BACK)} RETURNING 1) ${raiseRevision(schema, 'enqueued')}`,
     parkedInsertValues(group, 'replay', once),
   );
-  return found.map(({ topic, partition, record_offset }) => ({ topic, partition, offset: record_offset }));
 }
 
-const REVIVE = `DO UPDATE SET origin = EXCLUDED.origin, header_names = EXCLUDED.header_names, header_values = EXCLUDED.header_values,
-  attempt = EXCLUDED.attempt, due_at = EXCLUDED.due_at, blocked_since = NULL
-  WHERE parked_records.blocked_since IS NOT NULL`;
+const GIVE_BACK = `DO UPDATE SET origin = EXCLUDED.origin, header_names = EXCLUDED.header_names, header_values = EXCLUDED.header_values,
+  attempt = EXCLUDED.attempt, due_at = EXCLUDED.due_at, blocked_since = NULL, given = parked_records.given + 1`;
 
 /** A statement for a WITH clause: tells the owners of the group ($1) that something changed, when `changed` has rows. */
 export function raiseRevision(schema: string, changed: string, discarded = '0'): string {
@@ -66,6 +58,7 @@ interface ParkedRow extends HeadRow {
   readonly record_timestamp_ms: bigint;
   readonly attempt: number;
   readonly first_failed_at: string | null;
+  readonly given: number;
   readonly is_last: boolean;
 }
 
@@ -122,12 +115,13 @@ class PostgresParkedRecords implements ParkedRecords {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
-    const finished = settlements.filter(({ kind }) => kind === 'finished').map(({ parked }) => parked);
-    const kept = settlements.filter((settlement) => settlement.kind !== 'finished');
+    const over = settlements.filter(({ kind }) => kind === 'finished' || kind === 'buried');
+    const kept = settlements.filter((settlement) => settlement.kind === 'again' || settlement.kind === 'blocked');
     await this.database.prepared(this.statements.settle, [
       this.group,
-      finished.map(({ lane }) => utf8(lane)),
-      finished.map(({ seq }) => seq.toString()),
+      over.map(({ parked }) => utf8(parked.lane)),
+      over.map(({ parked }) => parked.seq.toString()),
+      over.map(({ kind, parked }) => (kind === 'buried' ? parked.given : null)),
       kept.map(({ parked }) => utf8(parked.lane)),
       kept.map(({ parked }) => parked.seq.toString()),
       kept.map(({ parked }) => parked.attempts),
@@ -137,6 +131,7 @@ class PostgresParkedRecords implements ParkedRecords {
       kept.map(({ error }) => error.code),
       kept.map(({ error }) => error.message),
       kept.map((settlement) => (settlement.kind === 'again' ? settlement.firstFailedAtMs : null)),
+      kept.map(({ kind, parked }) => (kind === 'blocked' ? parked.given : null)),
     ]);
   }
 
@@ -165,7 +160,7 @@ function statementsFor(schema: string) {
     heads: `SELECT DISTINCT ON (topic, partition, lane) lane, seq, topic, partition, ${DUE_IN_MS}, blocked_since IS NOT NULL AS is_blocked
       FROM ${table} WHERE group_name = $1 AND ${PARTITIONS_ARE_OURS} ORDER BY topic, partition, lane, seq`,
     read: `SELECT p.lane, p.seq, topic, partition, record_offset, record_key, record_value, header_names, header_values,
-        record_timestamp_ms, attempt, ${DUE_IN_MS}, blocked_since IS NOT NULL AS is_blocked, first_failed_at, is_last
+        record_timestamp_ms, attempt, ${DUE_IN_MS}, blocked_since IS NOT NULL AS is_blocked, first_failed_at, given, is_last
       FROM unnest($4::bytea[]) AS l (lane) CROSS JOIN LATERAL (
         SELECT * FROM (
           SELECT r.*, row_number() OVER in_order AS place, lead(seq) OVER in_order IS NULL AS is_last,
@@ -175,16 +170,17 @@ function statementsFor(schema: string) {
         ) AS counted WHERE place = 1 OR (place <= $5::int AND bytes <= $6::bigint)
       ) AS p ORDER BY p.lane, p.seq`,
     park: parkedInsert(schema, 'DO NOTHING'),
-    // An attempt that somebody else has counted meanwhile (a later owner, an operator) is not overwritten.
-    settle: `WITH finished AS (
-        DELETE FROM ${table} AS p USING unnest($2::bytea[], $3::bigint[]) AS f (lane, seq)
-        WHERE p.group_name = $1 AND p.lane = f.lane AND p.seq = f.seq)
+    // An attempt that somebody else has counted meanwhile (a later owner, an operator) is not overwritten. What is given up, and
+    // no other, must not have been given back: its letter is settled then, and this row is all that is left of it.
+    settle: `WITH over AS (
+        DELETE FROM ${table} AS p USING unnest($2::bytea[], $3::bigint[], $4::int[]) AS o (lane, seq, given)
+        WHERE p.group_name = $1 AND p.lane = o.lane AND p.seq = o.seq AND (o.given IS NULL OR p.given = o.given))
       UPDATE ${table} AS p SET attempt = k.attempt, due_at = now() + k.delay_ms * interval '1 millisecond',
         blocked_since = CASE WHEN k.blocked THEN now() END, error_code = k.error_code, error_message = k.error_message,
         first_failed_at = coalesce(p.first_failed_at, to_timestamp(k.first_failed_ms / 1000))
-      FROM unnest($4::bytea[], $5::bigint[], $6::int[], $7::int[], $8::float8[], $9::bool[], $10::text[], $11::text[], $12::float8[])
-        AS k (lane, seq, was, attempt, delay_ms, blocked, error_code, error_message, first_failed_ms)
-      WHERE p.group_name = $1 AND p.lane = k.lane AND p.seq = k.seq AND p.attempt = k.was`,
+      FROM unnest($5::bytea[], $6::bigint[], $7::int[], $8::int[], $9::float8[], $10::bool[], $11::text[], $12::text[], $13::float8[], $14::int[])
+        AS k (lane, seq, was, attempt, delay_ms, blocked, error_code, error_message, first_failed_ms, given)
+      WHERE p.group_name = $1 AND p.lane = k.lane AND p.seq = k.seq AND p.attempt = k.was AND (k.given IS NULL OR p.given = k.given)`,
     survey: `SELECT count(*) AS records, count(DISTINCT lane) AS lanes,
         coalesce(extract(epoch FROM now() - min(parked_at)) * 1000, 0)::float8 AS oldest_age_ms,
         count(DISTINCT lane) FILTER (WHERE blocked_since IS NOT NULL) AS blocked_lanes,
@@ -208,6 +204,7 @@ function parkedRecord(row: ParkedRow): ParkedRecord {
     dueInMs: row.due_in_ms,
     blocked: row.is_blocked,
     firstFailedAtMs: row.first_failed_at === null ? undefined : Date.parse(row.first_failed_at),
+    given: row.given,
     isLast: row.is_last,
   };
 }

@@ -12,6 +12,7 @@ const parked: ParkedRecord = {
   dueInMs: 0,
   blocked: false,
   firstFailedAtMs: undefined,
+  given: 0,
   isLast: true,
 };
 const entry = (changes: Partial<ParkedRecord> = {}, dueAtMs = 0): TailEntry => ({ parked: { ...parked, ...changes }, dueAtMs });

@@ -84,17 +84,20 @@ export class ParkedLanes {
     if (this.isHeld(lane) && lane.phase === 'settling' && lane.settling === 0) this.advance(lane);
   }
 
-  /** Nothing is read ahead any more: the lane's first record waits again. */
+  /** Nothing is read ahead any more: the lane's first record waits again, unless somebody else has changed the lane. */
   rest(lane: Lane, dueAtMs: number): void {
     lane.tail = [];
     lane.complete = false;
-    if (this.isHeld(lane)) this.waitUntil(lane, dueAtMs);
+    if (!this.isHeld(lane)) return;
+    if (lane.stale) this.wantRead(lane);
+    else this.waitUntil(lane, dueAtMs);
   }
 
   block(lane: Lane): void {
     lane.tail = [];
     lane.complete = false;
-    this.deactivate(lane, 'blocked');
+    if (lane.stale && this.isHeld(lane)) this.wantRead(lane);
+    else this.deactivate(lane, 'blocked');
   }
 
   /** None of the lane's records is in the loop: whatever comes next begins. */

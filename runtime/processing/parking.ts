@@ -162,7 +162,7 @@ export class Parking {
     const blocks = this.options.policy === 'block' && !(item.envelope instanceof ClassifiedError);
     const { parked, attempt: attempts } = item;
     if (parked !== undefined) {
-      const how: Settlement = blocks ? { kind: 'blocked', parked, attempts, error: brief(error) } : { kind: 'finished', parked };
+      const how: Settlement = blocks ? { kind: 'blocked', parked, attempts, error: brief(error) } : { kind: 'buried', parked };
       this.settle(item, how, outcome, now);
       return true;
     }

@@ -316,6 +316,34 @@ describe('what somebody else puts there', () => {
   });
 });
 
+describe('a letter that is given back while its record is still being taken for given up', () => {
+  it.each(['continue', 'block'] as const)('lets the record be handled again, with policy %s', async (giveUp) => {
+    const { handled, handler, answers } = scripted({ 0: FAILED });
+    const world = await groupUnderTest({
+      handler: (event, context) => {
+        // The store goes away in the last attempt: what follows from the letter cannot be written down.
+        world.parked.away = context.attempt === 2;
+        return handler(event, context);
+      },
+      giveUp,
+      retryPolicy: { delaysMs: [1_000], jitter: 0 },
+    });
+    const { group, consumer, clock, parked, letters } = world;
+    consumer.deliver(keyed('a', 0, 1));
+    await clock.advance(2_000);
+    expect(letters).toHaveLength(1);
+    const [row] = parked.rows;
+    parked.giveBack({ ...row!, attempts: 0, delayMs: 0, blocked: false });
+    answers[0] = ACKED;
+    parked.away = false;
+    await clock.advance(30_000);
+    expect(handled).toEqual(expect.arrayContaining(['a0#1', 'a0#2', 'a0#1', 'a1#1']));
+    expect(handled.filter((one) => one === 'a0#1')).toHaveLength(2);
+    expect(parked.rows).toEqual([]);
+    expect(group.balance()).toMatchObject({ deadLettered: 1, acked: 2, inFlight: 0 });
+  });
+});
+
 describe('an event that overtakes', () => {
   it('is handled although its key waits, waits for its own kind, and holds back nobody', async () => {
     const { handled, handler, answers } = scripted({ 0: FAILED, 10: FAILED });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ParkedRecord, ParkedRecords, RecordToPark } from '../../core/parked-records.ts';
 import type { TopicPartition } from '../../core/record.ts';
-import { createParkedRecords } from '../../runtime/postgres/parked-records.ts';
+import { createParkedRecords, enqueueParked } from '../../runtime/postgres/parked-records.ts';
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { consumedRecord } from '../support/consumed-record.ts';
 import { InMemoryParkedRecords } from '../support/in-memory-parked-records.ts';
@@ -13,8 +13,8 @@ const P1 = { topic: 'events.happened', partition: 1 };
 const PAGE = { recordsMax: 50, bytesMax: 1_000_000 };
 
 interface Opened {
-  /** A group of its own each time. */
-  readonly store: () => ParkedRecords;
+  /** A group of its own each time, and how a replay gives something back to it. */
+  readonly group: () => { readonly store: ParkedRecords; readonly giveBack: (record: RecordToPark) => Promise<void> };
   readonly close: () => Promise<void>;
 }
 
@@ -23,7 +23,10 @@ async function openPostgres(): Promise<Opened> {
   const database = await openPlatformDatabase(databases);
   let groups = 0;
   return {
-    store: () => createParkedRecords({ database, group: `processor.g${(groups += 1)}` }),
+    group: () => {
+      const group = `processor.g${(groups += 1)}`;
+      return { store: createParkedRecords({ database, group }), giveBack: (record) => enqueueParked(database, group, [record]) };
+    },
     close: async () => {
       await database.stop();
       await databases.dropAll();
@@ -31,8 +34,13 @@ async function openPostgres(): Promise<Opened> {
   };
 }
 
+function inMemory(): ReturnType<Opened['group']> {
+  const store = new InMemoryParkedRecords(systemClock);
+  return { store, giveBack: async (record) => store.giveBack(record) };
+}
+
 const ADAPTERS: readonly (readonly [string, () => Promise<Opened>])[] = [
-  ['in memory', async () => ({ store: () => new InMemoryParkedRecords(systemClock), close: async () => undefined })],
+  ['in memory', async () => ({ group: inMemory, close: async () => undefined })],
   ['in PostgreSQL', openPostgres],
 ];
 
@@ -67,7 +75,7 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
   }
 
   it('come back as they were: key, value, headers in their order, twice named and null', async () => {
-    const store = opened.store();
+    const { store } = opened.group();
     const record = {
       ...consumedRecord({ at: 7 }),
       key: Uint8Array.of(0xff, 0x00),
@@ -87,7 +95,7 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
   });
 
   it('are in the order of their parking, lane by lane, and parked once however often they are delivered', async () => {
-    const store = opened.store();
+    const { store } = opened.group();
     await store.park([toPark(3, { attempts: 1, delayMs: 60_000 }), toPark(4), toPark(5, { lane: 'b\0topic' })]);
     await store.park([toPark(4), toPark(3), toPark(6), toPark(6)]);
     const found = await store.read(['a', 'b\0topic'], [P0], PAGE);
@@ -100,7 +108,7 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
   });
 
   it('are parked beside what waits since before their topic was made again, with the same offset', async () => {
-    const store = opened.store();
+    const { store } = opened.group();
     const { event, record } = toPark(1);
     const anotherEvent = toPark(1, { event: { ...event!, id: 'another' } });
     const anotherTime = toPark(1, { event: undefined, record: { ...record, timestampMs: record.timestampMs + 1 } });
@@ -112,7 +120,7 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
   });
 
   it('are read page by page', async () => {
-    const store = opened.store();
+    const { store } = opened.group();
     await store.park([1, 2, 3, 4, 5].map((at) => toPark(at)));
     const page = await store.read(['a'], [P0], { recordsMax: 3, bytesMax: 1_000_000 });
     expect(offsets(page)).toEqual([1, 2, 3]);
@@ -124,7 +132,7 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
   });
 
   it('are those of the partitions that are asked for', async () => {
-    const store = opened.store();
+    const { store } = opened.group();
     await store.park([toPark(1), toPark(1, { partition: 1 }), toPark(2, { partition: 1, lane: 'b' })]);
     expect(offsets(await store.read(['a'], [P1], PAGE))).toEqual([1]);
     expect(await store.read(['a'], [], PAGE)).toEqual([]);
@@ -136,7 +144,7 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
   });
 
   it('wait again with another attempt, are blocked, or are gone, as their attempt ended', async () => {
-    const store = opened.store();
+    const { store } = opened.group();
     await store.park([toPark(1, { attempts: 1, firstFailedAtMs: 1_772_355_600_000 }), toPark(2), toPark(3)]);
     const error = { code: 'HANDLER_FAILED', message: 'no' } as const;
     const one = await first(store);
@@ -158,7 +166,7 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
   });
 
   it('keep what was counted by somebody else, and do not come back when they are gone', async () => {
-    const store = opened.store();
+    const { store } = opened.group();
     await store.park([toPark(1, { attempts: 1 })]);
     const before = await first(store);
     const error = { code: 'HANDLER_FAILED', message: 'no' } as const;
@@ -171,6 +179,33 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
       { kind: 'finished', parked: before },
       { ...again, attempts: 3 },
     ]);
+    expect(await store.heads([P0])).toEqual([]);
+  });
+
+  it('stay, with fresh attempts and in their place, when their letter was given back before they were taken for given up', async () => {
+    const { store, giveBack } = opened.group();
+    const error = { code: 'HANDLER_FAILED', message: 'no' } as const;
+    await store.park([toPark(1, { delayMs: 60_000 }), toPark(2, { attempts: 3 })]);
+    const { revision } = await store.survey([P0]);
+    const before = await first(store);
+    await giveBack(toPark(1));
+    expect((await store.survey([P0])).revision).toBeGreaterThan(revision);
+    await store.settle([{ kind: 'buried', parked: before }]);
+    await store.settle([{ kind: 'blocked', parked: before, attempts: 1, error }]);
+    const given = await store.read(['a'], [P0], PAGE);
+    expect(offsets(given)).toEqual([1, 2]);
+    expect(given[0]).toMatchObject({ attempts: 0, blocked: false, dueInMs: 0 });
+    // Whoever read it since then may give it up again; and what had its effect is over, whoever gave it back.
+    await store.settle([{ kind: 'blocked', parked: given[0]!, attempts: 1, error }]);
+    expect(await first(store)).toMatchObject({ attempts: 1, blocked: true });
+    await giveBack(toPark(1));
+    expect(await first(store)).toMatchObject({ attempts: 0, blocked: false });
+    await store.settle([{ kind: 'buried', parked: await first(store) }]);
+    expect(offsets(await store.read(['a'], [P0], PAGE))).toEqual([2]);
+    const two = await first(store);
+    await giveBack(toPark(2));
+    expect(await first(store)).toMatchObject({ attempts: 0 });
+    await store.settle([{ kind: 'finished', parked: two }]);
     expect(await store.heads([P0])).toEqual([]);
   });
 });

@@ -6,6 +6,7 @@ import type { TopicPartition } from '../../core/record.ts';
 export interface ParkedRow extends RecordToPark {
   readonly seq: bigint;
   readonly parkedAtMs: number;
+  readonly given: number;
   dueAtMs: number;
 }
 
@@ -44,8 +45,8 @@ export class InMemoryParkedRecords implements ParkedRecords {
     return lanes.flatMap((lane) => {
       const all = this.of(partitions).filter((row) => row.lane === lane);
       return all.slice(0, limits.recordsMax).map((row): ParkedRecord => {
-        const { seq, record, attempts, blocked, firstFailedAtMs } = row;
-        return { lane, seq, record, attempts, blocked, firstFailedAtMs, dueInMs: this.dueInMs(row), isLast: row === all.at(-1) };
+        const { seq, record, attempts, blocked, firstFailedAtMs, given } = row;
+        return { lane, seq, record, attempts, blocked, firstFailedAtMs, given, dueInMs: this.dueInMs(row), isLast: row === all.at(-1) };
       });
     });
   }
@@ -87,14 +88,25 @@ export class InMemoryParkedRecords implements ParkedRecords {
     if (this.rows.some((row) => isSame(row, record))) return;
     this.lastSeq += 1n;
     const now = this.clock.nowMs();
-    this.rows.push({ ...record, seq: this.lastSeq, parkedAtMs: now, dueAtMs: now + record.delayMs });
+    this.rows.push({ ...record, seq: this.lastSeq, parkedAtMs: now, given: 0, dueAtMs: now + record.delayMs });
+  }
+
+  /** What a replay does. */
+  giveBack(record: RecordToPark): void {
+    const waiting = this.rows.find((row) => isSame(row, record));
+    if (waiting === undefined) this.insert(record);
+    const { attempts, blocked, delayMs } = record;
+    const change = { record: record.record, attempts, blocked, dueAtMs: this.clock.nowMs() + delayMs };
+    this.change((rows) => rows.map((row) => (row === waiting ? { ...row, ...change, given: row.given + 1 } : row)));
   }
 
   private settleOne(settlement: Settlement): void {
     const index = this.rows.findIndex(({ seq }) => seq === settlement.parked.seq);
     const row = this.rows[index];
     if (row === undefined) return;
-    if (settlement.kind === 'finished') {
+    const isGivenUp = settlement.kind === 'buried' || settlement.kind === 'blocked';
+    if (isGivenUp && row.given !== settlement.parked.given) return;
+    if (settlement.kind === 'finished' || settlement.kind === 'buried') {
       this.rows.splice(index, 1);
       return;
     }
