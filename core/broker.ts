@@ -56,8 +56,12 @@ export interface OffsetReset extends TopicPartition {
 
 /** The callbacks of a consumer. None may throw: a throw inside a driver's callback stops that driver for good. */
 export interface ConsumerEvents {
-  /** Records of one partition in offset order. Returns at once; back-pressure is `pause`. */
-  onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset): void;
+  /**
+   * Records of one partition in offset order. Returns at once; back-pressure is `pause`. `next` is the offset from which is read
+   * on: what lies between the last record and it holds none (transaction markers, what was aborted or compacted away). So
+   * there may be none at all.
+   */
+  onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset, next: Offset): void;
   onAssigned(partitions: readonly TopicPartition[]): void;
   /** Told once, before the records that follow. Nothing is told of a partition without a record: nothing is skipped or repeated in it. */
   onReset?(reset: OffsetReset): void;

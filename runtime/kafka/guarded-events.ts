@@ -18,10 +18,10 @@ export class GuardedEvents {
   }
 
   /** False when the callback threw: nobody can say which of the records were taken, so the caller delivers them again. */
-  onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset): boolean {
+  onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset, next: Offset): boolean {
     const fields = { 'kafka.topic': partition.topic, 'kafka.partition': partition.partition, 'kafka.offset': records[0]?.offset };
     return this.call('onRecords', fields, () => {
-      this.events.onRecords(partition, records, highWatermark);
+      this.events.onRecords(partition, records, highWatermark, next);
     });
   }
 

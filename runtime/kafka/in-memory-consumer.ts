@@ -164,8 +164,9 @@ export class InMemoryConsumer implements Consumer, GroupMember {
     const last = records.at(-1);
     if (last === undefined) return false;
     // Moved before the call, so that a seek inside it wins.
-    assignment.position = (last.offset + 1n) as Offset;
-    if (this.events?.onRecords(partition, records, this.server.log.end(partition)) === false) this.deliverAgain(assignment, position);
+    const next = (last.offset + 1n) as Offset;
+    assignment.position = next;
+    if (this.events?.onRecords(partition, records, this.server.log.end(partition), next) === false) this.deliverAgain(assignment, position);
     return true;
   }
 

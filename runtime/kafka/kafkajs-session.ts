@@ -1,4 +1,4 @@
-import type { Batch, Consumer as KafkaConsumer, EachBatchPayload } from 'kafkajs';
+import type { Batch, Consumer as KafkaConsumer, ConsumerEndBatchProcessEvent, EachBatchPayload } from 'kafkajs';
 import type { ConsumerOptions } from '../../core/broker.ts';
 import type { Logger } from '../../core/log.ts';
 import { offset, type Offset } from '../../core/offset.ts';
@@ -208,7 +208,7 @@ export class KafkaJsSession {
   private handOver(partition: TopicPartition, batch: Batch): boolean {
     try {
       const records = batch.messages.map((message) => consumedRecord(partition, message));
-      return this.options.events.onRecords(partition, records, offset(batch.highWatermark));
+      return this.options.events.onRecords(partition, records, offset(batch.highWatermark), nextAfter(batch.lastOffset()));
     } catch (thrown) {
       this.options.logger.error(
         { 'kafka.topic': partition.topic, 'kafka.partition': partition.partition },
@@ -217,6 +217,13 @@ export class KafkaJsSession {
       );
       return false;
     }
+  }
+
+  /** Of a batch without a single record `eachBatch` never hears; kafkajs has read on behind it by itself. */
+  private passOver({ payload }: ConsumerEndBatchProcessEvent): void {
+    const { topic, partition, batchSize, lastOffset, highWatermark } = payload;
+    if (batchSize > 0 || this.isLeaving() || !this.membership.keeps({ topic, partition })) return;
+    this.options.events.onRecords({ topic, partition }, [], offset(highWatermark), nextAfter(lastOffset));
   }
 
   private wants(partition: TopicPartition): boolean {
@@ -261,7 +268,7 @@ export class KafkaJsSession {
 
   private listen(): void {
     const { consumer, options } = this;
-    const { CRASH, GROUP_JOIN, HEARTBEAT, FETCH_START } = consumer.events;
+    const { CRASH, GROUP_JOIN, HEARTBEAT, FETCH_START, END_BATCH_PROCESS } = consumer.events;
     consumer.on(CRASH, ({ payload }) => {
       this.end(payload.error);
     });
@@ -270,6 +277,9 @@ export class KafkaJsSession {
     });
     consumer.on(FETCH_START, () => {
       this.alive();
+    });
+    consumer.on(END_BATCH_PROCESS, (event) => {
+      this.passOver(event);
     });
     if (options.patched) return;
     // Without the patch nothing waits for us: the partitions are gone when we hear of it.
@@ -352,6 +362,11 @@ export class KafkaJsSession {
       this.options.logger.warn({}, 'the consumer was abandoned while it disconnected', thrown);
     }
   }
+}
+
+/** Behind what the batch covers, records or not. */
+function nextAfter(lastOffset: string): Offset {
+  return offset(BigInt(lastOffset) + 1n);
 }
 
 function asTopicPartitions({ topic, partition }: TopicPartition): { topic: string; partitions: number[] } {

@@ -106,7 +106,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     await this.stopping;
   }
 
-  onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset): void {
+  onRecords(partition: TopicPartition, records: readonly ConsumedRecord[], highWatermark: Offset, next: Offset): void {
     let epoch = this.assignment.taking(partition);
     // Not ours any more: whoever is given the partition starts from what is committed.
     if (epoch === undefined) return;
@@ -122,6 +122,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       }
       this.loop.takeIn(epoch, record);
     }
+    epoch.readTo = next;
     this.valve.check(epoch);
   }
 

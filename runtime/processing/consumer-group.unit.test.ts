@@ -567,7 +567,7 @@ describe('health', () => {
     const { handler } = heldHandler();
     const { group, consumer, clock } = await groupUnderTest({ handler, handlerTimeoutMs: 600_000 });
     await clock.advance(600_000);
-    consumer.callbacks.onRecords(PARTITION, [record({ at: 0 })], offset(10n));
+    consumer.callbacks.onRecords(PARTITION, [record({ at: 0 })], offset(10n), offset(1n));
     await clock.advance(59_000);
     expect(group.health()).toMatchObject([{ name: 'processor.test', status: 'ok', facts: { lag: 10, in_flight: 1 } }]);
     await clock.advance(2_000);
@@ -577,9 +577,9 @@ describe('health', () => {
   it('is degraded when one partition stands, however fast the others go', async () => {
     const { end, handler } = heldHandler();
     const { group, consumer, clock } = await groupUnderTest({ handler, handlerTimeoutMs: 600_000 }, [PARTITION, OTHER]);
-    consumer.callbacks.onRecords(OTHER, [record({ at: 1_000, partition: 1, key: 'stands' })], offset(1_003n));
+    consumer.callbacks.onRecords(OTHER, [record({ at: 1_000, partition: 1, key: 'stands' })], offset(1_003n), offset(1_001n));
     for (let at = 0; at < 70; at += 1) {
-      consumer.callbacks.onRecords(PARTITION, [record({ at, key: 'goes' })], offset(BigInt(at + 2)));
+      consumer.callbacks.onRecords(PARTITION, [record({ at, key: 'goes' })], offset(BigInt(at + 2)), offset(BigInt(at + 1)));
       await end(at);
       if (at === 50) expect(group.health()).toMatchObject([{ status: 'ok' }]);
       await clock.advance(1_000);
@@ -588,5 +588,16 @@ describe('health', () => {
     expect(group.health()).toMatchObject([{ status: 'degraded', detail, facts: { lag: 4, seconds_since_progress: 70 } }]);
     await end(1_000);
     expect(group.health()).toMatchObject([{ status: 'ok' }]);
+  });
+
+  it('has no lag, and commits to the end, when what is left of the log holds no record', async () => {
+    const { group, consumer, clock } = await groupUnderTest({ handler: async () => ACKED });
+    consumer.deliver([record({ at: 0 })], 2n);
+    await clock.advance(2_000);
+    expect(group.health()).toMatchObject([{ facts: { lag: 1 } }]);
+    consumer.callbacks.onRecords(PARTITION, [], offset(2n), offset(2n));
+    await clock.advance(600_000);
+    expect(group.health()).toMatchObject([{ status: 'ok', facts: { lag: 0 } }]);
+    expect(consumer.committed(PARTITION)).toBe(2n);
   });
 });

@@ -25,6 +25,8 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
   /** The partition is given away: nothing may be committed for it any more. */
   closed = false;
   highWatermark: Offset | undefined;
+  /** Where is read on. Between the newest record and there is none: the log ends with what is no record, where a writer uses transactions. */
+  readTo: Offset | undefined;
   /** Monotonic milliseconds: when a record of it last finished, or the first one began after none was unfinished. */
   progressAtMs = 0;
   /** Resolves when it is known what waits for the partition, or the stay is over: none of its records begins before. */
@@ -89,9 +91,10 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
 
   /** What to commit: the offset after the finished prefix; undefined when that is committed already. */
   get uncommitted(): Offset | undefined {
-    const finished = this.watermark.finishedThrough;
-    if (finished === undefined) return undefined;
-    const next = committedOffsetAfter(finished);
+    const { finishedThrough, lowestUnfinished } = this.watermark;
+    if (finishedThrough === undefined) return undefined;
+    const next = lowestUnfinished === undefined ? this.position : committedOffsetAfter(finishedThrough);
+    if (next === undefined) return undefined;
     return this.committedNext !== undefined && next <= this.committedNext ? undefined : next;
   }
 
@@ -99,10 +102,14 @@ export class PartitionEpoch<T extends Held = Held> implements TopicPartition {
     if (this.committedNext === undefined || next > this.committedNext) this.committedNext = next;
   }
 
-  /** The first offset that is not finished; undefined before the first record of the stay. */
+  /** The first offset that is not finished; undefined as long as nothing was read in this stay. */
   get position(): Offset | undefined {
     const { finishedThrough, lowestUnfinished } = this.watermark;
-    return lowestUnfinished ?? (finishedThrough === undefined ? undefined : committedOffsetAfter(finishedThrough));
+    if (lowestUnfinished !== undefined) return lowestUnfinished;
+    const { readTo } = this;
+    if (finishedThrough === undefined) return readTo;
+    const next = committedOffsetAfter(finishedThrough);
+    return readTo === undefined || readTo < next ? next : readTo;
   }
 
   /** Of its records, how many run: their attempt, or the write of their dead letter. */

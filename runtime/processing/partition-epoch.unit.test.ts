@@ -50,6 +50,35 @@ describe('a stay of a partition', () => {
     expect(epoch.lag).toBe(13);
   });
 
+  it('has no lag and commits up to the end when the log ends with what is no record, once its records are finished', () => {
+    const [a, b] = [held(5), held(6)];
+    const epoch = epochOf(a, b);
+    epoch.highWatermark = offset(9n);
+    epoch.readTo = offset(9n);
+    epoch.finish(b);
+    expect([epoch.lag, epoch.uncommitted]).toEqual([4, undefined]);
+    epoch.finish(a);
+    expect([epoch.lag, epoch.uncommitted]).toEqual([0, 9n]);
+    epoch.committed(offset(9n));
+    expect(epoch.uncommitted).toBeUndefined();
+  });
+
+  it('never commits past a record that is given back, however far was read', () => {
+    const [a, b] = [held(5), held(6)];
+    const epoch = epochOf(a, b);
+    epoch.readTo = offset(9n);
+    epoch.finish(a);
+    epoch.giveBack(b);
+    expect(epoch.uncommitted).toBe(6n);
+  });
+
+  it('lags by what was not read when it holds no record, and commits nothing then', () => {
+    const epoch = epochOf();
+    epoch.highWatermark = offset(9n);
+    epoch.readTo = offset(7n);
+    expect([epoch.lag, epoch.uncommitted]).toEqual([2, undefined]);
+  });
+
   it('is idle when nothing of it runs', async () => {
     const epoch = epochOf(held(5));
     epoch.runBegins();

@@ -116,8 +116,8 @@ export class Reader {
 
   async start(): Promise<this> {
     await this.consumer.start({
-      onRecords: (partition, records, highWatermark) => {
-        this.behaviour.onRecords?.(partition, records, highWatermark);
+      onRecords: (partition, records, highWatermark, next) => {
+        this.behaviour.onRecords?.(partition, records, highWatermark, next);
         this.records.push(...records);
         this.highWatermarks.push(highWatermark);
       },

@@ -53,7 +53,8 @@ export class ScriptedConsumer implements Consumer {
     const first = records[0];
     const last = records.at(-1);
     if (first === undefined || last === undefined) return;
-    this.callbacks.onRecords({ topic: first.topic, partition: first.partition }, records, offset(end ?? last.offset + 1n));
+    const next = offset(last.offset + 1n);
+    this.callbacks.onRecords({ topic: first.topic, partition: first.partition }, records, offset(end ?? next), next);
   }
 
   /** The offset committed last. */
