@@ -1,5 +1,6 @@
 import type { DomainDefinition, SagaDefinition } from './define.ts';
 import type { ProjectionDefinition } from './define-projection.ts';
+import { retentionFault } from './retention.ts';
 
 export interface PipelineDefinition {
   readonly domains: readonly DomainDefinition[];
@@ -7,7 +8,10 @@ export interface PipelineDefinition {
   readonly sagas?: readonly SagaDefinition[];
 }
 
-/** @throws RangeError when an event type is declared twice, or a reaction, projection or saga names something that nobody declares. */
+/**
+ * @throws RangeError when an event type is declared twice, when a reaction, projection or saga names something that nobody declares, or
+ * when a topic that a processor reads would keep records for longer than the inbox remembers them.
+ */
 export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
   const declared = new Set<string>();
   for (const domain of definition.domains) {
@@ -16,10 +20,16 @@ export function definePipeline(definition: PipelineDefinition): PipelineDefiniti
       declared.add(event.type);
     }
   }
+  const processed = new Set<string>();
   for (const domain of definition.domains) {
     for (const reaction of domain.processor?.reactions ?? []) {
       if (!declared.has(reaction.on)) throw new RangeError(`processor ${domain.name} waits for ${reaction.on}, which no domain declares`);
+      processed.add(reaction.on);
     }
+  }
+  for (const { type, retentionMs } of definition.domains.flatMap(({ events }) => events)) {
+    const fault = retentionFault(retentionMs, processed.has(type));
+    if (fault !== undefined) throw new RangeError(`event ${type}: ${fault}`);
   }
   for (const projection of definition.projections) {
     for (const event of projection.reads) {

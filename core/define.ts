@@ -20,6 +20,7 @@ export interface EventDefinition<T extends string = string, P = unknown> {
   /** The payload field whose text is the record key (outbox `aggregateid`). */
   readonly keyField: string;
   readonly partitions: number;
+  /** `-1`: for ever, where no processor reads the event. Its topic keeps a record for up to twelve hours more. */
   readonly retentionMs: number;
   /** Carries the payload's type; never set. */
   readonly _payload?: P;

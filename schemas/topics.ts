@@ -3,6 +3,7 @@ import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import type { ProjectionDefinition } from '../core/define-projection.ts';
 import type { DomainDefinition, EventDefinition } from '../core/define.ts';
 import type { Names } from '../core/names.ts';
+import { segmentMs } from '../core/retention.ts';
 
 const DEAD_LETTER_RETENTION_MS = 30 * 86_400_000;
 const CAPTURE_DEAD_LETTER_PARTITIONS = 3;
@@ -20,7 +21,7 @@ export function topicsOf(pipeline: PipelineDefinition, names: Names, replication
     partitions,
     retentionMs,
     replicationFactor,
-    config: topicConfig(replicationFactor, bytesMax),
+    config: topicConfig(replicationFactor, bytesMax, retentionMs),
   });
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return [
@@ -42,7 +43,7 @@ export function topicsOf(pipeline: PipelineDefinition, names: Names, replication
     {
       ...declare(names.captureSourcesTopic(), 1, -1),
       config: {
-        ...topicConfig(replicationFactor, MESSAGE_BYTES_MAX),
+        ...topicConfig(replicationFactor, MESSAGE_BYTES_MAX, -1),
         'cleanup.policy': 'compact',
         'segment.ms': '600000',
         'min.cleanable.dirty.ratio': '0.05',
@@ -58,20 +59,28 @@ const TABLE_RETENTION_MS = 7 * 86_400_000;
 export function tableTopicsOf(pipeline: PipelineDefinition, names: Names, replicationFactor: number): TopicDeclaration[] {
   return pipeline.domains
     .flatMap((domain) =>
-      (domain.tables ?? []).map((table) => ({
-        topic: names.tableTopic(domain.name, table.topic),
-        partitions: table.partitions ?? TABLE_PARTITIONS,
-        retentionMs: table.retentionMs ?? TABLE_RETENTION_MS,
-        replicationFactor,
-        config: topicConfig(replicationFactor, MESSAGE_BYTES_MAX),
-      })),
+      (domain.tables ?? []).map((table) => {
+        const retentionMs = table.retentionMs ?? TABLE_RETENTION_MS;
+        return {
+          topic: names.tableTopic(domain.name, table.topic),
+          partitions: table.partitions ?? TABLE_PARTITIONS,
+          retentionMs,
+          replicationFactor,
+          config: topicConfig(replicationFactor, MESSAGE_BYTES_MAX, retentionMs),
+        };
+      }),
     )
     .sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }
 
-function topicConfig(replicationFactor: number, bytesMax: number): Record<string, string> {
+function topicConfig(replicationFactor: number, bytesMax: number, retentionMs: number): Record<string, string> {
   const replicas: Record<string, string> = replicationFactor > 2 ? { 'min.insync.replicas': '2' } : {};
-  return { 'cleanup.policy': 'delete', ...replicas, 'max.message.bytes': String(bytesMax) };
+  return {
+    'cleanup.policy': 'delete',
+    ...replicas,
+    'max.message.bytes': String(bytesMax),
+    'segment.ms': String(segmentMs(retentionMs)),
+  };
 }
 
 /** A group and an event that it reads: by a domain's processor, or by a projection. */

@@ -55,7 +55,9 @@ describe('the topics of a pipeline', () => {
       config: { 'cleanup.policy': 'compact' },
     });
     for (const topic of topics.filter(({ topic }) => topic !== 'capture.sources')) {
-      expect(topic).toMatchObject({ retentionMs: 30 * 86_400_000, replicationFactor: 1, config: { 'cleanup.policy': 'delete' } });
+      // A record lives for as long as its segment was written to, and longer: not for Kafka's week.
+      const config = { 'cleanup.policy': 'delete', 'segment.ms': (12 * 3_600_000).toString() };
+      expect(topic).toMatchObject({ retentionMs: 30 * 86_400_000, replicationFactor: 1, config });
       expect(topic.config).not.toHaveProperty('min.insync.replicas');
     }
   });

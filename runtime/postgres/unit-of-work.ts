@@ -4,6 +4,7 @@ import { eventId } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { Logger } from '../../core/log.ts';
+import { INBOX_RETENTION_DAYS } from '../../core/retention.ts';
 import type { AppendedEvent, Cause, FlowStep, LoadedAggregate, UnitOfWork, UnitOfWorkTransaction } from '../../core/unit-of-work.ts';
 import { takeAdvisoryLock } from './advisory-lock.ts';
 import { fold, loadAggregate, stateVersion } from './aggregate-loader.ts';
@@ -11,7 +12,6 @@ import { APPEND_PARAMETERS, appendStatement, appendValues } from './append-state
 import type { Database, TransactionSession } from './database.ts';
 import { appendContext } from './event-rows.ts';
 import { qualified } from './identifiers.ts';
-import { INBOX_RETENTION_DAYS } from './inbox-retention.ts';
 import { keepOutcomeStatement, keepOutcomeValues, markStatement, markValues } from './inbox-statements.ts';
 import type { AppendSettings } from './prepare-append.ts';
 import { isSnapshotDue, prepareAppend, snapshotJson } from './prepare-append.ts';
