@@ -182,6 +182,11 @@ export const METRICS = {
     help: 'Decisions in place of a step that would not come any more, by result',
     labels: ['saga', 'action', 'result'],
   },
+  millrace_flows_passed_over_total: {
+    kind: 'counter',
+    help: 'Flows that nobody judged, because the sweep had stood still for longer than can be judged',
+    labels: ['saga'],
+  },
   millrace_flow_duration_seconds: {
     kind: 'histogram',
     help: 'Time from the first event of a flow to its end',

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { definePipeline } from '../../core/define-pipeline.ts';
 import { ClassifiedError } from '../../core/errors.ts';
+import type { LogFields } from '../../core/log.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { startTrace } from '../../core/trace.ts';
@@ -306,5 +307,27 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     await expect(sweepWith({ platform: diesWriting as unknown as typeof platform }).pass(NEVER)).rejects.toThrow('killed');
     expect(await row(unseen)).toBeUndefined();
     await swept(unseen, { status: 'overdue' });
+  });
+
+  it('takes in what began while no sweep looked, however long that was, and says what is too old to be judged', async () => {
+    const { flowId } = await register('while it stood');
+    await sweepWith({ limits: { settledMs: 0, backMs: 1 } }).pass(NEVER);
+    expect(await row(flowId)).toMatchObject({ saga: 'scan-to-reward' });
+
+    const { flowId: old } = await register('too old');
+    const said: LogFields[] = [];
+    const counted: unknown[] = [];
+    const stood = sweepWith({
+      limits: { settledMs: 0, forgetMs: 1 },
+      logger: { ...SILENT_LOGGER, error: (fields) => void said.push(fields) },
+      metrics: { ...NO_METRICS, count: (...what) => void counted.push(what) },
+    });
+    await stood.pass(NEVER);
+    expect(await row(old)).toBeUndefined();
+    expect(said).toContainEqual(expect.objectContaining({ saga: 'scan-to-reward', 'event.type': 'ImageRegistered', flows: 1 }));
+    expect(counted).toContainEqual(['millrace_flows_passed_over_total', { saga: 'scan-to-reward' }, 1]);
+    said.length = 0;
+    await stood.pass(NEVER);
+    expect(said.filter((fields) => 'event.type' in fields)).toEqual([]);
   });
 });

@@ -3,8 +3,8 @@ import { ClassifiedError } from '../../core/errors.ts';
 import type { LogFields, Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from '../postgres/database.ts';
-import type { Beginning } from '../postgres/flow-events.ts';
-import { readBeginnings } from '../postgres/flow-events.ts';
+import type { Beginning, BeginningsPosition } from '../postgres/flow-events.ts';
+import { countBeginnings, readBeginnings } from '../postgres/flow-events.ts';
 import type { FlowRow } from '../postgres/flow-table.ts';
 import { platformTime, pruneFlows, readDueFlows, readPosition, writeBeginnings, writeFlows } from '../postgres/flow-table.ts';
 import type { Flow, Verdict } from './flow.ts';
@@ -37,16 +37,18 @@ export interface SweepLimits {
   readonly located: number;
   /** How old an event must be to begin a flow here: older than any transaction that may still be open. */
   readonly settledMs: number;
-  /** How far back beginnings are read at first, and after a long standstill. */
+  /** How far back beginnings are read at first. */
   readonly backMs: number;
-  /** Rows of flows that ended are kept so long; those of flows that never did, so long. */
+  /** Rows of flows that ended are kept so long. */
   readonly keepEndedMs: number;
+  /** Rows of flows that never ended are kept so long, and beginnings are read from so far back after a standstill. */
   readonly forgetMs: number;
 }
 
 const HOUR_MS = 3_600_000;
 /** Rows of a statement, of which a pass makes as many as pages. */
 const PRUNED_AT_ONCE = 5_000;
+const PASSED_OVER_COUNTED = 1_000_000;
 /** The inbox keeps its keys for 31 days: beyond them nobody can say whether a step was made. */
 const LIMITS: SweepLimits = {
   pageFlows: 200,
@@ -114,8 +116,10 @@ export class FlowSweep {
   private async takeIn(saga: SagaDefinition, type: string, counts: Counts, stopping: AbortSignal): Promise<void> {
     const domain = this.ownerOf(type);
     const { platform, database } = this.options;
-    const { backMs, pageFlows, pages, settledMs } = this.limits;
-    let position = await readPosition(platform, saga.name, type, backMs);
+    const { pageFlows, pages, settledMs } = this.limits;
+    const stood = await readPosition(platform, saga.name, type, this.limits);
+    let { position } = stood;
+    if (stood.passedOver !== undefined && !(await this.passOver(saga, type, stood.passedOver, position, counts))) return;
     for (let page = 0; page < pages && !stopping.aborted; page += 1) {
       const beginnings = await this.unlessUnread(domain.name, counts, () =>
         readBeginnings(database(domain.name), domain.name, type, position, { settledMs, limit: pageFlows }),
@@ -130,6 +134,31 @@ export class FlowSweep {
       if (beginnings.length < pageFlows) return;
     }
     counts.more = true;
+  }
+
+  /** The sweep stood for longer than anybody can judge: said and counted before the position is moved. False: it was not moved. */
+  private async passOver(
+    saga: SagaDefinition,
+    type: string,
+    stood: BeginningsPosition,
+    position: BeginningsPosition,
+    counts: Counts,
+  ): Promise<boolean> {
+    const { platform, database, logger, metrics } = this.options;
+    const { name } = this.ownerOf(type);
+    const between = { after: stood, before: position, max: PASSED_OVER_COUNTED };
+    const flows = await this.unlessUnread(name, counts, () => countBeginnings(database(name), name, type, between));
+    if (flows === undefined) return false;
+    // None is the rule: of a type that does not come for weeks the position stands still, too.
+    if (flows > 0) {
+      logger.error(
+        { saga: saga.name, 'event.type': type, flows, from: stood.readTo, to: position.readTo },
+        'the sweep stood still for longer than flows can be judged: those that began meanwhile are passed over, whether they ended or not',
+      );
+      metrics.count('millrace_flows_passed_over_total', { saga: saga.name }, flows);
+    }
+    await writeBeginnings(platform, [], { saga: saga.name, type, position });
+    return true;
   }
 
   /** Most flows have ended by the time they are seen; those that are overdue already are due at once. */

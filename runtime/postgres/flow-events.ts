@@ -63,6 +63,24 @@ export async function readBeginnings(
   }));
 }
 
+/** How many events of a type lie between two positions; no more than `max` are counted. Rejects with POSTGRES_UNAVAILABLE. */
+export async function countBeginnings(
+  session: Session,
+  domain: string,
+  type: string,
+  between: { readonly after: BeginningsPosition; readonly before: BeginningsPosition; readonly max: number },
+): Promise<number> {
+  const { after, before, max } = between;
+  const [row] = await session.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM (
+       SELECT FROM ${qualified(domain, 'events')}
+        WHERE event_type = $1 AND (created_at, event_id) > ($2::timestamptz, $3::uuid) AND created_at < $4::timestamptz LIMIT $5
+     ) AS passed`,
+    [type, after.readTo, after.eventId, before.readTo, max],
+  );
+  return row?.count ?? 0;
+}
+
 /**
  * The events of each flow that one domain's store holds, at most `eventsMax` of a flow, the oldest first; one more says that
  * there are more. Rejects with POSTGRES_UNAVAILABLE.

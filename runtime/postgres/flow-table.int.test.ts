@@ -80,18 +80,21 @@ describe('the table of flows', () => {
 
   it('goes on reading where it stood, never backwards, and not from further back than can be judged', async () => {
     const nothing = '00000000-0000-0000-0000-000000000000';
-    const first = await readPosition(database, 'a', 'T', HOUR_MS);
+    const limits = { backMs: HOUR_MS, forgetMs: 24 * HOUR_MS };
+    const { position: first } = await readPosition(database, 'a', 'T', limits);
     expect(first.eventId).toBe(nothing);
     expect(Date.parse(first.readTo)).toBeLessThan(Date.now() - HOUR_MS + 60_000);
     const position = { readTo: ago(60_000), eventId: randomUUID() };
     await writeBeginnings(database, [overdue('f1')], { saga: 'a', type: 'T', position });
     await writeBeginnings(database, [], { saga: 'a', type: 'T', position: { ...position, readTo: ago(90_000) } });
-    expect(await readPosition(database, 'a', 'T', HOUR_MS)).toEqual(position);
-    // A sweep that stood still for longer than it may look back begins anew.
-    const anew = await readPosition(database, 'a', 'T', 1_000);
-    expect(anew.eventId).toBe(nothing);
-    expect(anew.readTo > position.readTo).toBe(true);
-    expect((await readPosition(database, 'a', 'Other', HOUR_MS)).eventId).toBe(nothing);
+    expect(await readPosition(database, 'a', 'T', limits)).toEqual({ position, passedOver: undefined });
+    // A sweep that stood still for longer than a first look goes back goes on where it stood.
+    expect((await readPosition(database, 'a', 'T', { ...limits, backMs: 1_000 })).position).toEqual(position);
+    const anew = await readPosition(database, 'a', 'T', { backMs: 500, forgetMs: 1_000 });
+    expect(anew.passedOver).toEqual(position);
+    expect(anew.position.eventId).toBe(nothing);
+    expect(anew.position.readTo > position.readTo).toBe(true);
+    expect((await readPosition(database, 'a', 'Other', limits)).position.eventId).toBe(nothing);
   });
 
   it('forgets flows that ended long ago, in bounded pieces, and those that nobody can judge any more', async () => {

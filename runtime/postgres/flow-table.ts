@@ -1,3 +1,4 @@
+import { ClassifiedError } from '../../core/errors.ts';
 import type { Database, Session } from './database.ts';
 import type { BeginningsPosition } from './flow-events.ts';
 
@@ -38,19 +39,30 @@ export async function platformTime(database: Session): Promise<string> {
   return row?.now ?? new Date(0).toISOString();
 }
 
+const NO_EVENT = '00000000-0000-0000-0000-000000000000';
+
 /**
- * Where to go on reading beginnings. A saga that has no position yet begins `backMs` before now, and so does one that stood
- * still for longer than that: what is older can no longer be judged.
+ * Where to go on reading beginnings: `backMs` before now for a saga that has no position yet. One that stood still goes on where
+ * it stood, but not further back than `forgetMs`: what is older can no longer be judged. `passedOver` says where it had stood then.
  */
-export async function readPosition(database: Session, saga: string, type: string, backMs: number): Promise<BeginningsPosition> {
-  const [row] = await database.query<{ read_to: string; event_id: string }>(
-    `SELECT coalesce(greatest(read_to, earliest), earliest) AS read_to,
-            CASE WHEN read_to >= earliest THEN event_id ELSE '00000000-0000-0000-0000-000000000000' END AS event_id
-       FROM (VALUES (now() - make_interval(secs => $3::double precision / 1000))) AS bound(earliest)
-       LEFT JOIN millrace.flow_positions ON saga = $1 AND event_type = $2`,
-    [saga, type, backMs],
+export async function readPosition(
+  database: Session,
+  saga: string,
+  type: string,
+  { backMs, forgetMs }: { readonly backMs: number; readonly forgetMs: number },
+): Promise<{ readonly position: BeginningsPosition; readonly passedOver: BeginningsPosition | undefined }> {
+  const [row] = await database.query<{ first: string; oldest: string; read_to: string | null; event_id: string | null }>(
+    `SELECT now() - make_interval(secs => $3::double precision / 1000) AS first,
+            now() - make_interval(secs => $4::double precision / 1000) AS oldest, read_to, event_id
+       FROM (VALUES (1)) AS one LEFT JOIN millrace.flow_positions ON saga = $1 AND event_type = $2`,
+    [saga, type, backMs, forgetMs],
   );
-  return { readTo: row?.read_to ?? new Date(0).toISOString(), eventId: row?.event_id ?? '00000000-0000-0000-0000-000000000000' };
+  if (row === undefined) throw new ClassifiedError('UNCLASSIFIED', 'the position of a saga was not read');
+  const { first, oldest, read_to: readTo, event_id: eventId } = row;
+  if (readTo === null || eventId === null) return { position: { readTo: first, eventId: NO_EVENT }, passedOver: undefined };
+  const stood = { readTo, eventId };
+  if (Date.parse(readTo) >= Date.parse(oldest)) return { position: stood, passedOver: undefined };
+  return { position: { readTo: oldest, eventId: NO_EVENT }, passedOver: stood };
 }
 
 /** The rows and the position in one transaction: a sweep that dies reads the same beginnings again. */
@@ -92,11 +104,17 @@ function storable(text: string): string {
   return text.replaceAll('\u0000', '\ufffd').replace(LONE_SURROGATE, '\ufffd');
 }
 
-/** Flows that it is time to look at again, the longest due first. */
-export async function readDueFlows(database: Session, now: string, limit: number): Promise<readonly FlowRow[]> {
+/** Flows that it is time to look at again, the longest due first. `running`: none that is overdue already. */
+export async function readDueFlows(
+  database: Session,
+  now: string,
+  limit: number,
+  which: 'all' | 'running' = 'all',
+): Promise<readonly FlowRow[]> {
   return database.query<FlowRow>(
-    `SELECT ${COLUMNS} FROM millrace.flows WHERE status <> 'ended' AND next_look_at <= $1::timestamptz ORDER BY next_look_at LIMIT $2`,
-    [now, limit],
+    `SELECT ${COLUMNS} FROM millrace.flows WHERE status <> 'ended' AND ($3 = 'all' OR status = $3) AND next_look_at <= $1::timestamptz
+      ORDER BY next_look_at LIMIT $2`,
+    [now, limit, which],
   );
 }
 
