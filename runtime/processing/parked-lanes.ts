@@ -17,6 +17,9 @@ const ROUNDING_MS = 1_000;
 /** Lanes that one read asks for. */
 const READ_LANES_MAX = 32;
 
+/** Lanes that may stand beside each that is active: each of them holds one record. */
+const STANDING_PER_PLACE = 4;
+
 interface ParkedLanesOptions {
   readonly clock: Clock;
   /** Lanes that are read and handled at the same time. */
@@ -38,6 +41,8 @@ export class ParkedLanes {
   private readonly lanes = new Map<string, Lane>();
   /** Those that are being read or handled. */
   private readonly active = new Set<Lane>();
+  /** Those whose record waits in the loop for something that others may not need. */
+  private readonly standing = new Set<Lane>();
   private readonly schedule: DueSchedule<Lane>;
   private queue: Lane[] = [];
   private reading = false;
@@ -100,9 +105,25 @@ export class ParkedLanes {
     else this.deactivate(lane, 'blocked');
   }
 
+  /** The lane's record waits in the loop. Others take its place, and nothing is kept of what was read ahead. */
+  stands(lane: Lane): void {
+    if (lane.phase !== 'handling' || this.standing.size >= this.options.activeMax * STANDING_PER_PLACE) return;
+    if (!this.active.delete(lane)) return;
+    this.standing.add(lane);
+    lane.tail = [];
+    lane.complete = false;
+    void this.pump();
+  }
+
+  /** It takes its place again, also when there is none: how many go on at once is for those to say whom they waited for. */
+  goesOn(lane: Lane): void {
+    if (this.standing.delete(lane)) this.active.add(lane);
+  }
+
   /** None of the lane's records is in the loop: whatever comes next begins. */
   advance(lane: Lane): void {
     if (!this.isHeld(lane)) return;
+    this.goesOn(lane);
     this.dropForeign(lane);
     const now = this.options.clock.monotonicMs();
     const step = nextStep(lane, now);
@@ -218,6 +239,7 @@ export class ParkedLanes {
 
   private deactivate(lane: Lane, phase: Lane['phase']): void {
     lane.phase = phase;
+    this.standing.delete(lane);
     if (this.active.delete(lane)) void this.pump();
   }
 

@@ -179,6 +179,17 @@ export class Parking {
     this.lanes.advance(lane);
   }
 
+  /** A parked record waits in the loop, for a dependency or for its dead letter: its lane takes nobody's place meanwhile. */
+  stands(item: RecordInHand): void {
+    const lane = this.lanes.find(item.lane);
+    if (lane !== undefined) this.lanes.stands(lane);
+  }
+
+  goesOn(item: RecordInHand): void {
+    const lane = this.lanes.find(item.lane);
+    if (lane !== undefined) this.lanes.goesOn(lane);
+  }
+
   /** The record was given back undone. */
   forget(item: RecordInHand): void {
     const lane = this.lanes.find(item.lane);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Dependency } from '../../core/dependency.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import type { MetricName, Metrics } from '../../core/metrics.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
@@ -114,6 +115,53 @@ describe('a record that fails', () => {
     expect(consumer.paused.size).toBe(0);
     expect(letters).toEqual([]);
     expect(group.balance()).toMatchObject({ acked: 1, inFlight: 0 });
+  });
+});
+
+describe('an outage of what only some records need', () => {
+  const CLASSIFIER = {
+    calls: new Map<string, Dependency>([['Happened', 'classifier']]),
+    wanted: new Set(['Happened', 'Stored']),
+    known: new Set(['Happened', 'Stored']),
+  };
+  const AWAY = failedWith('CALL_UNAVAILABLE', 'away', { dependency: 'classifier' });
+  const BROKEN = failedWith('HANDLER_FAILED', 'no');
+
+  it('does not keep a record from being parked behind its key, nor what is parked there from its retry', async () => {
+    const { handled, handler, answers } = scripted({ 0: BROKEN, 1: AWAY });
+    const { group, consumer, clock, parked } = await groupUnderTest({ ...CLASSIFIER, handler });
+    consumer.deliver([record({ at: 0, key: 'a', type: 'Stored' }), record({ at: 1, key: 'b' })]);
+    await clock.advance(1_000);
+    expect(group.health()).toMatchObject([{ facts: { breaker_classifier: 'open', waiting: 1 } }]);
+    consumer.deliver([record({ at: 2, key: 'a' })]);
+    await settle();
+    expect(parked.rows.map((row) => row.record.offset)).toEqual([0n, 2n]);
+    answers[0] = ACKED;
+    await clock.advance(10_000);
+    expect(handled).toContain('a0#2');
+    expect(handled).not.toContain('a2#1');
+    answers[1] = ACKED;
+    await clock.advance(60_000);
+    expect(handled).toContain('a2#1');
+    expect(group.balance()).toMatchObject({ acked: 3, inFlight: 0 });
+  });
+
+  it('leaves their places to retries that do not need it', async () => {
+    const { handled, handler, answers } = scripted(Object.fromEntries([0, 1, 2, 3, 4, 5].map((at) => [at, BROKEN])));
+    const { group, consumer, clock, parked } = await groupUnderTest({ ...CLASSIFIER, handler, limits: { concurrencyMax: 2 } });
+    consumer.deliver([0, 1, 2, 3, 4].map((at) => record({ at, key: `k${at}` })));
+    await clock.advance(1_000);
+    consumer.deliver([record({ at: 5, key: 'stored', type: 'Stored' }), record({ at: 6, key: 'stored', type: 'Stored' })]);
+    await clock.advance(1_000);
+    expect(parked.rows).toHaveLength(7);
+    for (const at of [0, 1, 2, 3, 4]) answers[at] = AWAY;
+    answers[5] = ACKED;
+    await clock.advance(30_000);
+    expect(handled).toEqual(expect.arrayContaining(['stored5#2', 'stored6#1']));
+    for (const at of [0, 1, 2, 3, 4]) answers[at] = ACKED;
+    await clock.advance(120_000);
+    expect(parked.rows).toEqual([]);
+    expect(group.balance()).toMatchObject({ acked: 7, deadLettered: 0, inFlight: 0 });
   });
 });
 

@@ -154,9 +154,12 @@ export class RecordLoop {
   private async run(item: RecordInHand): Promise<LaneVerdict> {
     item.epoch.runBegins();
     try {
+      if (item.parked !== undefined) this.parking.goesOn(item);
       const verdict = item.gone ? FINISHED : await this.step(item);
       if (verdict.kind === 'again' && item.epoch.leaving && !item.burying) this.giveBack(item);
-      return item.gone ? FINISHED : verdict;
+      if (item.gone) return FINISHED;
+      if (item.parked !== undefined && verdict.kind === 'again' && verdict.after !== undefined) this.parking.stands(item);
+      return verdict;
     } finally {
       item.epoch.runEnds();
     }
@@ -167,10 +170,11 @@ export class RecordLoop {
     if (!item.epoch.admitted) return { kind: 'again', after: item.epoch.admission };
     if (this.failpoint !== undefined) await this.failpoint('after-intake');
     if (item.condemnedFor !== undefined) return this.burial.bury(item, item.condemnedFor);
-    const held = this.breakers.hold(item);
-    if (held !== undefined) return held;
+    // Asked first: to wait behind others it needs no dependency, and at the head of its lane it would be in their way.
     const heldFor = item.parked === undefined ? this.parking.heldFor(item.lane) : undefined;
     if (heldFor !== undefined) return this.park(item, heldFor, 0, 0);
+    const held = this.breakers.hold(item);
+    if (held !== undefined) return held;
     const result = await this.attempt(item);
     if (this.failpoint !== undefined) await this.failpoint('after-handler');
     if (item.gone) return FINISHED;
