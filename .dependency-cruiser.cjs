@@ -25,6 +25,7 @@ const HOMES = {
   avsc: ['schemas/'],
   commander: ['cli/'],
   undici: ['runtime/calls/', 'demo/'],
+  aws4fetch: ['runtime/object-store/'],
 };
 
 const TEST_FILES = '(\\.test\\.ts$|^test/|^bench/)';

@@ -13,13 +13,14 @@ import { scan } from './processors/scan/scan.ts';
 import { characterList } from './projectors/character-list/character-list.ts';
 import { characterOwnership } from './projectors/character-ownership/character-ownership.ts';
 import { scanHistory } from './projectors/scan-history/scan-history.ts';
+import { tokenBlacklist } from './projectors/token-blacklist/token-blacklist.ts';
 import { weeklyRanking } from './projectors/weekly-ranking/weekly-ranking.ts';
 
 /** The table of contents of this deployment, with calendars in the given IANA time zone. */
 export function pipelineIn(timeZone: string): PipelineDefinition {
   return definePipeline({
     domains: [auth, image, scan, character, my, chat, notification],
-    projections: [characterList, weeklyRanking(timeZone), scanHistory, characterOwnership],
+    projections: [characterList, weeklyRanking(timeZone), scanHistory, characterOwnership, tokenBlacklist],
     sagas: [scanToReward, chatAnswer, characterLoss],
   });
 }

@@ -14,6 +14,7 @@ describe('the pipeline', () => {
       'CharacterAcquired → scan',
       'CharacterLost → my',
       'ChatResponded → notification',
+      'ImageRegistered → image',
       'ImageRegistered → scan',
       'MessagePosted → chat',
       'ProfileUpdated → notification',

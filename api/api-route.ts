@@ -13,6 +13,8 @@ declare module 'fastify' {
     readonly rateClass?: RateClass;
     /** Answered without a token; counted by the caller's address. */
     readonly isPublic?: boolean;
+    /** Answered also for a token that was given back. */
+    readonly acceptsRevokedToken?: boolean;
   }
 }
 

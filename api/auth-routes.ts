@@ -1,5 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { revocationsOfLogOut } from '../core/access-token.ts';
+import type { Clock } from '../core/clock.ts';
 import { described, SECURED, TRACE_HEADERS } from './api-route.ts';
 import type { ApiServer } from './api-route.ts';
 import {
@@ -11,7 +13,7 @@ import {
   commandProblems,
   commandRequest,
 } from './command-route.ts';
-import type { Accounts, Commands, Tokens } from './ports.ts';
+import type { Accounts, Commands, Revocations, Tokens } from './ports.ts';
 import { problemAnswers } from './problem-answers.ts';
 import { HttpProblem } from './problem.ts';
 import { OPERATOR, requireOperator } from './require-operator.ts';
@@ -54,7 +56,14 @@ const SIGN_IN = [
   ...(['rate-limited', 'internal', 'not-offered', 'unavailable'] as const),
 ];
 
-export function addAuthRoutes(app: ApiServer, commands: Commands, accounts: Accounts | undefined): void {
+export interface AuthDependencies {
+  readonly commands: Commands;
+  readonly accounts?: Accounts | undefined;
+  readonly revocations: Revocations;
+  readonly clock: Clock;
+}
+
+export function addAuthRoutes(app: ApiServer, { commands, accounts, revocations, clock }: AuthDependencies): void {
   addSignIn(app, accounts);
   const common = { tags: ['auth'], security: SECURED, headers: COMMAND_HEADERS };
 
@@ -62,14 +71,20 @@ export function addAuthRoutes(app: ApiServer, commands: Commands, accounts: Acco
     ...common,
     operationId: 'logOut',
     summary: 'Give your token back and end its session',
-    description: 'The session gives no further tokens. The access token itself stays valid until it expires.',
+    description: 'The session gives no further tokens, and none that it gave is accepted any more. Doing it again changes nothing.',
     response: { 204: Done, ...commandProblems('refused') },
   };
-  app.post('/auth/logout', { schema: logOut, config: { rateClass: 'command' } }, async (request, reply) => {
-    const { tokenId, sessionId, expiresAt } = tokenOf(request);
+  const config = { rateClass: 'command', acceptsRevokedToken: true } as const;
+  app.post('/auth/logout', { schema: logOut, config }, async (request, reply) => {
+    const token = tokenOf(request);
+    const { tokenId, sessionId, expiresAt } = token;
     if (tokenId === undefined) throw new HttpProblem('refused', { detail: 'The token has no id.', reason: 'token_without_id' });
     const command = { tokenId, sessionId, expiresAt, ...commandRequest(request) };
     acceptedAnswer(reply, await commands.logOut(command, request.context.trace));
+    // Once more, it must not end what its session has been given since.
+    if (await revocations.isRevoked(token)) return reply.code(204).send(null);
+    const loggedOut = { jti: tokenId, expires_at: expiresAt, session_id: sessionId ?? null };
+    await revocations.refuse(revocationsOfLogOut(loggedOut, new Date(clock.nowMs()).toISOString()));
     return reply.code(204).send(null);
   });
 

@@ -1,17 +1,21 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { ClassifiedError } from '../core/errors.ts';
 import { buildApi } from './create-api.ts';
+import { developmentToken } from './development-token.ts';
 import { hashPassword, isPassword } from './password-hash.ts';
 import { createTokenSigner } from './sign-token.ts';
 import { createTokenVerifier } from './verify-token.ts';
 import { AUTH, HandClock, SECRET, apiHarness, apiOptions } from '../test/support/api-harness.ts';
 
-const { app, as, ports, lines, dependencies } = apiHarness();
+const { app, as, ports, lines, dependencies, clock } = apiHarness();
 beforeEach(() => {
   ports.executed.length = 0;
   ports.passwords.clear();
   ports.rejection = undefined;
+  ports.failure = undefined;
+  ports.refused.length = 0;
 });
 afterAll(() => app.close());
 
@@ -95,6 +99,26 @@ describe('logging out', () => {
     const input = { userId: 'ada', tokenId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, sessionId: undefined };
     expect(ports.executed).toMatchObject([{ command: 'logOut', input }]);
     expect((await app.inject(send('POST', '/logout'))).statusCode).toBe(401);
+    expect(ports.refused).toEqual([
+      { of: 'token', id: expect.any(String) as string, revokedAtMs: clock.nowMs(), untilMs: clock.nowMs() + 3_600_000 },
+    ]);
+  });
+
+  it('can be repeated with the token that was given back, which is good for nothing else', async () => {
+    const token = await developmentToken(AUTH, { id: 'ada' }, clock.nowMs());
+    const headers = { authorization: `Bearer ${token}` };
+    const first = await app.inject({ ...send('POST', '/logout'), headers });
+    const again = await app.inject({ ...send('POST', '/logout'), headers });
+    expect([first.statusCode, again.statusCode, ports.refused.length]).toEqual([204, 204, 1]);
+    const other = await app.inject({ method: 'GET', url: '/api/v1/profile/me', headers });
+    expect(other.statusCode).toBe(401);
+    expect(other.headers['www-authenticate']).toContain('error="invalid_token"');
+  });
+
+  it('refuses nothing when the command was not committed', async () => {
+    ports.failure = new ClassifiedError('POSTGRES_UNAVAILABLE', 'away');
+    expect((await as('ada', send('POST', '/logout'))).statusCode).toBe(503);
+    expect(ports.refused).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Revocation } from '../core/access-token.ts';
 import { SILENT_LOGGER } from '../core/log.ts';
 import { startTrace } from '../core/trace.ts';
 import { logOut } from '../processors/auth/log-out.ts';
@@ -8,6 +9,7 @@ import { executeCommand } from '../runtime/postgres/command-handler.ts';
 import type { Database } from '../runtime/postgres/database.ts';
 import { createDatabase } from '../runtime/postgres/database.ts';
 import { migrateDomain } from '../runtime/postgres/migrate.ts';
+import { readRevocations } from '../runtime/postgres/revocations.ts';
 import { createUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
 import { CATALOGUE } from '../schemas/catalogue.ts';
@@ -22,6 +24,7 @@ const ada = { email: 'Ada@example.com', password: 'correct horse battery' };
 const client = { address: '203.0.113.7', userAgent: 'curl' };
 let database: Database;
 let accounts: Accounts;
+const refused: Revocation[] = [];
 let unitOfWork: ReturnType<typeof createUnitOfWork>;
 
 beforeAll(async () => {
@@ -37,7 +40,12 @@ beforeAll(async () => {
   });
   accounts = composeAccounts(
     { database: () => database, unitOfWork: () => unitOfWork },
-    { signToken: async ({ permissions }) => `token with [${permissions.join()}]`, hashSecret: 'a secret for hashes', clock: systemClock },
+    {
+      signToken: async ({ permissions }) => `token with [${permissions.join()}]`,
+      hashSecret: 'a secret for hashes',
+      revocations: { refuse: async (revocations) => void refused.push(...revocations) },
+      clock: systemClock,
+    },
   );
 });
 afterAll(async () => {
@@ -71,7 +79,10 @@ describe('accounts in the auth database', () => {
     const second = (await accounts.refresh(first.refreshToken))!;
     expect(second.sessionId).toBe(first.sessionId);
     const third = (await accounts.refresh(second.refreshToken))!;
+    expect(refused).toEqual([]);
     expect(await accounts.refresh(second.refreshToken)).toBeUndefined();
+    expect(refused).toMatchObject([{ of: 'session', id: first.sessionId }]);
+    expect(await readRevocations(database, [{ of: 'session', id: first.sessionId }])).toEqual([expect.any(Number)]);
     expect(await accounts.refresh(third.refreshToken)).toBeUndefined();
     for (const nonsense of ['', 'x.y', `${first.sessionId}.${'x'.repeat(43)}`]) expect(await accounts.refresh(nonsense)).toBeUndefined();
   });

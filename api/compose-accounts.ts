@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { v5 } from 'uuid';
+import { ACCESS_TOKEN_SECONDS } from '../core/access-token.ts';
 import type { Clock } from '../core/clock.ts';
 import type { TraceContext } from '../core/trace.ts';
 import { logIn } from '../processors/auth/log-in.ts';
@@ -7,10 +8,10 @@ import { registerUser } from '../processors/auth/register-user.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { exchangeRefreshHash, forgetExpiredSessions, readPasswordHash } from '../runtime/postgres/auth-sessions.ts';
 import { executeCommand } from '../runtime/postgres/command-handler.ts';
+import { sessionRevocation } from '../runtime/postgres/revocations.ts';
 import { hashPassword, isPassword } from './password-hash.ts';
-import type { Accounts, Tokens } from './ports.ts';
+import type { Accounts, Revocations, Tokens } from './ports.ts';
 import type { SignToken } from './sign-token.ts';
-import { ACCESS_TOKEN_SECONDS } from './sign-token.ts';
 
 const REFRESH_MS = 14 * 86_400_000;
 /** Never changes: a user is found by the hash of the e-mail address. */
@@ -21,13 +22,15 @@ export interface AccountOptions {
   readonly signToken: SignToken;
   /** Keys the hashes of e-mail and client addresses: without it nobody can try addresses against them. */
   readonly hashSecret: string;
+  /** Told of a session that ended because two hold its refresh token. */
+  readonly revocations: Pick<Revocations, 'refuse'>;
   readonly clock: Clock;
 }
 
 /** Users who prove to be one with a password, and their sessions, in the auth domain's database. */
 export function composeAccounts(
   connections: Pick<Connections, 'database' | 'unitOfWork'>,
-  { signToken, hashSecret, clock }: AccountOptions,
+  { signToken, hashSecret, revocations, clock }: AccountOptions,
 ): Accounts {
   const hashed = (text: string): string => createHmac('sha256', hashSecret).update(text).digest('hex');
   const emailHashOf = (email: string): string => hashed(`email:${email.trim().toLowerCase()}`);
@@ -74,8 +77,10 @@ export function composeAccounts(
       const [, sessionId, present] = /^([0-9a-f-]{36})\.([\w-]{43})$/.exec(refreshToken) ?? [];
       if (sessionId === undefined || present === undefined) return undefined;
       const next = newSecret();
-      const session = await exchangeRefreshHash(database(), sessionId, { present: sha256(present), next: sha256(next) });
-      return session === undefined ? undefined : tokens(sessionId, session.userId, session.permissions, next);
+      const exchanged = await exchangeRefreshHash(database(), sessionId, { present: sha256(present), next: sha256(next) });
+      if (exchanged.kind === 'exchanged') return tokens(sessionId, exchanged.session.userId, exchanged.session.permissions, next);
+      if (exchanged.kind === 'reused') await revocations.refuse([sessionRevocation(sessionId, clock.nowMs())]);
+      return undefined;
     },
   };
 }

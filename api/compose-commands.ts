@@ -12,6 +12,7 @@ import { postMessage } from '../processors/chat/post-message.ts';
 import { startConversation } from '../processors/chat/start-conversation.ts';
 import { deleteImage } from '../processors/image/delete-image.ts';
 import { registerImage } from '../processors/image/register-image.ts';
+import { registerUpload } from '../processors/image/register-upload.ts';
 import { changePreferences } from '../processors/my/change-preferences.ts';
 import { requestScan } from '../processors/scan/request-scan.ts';
 import { scanIdOf } from '../processors/scan/scan-id.ts';
@@ -30,6 +31,10 @@ export function composeCommands(connections: Connections): Commands {
       const imageId = randomUUID();
       const command = { image_id: imageId, user_id: request.userId, cdn_url: cdnUrl };
       return execute(registerImage, command, request, trace, { image_id: imageId, scan_id: scanIdOf(imageId) });
+    },
+    registerUpload: ({ imageId, cdnUrl, expired, ...request }, trace) => {
+      const command = { image_id: imageId, user_id: request.userId, cdn_url: cdnUrl, expired };
+      return execute(registerUpload, command, request, trace, { image_id: imageId, scan_id: scanIdOf(imageId) });
     },
     deleteImage: ({ imageId, ...request }, trace) => execute(deleteImage, { image_id: imageId, user_id: request.userId }, request, trace),
     requestScan: ({ imageUrl, userInput, ...request }, trace) => {

@@ -11,12 +11,14 @@ import type { ScanDocument } from '../projectors/scan-history/scan-history.ts';
 import { isoWeek } from '../projectors/weekly-ranking/iso-week.ts';
 import { weeklyRanking, weeklyRankingKey } from '../projectors/weekly-ranking/weekly-ranking.ts';
 import type { Connections } from '../runtime/connections.ts';
+import type { CatalogueRow } from '../runtime/postgres/read-characters.ts';
+import { readCharacter, searchCharacters } from '../runtime/postgres/read-characters.ts';
 import { readConversation, readConversations, readMessages } from '../runtime/postgres/read-conversations.ts';
 import { readRecentImages } from '../runtime/postgres/read-images.ts';
-import { readProfile } from '../runtime/postgres/read-profiles.ts';
+import { readProfile, searchProfiles } from '../runtime/postgres/read-profiles.ts';
 import type { ScanRow } from '../runtime/postgres/read-scans.ts';
-import { readScan, readScanTask, readScans } from '../runtime/postgres/read-scans.ts';
-import type { FinishedScan, OwnedCharacter, Queries, Read, Scan } from './ports.ts';
+import { countScans, readScan, readScanTask, readScans } from '../runtime/postgres/read-scans.ts';
+import type { CatalogueCharacter, FinishedScan, OwnedCharacter, Queries, Read, Scan } from './ports.ts';
 import { createReadWithFallback } from './read-with-fallback.ts';
 
 /** What a read found, and the events from which the read model can be filled when it came from the write side. */
@@ -36,6 +38,7 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
   const chat = connections.database('chat');
   const profiles = connections.database('my');
   const images = connections.database('image');
+  const characters = connections.database('character');
   const history = (projection: RedisProjection, key: string): Promise<readonly EventRecord[]> =>
     eventsOf(connections.history(), projection.history(key));
 
@@ -99,14 +102,34 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
       return mapped(answer, ({ scan }) => scan);
     },
 
+    async scanStats(userId, { today, week, month }) {
+      const since = { today, week, month };
+      return read({
+        query: 'scan-stats',
+        readModel: () => elasticsearch.scanCounts(userId, since),
+        writeDatabase: () => countScans(scans, userId, since),
+      });
+    },
+
+    async character(characterId) {
+      const row = await readCharacter(characters, characterId);
+      return { data: row === undefined ? undefined : catalogueCharacter(row), source: 'write-database' };
+    },
+
+    async searchCharacters(text, limit) {
+      return { data: (await searchCharacters(characters, text, limit)).map(catalogueCharacter), source: 'write-database' };
+    },
+
     async scanTask(userId, taskId) {
       return { data: await readScanTask(scans, userId, taskId), source: 'write-database' };
     },
 
     async profile(userId) {
-      const { last_character_id, last_character_name, ...profile } = await readProfile(profiles, userId);
-      const last_character = last_character_id === null ? null : { id: last_character_id, name: last_character_name };
-      return { data: { ...profile, last_character }, source: 'write-database' };
+      return { data: withLastCharacter(await readProfile(profiles, userId)), source: 'write-database' };
+    },
+
+    async searchProfiles(text, limit) {
+      return { data: (await searchProfiles(profiles, text, limit)).map(withLastCharacter), source: 'write-database' };
     },
 
     async recentImages(userId, limit) {
@@ -141,6 +164,19 @@ function mapped<T, U>(answer: Read<T>, map: (data: T) => U): Read<U> {
 
 function ownedCharacter(entry: CharacterListEntry): OwnedCharacter {
   return { id: entry.id, name: entry.name, acquired_at: entry.acquired_at, source: entry.source };
+}
+
+interface LastCharacter {
+  readonly last_character_id: string | null;
+  readonly last_character_name: string | null;
+}
+
+function withLastCharacter<T extends LastCharacter>({ last_character_id: id, last_character_name: name, ...profile }: T) {
+  return { ...profile, last_character: id === null ? null : { id, name } };
+}
+
+function catalogueCharacter({ character_id: id, ...character }: CatalogueRow): CatalogueCharacter {
+  return { id, ...character };
 }
 
 function scanOfDocument(document: ScanDocument): Scan {

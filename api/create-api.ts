@@ -3,9 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import type { HealthSource } from '../core/lifecycle.ts';
 import type { ApiServer } from './api-route.ts';
 import { addAuthRoutes } from './auth-routes.ts';
-import { createAuthenticate } from './authenticate.ts';
+import { createAuthenticate, createTokenInspector } from './authenticate.ts';
 import type { Authenticate } from './authenticate.ts';
 import { createBaseServer } from './base-server.ts';
+import { addCharacterCatalogue } from './character-catalogue.ts';
 import { addCharacterCommands } from './character-commands.ts';
 import { addCharacters } from './characters.ts';
 import { addChatCommands } from './chat-commands.ts';
@@ -20,15 +21,18 @@ import { KnownUsers } from './known-users.ts';
 import { limitInFlight } from './in-flight-limit.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOperationsRoutes } from './operations-routes.ts';
-import type { Accounts, Commands, DeadLetterQueues, Queries, RenderMetrics, UserDirectory } from './ports.ts';
+import type { Accounts, Commands, DeadLetterQueues, Queries, RenderMetrics, Revocations, Uploads, UserDirectory } from './ports.ts';
 import { createRateLimits, RATE_LIMITS } from './rate-limit.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { addPreferences } from './preferences.ts';
+import { addPresignUpload } from './presign-upload.ts';
 import { addRegisterImage } from './register-image.ts';
 import type { Telemetry } from './request-context.ts';
 import { addProfile } from './profile.ts';
+import { addScanStats } from './scan-stats.ts';
 import { addScanTask } from './scan-task.ts';
 import { addScans } from './scans.ts';
+import { addTokenRoutes } from './token-routes.ts';
 import { createTokenVerifier } from './verify-token.ts';
 import type { TokenOptions } from './verify-token.ts';
 
@@ -37,7 +41,10 @@ export interface ApiDependencies extends Telemetry {
   readonly queries: Queries;
   /** Undefined: users are signed in elsewhere, by the issuer of the tokens. */
   readonly accounts?: Accounts | undefined;
+  /** Undefined: images are registered by their address alone. */
+  readonly uploads?: Uploads | undefined;
   readonly users: UserDirectory;
+  readonly revocations: Revocations;
   readonly deadLetters: DeadLetterQueues;
   /** Decide readiness: what the API cannot work without. Read models do not belong here, reads fall back. */
   readonly health: readonly HealthSource[];
@@ -100,13 +107,18 @@ export function buildApi(dependencies: ApiDependencies, options: ApiOptions, isS
 async function addApi(app: FastifyInstance, dependencies: ApiDependencies, options: ApiOptions): Promise<void> {
   limitInFlight(app, options.inFlightMax ?? 1_000);
   const verify = await createTokenVerifier(options.auth, dependencies.clock);
-  const authenticate = createAuthenticate(verify, new KnownUsers(dependencies.users, dependencies.clock));
+  const { users, revocations, clock } = dependencies;
+  const inspect = createTokenInspector(verify, revocations, new KnownUsers(users, clock));
+  const authenticate = createAuthenticate(inspect);
   await guard(app, authenticate, options.rateLimits ?? RATE_LIMITS);
   const api: ApiServer = app.withTypeProvider<TypeBoxTypeProvider>();
-  addCommands(api, dependencies.commands);
-  addAuthRoutes(api, dependencies.commands, dependencies.accounts);
+  addCommands(api, dependencies);
+  addAuthRoutes(api, dependencies);
+  addTokenRoutes(api, authenticate, inspect);
   addCharacters(api, dependencies.queries);
+  addCharacterCatalogue(api, dependencies.queries);
   addScans(api, dependencies.queries, options.timeZone);
+  addScanStats(api, dependencies.queries, () => clock.nowMs(), options.timeZone);
   addScanTask(api, dependencies.queries);
   addImageQueries(api, dependencies.queries);
   addProfile(api, dependencies.queries);
@@ -114,8 +126,9 @@ async function addApi(app: FastifyInstance, dependencies: ApiDependencies, optio
   addDeadLetterRoutes(api, dependencies.deadLetters);
 }
 
-function addCommands(api: ApiServer, commands: Commands): void {
-  addRegisterImage(api, PREFIX, commands);
+function addCommands(api: ApiServer, { commands, uploads }: ApiDependencies): void {
+  addPresignUpload(api, uploads);
+  addRegisterImage(api, PREFIX, commands, uploads);
   addDeleteImage(api, commands);
   addClassifyImage(api, PREFIX, commands);
   addCharacterCommands(api, PREFIX, commands);
@@ -127,11 +140,11 @@ function addCommands(api: ApiServer, commands: Commands): void {
 async function guard(app: FastifyInstance, authenticate: Authenticate, limits: RateLimits): Promise<void> {
   const rates = await createRateLimits(app, limits);
   app.addHook('onRequest', async (request, reply) => {
-    const { rateClass = 'query', isPublic = false } = request.routeOptions.config;
+    const { rateClass = 'query', isPublic = false, acceptsRevokedToken: acceptRevoked } = request.routeOptions.config;
     const limitRate = rates[rateClass];
     if (isPublic) return limitRate(request, reply);
     try {
-      const { userId, claims } = await authenticate(request.headers.authorization);
+      const { userId, claims } = await authenticate(request.headers.authorization, { acceptRevoked });
       request.context.userId = userId;
       request.context.token = claims;
     } catch (error) {

@@ -1,16 +1,13 @@
 import type { Clock } from '../core/clock.ts';
-import { classified } from '../core/errors.ts';
 import type { UserDirectory } from './ports.ts';
+import type { WhileAwayOptions } from './while-away.ts';
+import { WhileAway } from './while-away.ts';
 
-export interface KnownUsersOptions {
+export interface KnownUsersOptions extends WhileAwayOptions {
   readonly entriesMax: number;
   readonly knownForMs: number;
   /** Short: a user who has just registered must not be turned away for long. */
   readonly unknownForMs: number;
-  /** A directory that does not answer within this time counts as away. */
-  readonly answerWithinMs: number;
-  /** While the directory is away it is asked again only this often, so that requests do not queue up behind it. */
-  readonly awayForMs: number;
 }
 
 export const KNOWN_USERS: KnownUsersOptions = {
@@ -32,12 +29,13 @@ export class KnownUsers {
   /** In order of use, the least recently used first. */
   private readonly entries = new Map<string, { readonly known: boolean; readonly untilMs: number }>();
   private readonly asking = new Map<string, Promise<boolean>>();
-  private awayUntilMs = 0;
+  private readonly whileAway: WhileAway;
 
   constructor(directory: UserDirectory, clock: Clock, options: KnownUsersOptions = KNOWN_USERS) {
     this.directory = directory;
     this.clock = clock;
     this.options = options;
+    this.whileAway = new WhileAway(clock, options);
   }
 
   /** Rejects only when the directory fails in another way than an outage. */
@@ -48,7 +46,6 @@ export class KnownUsers {
       this.touch(userId, entry);
       return entry.known;
     }
-    if (nowMs < this.awayUntilMs) return true;
     const asked = this.asking.get(userId) ?? this.ask(userId);
     return asked;
   }
@@ -61,38 +58,11 @@ export class KnownUsers {
   }
 
   private async answer(userId: string): Promise<boolean> {
-    try {
-      const known = await this.inTime(this.directory.isKnownUser(userId));
-      if (known === undefined) return this.away();
-      const forMs = known ? this.options.knownForMs : this.options.unknownForMs;
-      this.touch(userId, { known, untilMs: this.clock.monotonicMs() + forMs });
-      return known;
-    } catch (thrown) {
-      const error = classified(thrown, 'UNCLASSIFIED', 'the user directory failed');
-      if (error.disposition === 'outage') return this.away();
-      throw error;
-    }
-  }
-
-  private away(): boolean {
-    this.awayUntilMs = this.clock.monotonicMs() + this.options.awayForMs;
-    return true;
-  }
-
-  /** Undefined when the answer does not come in time. */
-  private async inTime(answer: Promise<boolean>): Promise<boolean | undefined> {
-    const over = new AbortController();
-    const late = this.clock.sleep(this.options.answerWithinMs, over.signal).then(
-      () => undefined,
-      () => undefined,
-    );
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      over.abort();
-      // An answer that comes too late may be a rejection; nobody waits for it any more.
-      answer.catch(() => undefined);
-    }
+    const known = await this.whileAway.ask(() => this.directory.isKnownUser(userId), 'the user directory');
+    if (known === undefined) return true;
+    const forMs = known ? this.options.knownForMs : this.options.unknownForMs;
+    this.touch(userId, { known, untilMs: this.clock.monotonicMs() + forMs });
+    return known;
   }
 
   private touch(userId: string, entry: { readonly known: boolean; readonly untilMs: number }): void {

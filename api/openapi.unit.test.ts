@@ -27,7 +27,8 @@ interface Document {
 
 const registered: string[] = [];
 const app = buildApi(capturedDependencies().dependencies, apiOptions(), () => false);
-app.addHook('onRoute', ({ method, url }: RouteOptions) => {
+app.addHook('onRoute', ({ method, url, schema }: RouteOptions) => {
+  if (schema?.hide === true) return;
   for (const one of [method].flat()) if (one !== 'HEAD') registered.push(`${one.toLowerCase()} ${url.replaceAll(/:(\w+)/g, '{$1}')}`);
 });
 let document: Document;
@@ -56,7 +57,7 @@ describe('the OpenAPI document', () => {
 
   it('lists every route', () => {
     expect(operations.map(([name]) => name).sort()).toEqual(registered.sort());
-    expect(registered).toHaveLength(30);
+    expect(registered).toHaveLength(37);
   });
 
   it('names every operation once, with a summary and a tag', () => {
@@ -79,7 +80,8 @@ describe('the OpenAPI document', () => {
   });
 
   it.each([
-    ['post /api/v1/images/register', ['202', '400', '401', '413', '415', '422', '429', '500', '503']],
+    ['post /api/v1/images/register', ['202', '400', '401', '404', '409', '413', '415', '422', '429', '500', '501', '503']],
+    ['post /api/v1/images/presigned-url', ['200', '400', '401', '413', '415', '429', '500', '501', '503']],
     ['delete /api/v1/images/{id}', ['202', '400', '401', '404', '422', '429', '500', '503']],
     ['post /api/v1/scan/classify', ['202', '400', '401', '413', '415', '422', '429', '500', '503']],
     ['post /api/v1/characters/{id}/evolve', ['202', '400', '401', '404', '409', '422', '429', '500', '503']],
@@ -95,11 +97,17 @@ describe('the OpenAPI document', () => {
     ['post /api/v1/auth/refresh', ['200', '400', '401', '413', '415', '429', '500', '501', '503']],
     ['post /api/v1/auth/logout', ['204', '400', '401', '409', '422', '429', '500', '503']],
     ['put /api/v1/auth/users/{id}/permissions', ['204', '400', '401', '403', '404', '413', '415', '422', '429', '500', '503']],
+    ['get /api/v1/auth/introspect', ['200', '400', '401', '500', '503']],
+    ['post /api/v1/auth/check', ['200', '401', '500', '503']],
     ['get /api/v1/characters/me', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/characters/ranking', ['200', '400', '401', '429', '500', '503']],
+    ['get /api/v1/characters/search', ['200', '400', '401', '429', '500', '503']],
+    ['get /api/v1/characters/{id}', ['200', '400', '401', '404', '429', '500', '503']],
+    ['get /api/v1/scans/stats', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/scans/me', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/scan/tasks/{id}', ['200', '400', '401', '404', '429', '500', '503']],
     ['get /api/v1/profile/me', ['200', '400', '401', '429', '500', '503']],
+    ['get /api/v1/profiles/search', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/images/recent', ['200', '400', '401', '429', '500', '503']],
     ['get /api/v1/scans/{id}', ['200', '400', '401', '404', '429', '500', '503']],
     ['get /health/live', ['200', '500']],
@@ -130,7 +138,7 @@ describe('the OpenAPI document', () => {
     expect(operation?.requestBody?.required).toBe(true);
     expect(operation?.requestBody?.content['application/json']?.schema).toMatchObject({
       additionalProperties: false,
-      required: ['cdn_url'],
+      properties: { cdn_url: { format: 'url' }, key: { type: 'string' } },
     });
     expect(operation?.parameters).toContainEqual(expect.objectContaining({ name: 'idempotency-key', in: 'header', required: false }));
     expect(Object.keys(operation?.responses['202']?.headers ?? {})).toEqual(
@@ -142,10 +150,9 @@ describe('the OpenAPI document', () => {
     const required = operations.flatMap(([name, { parameters }]) =>
       (parameters ?? []).filter((parameter) => parameter.required).map((parameter) => `${name} ${parameter.name}`),
     );
-    // What stands in the path is required; nothing else is.
-    expect(required.sort()).toEqual(
-      operations.flatMap(([name]) => [...name.matchAll(/\{(\w+)\}/g)].map(([, variable]) => `${name} ${variable}`)).sort(),
-    );
+    // What stands in the path is required, and the text of a search; nothing else is.
+    const inPaths = operations.flatMap(([name]) => [...name.matchAll(/\{(\w+)\}/g)].map(([, variable]) => `${name} ${variable}`));
+    expect(required.sort()).toEqual([...inPaths, 'get /api/v1/characters/search q', 'get /api/v1/profiles/search q'].sort());
   });
 
   it('names every variable of a path among its parameters', () => {

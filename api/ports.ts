@@ -1,4 +1,6 @@
+import type { Revocation } from '../core/access-token.ts';
 import type { TraceContext } from '../core/trace.ts';
+import type { TokenClaims } from './verify-token.ts';
 
 /**
  * What the API needs from the rest of the product. The composition root fills these; nothing of PostgreSQL, Redis or
@@ -77,6 +79,7 @@ export interface MessageContent {
 
 export interface Commands {
   readonly registerImage: CommandPort<{ readonly cdnUrl: string }, RegisteredImage>;
+  readonly registerUpload: CommandPort<RegisterableUpload, RegisteredImage>;
   readonly deleteImage: CommandPort<{ readonly imageId: string }, Accepted>;
   readonly requestScan: CommandPort<{ readonly imageUrl: string; readonly userInput: string | undefined }, RequestedScan>;
   readonly evolveCharacter: CommandPort<{ readonly characterId: string }, EvolvedCharacter>;
@@ -87,6 +90,39 @@ export interface Commands {
   readonly startConversation: CommandPort<object, StartedConversation>;
   readonly postMessage: CommandPort<{ readonly sessionId: string } & MessageContent, PostedMessage>;
   readonly endConversation: CommandPort<{ readonly sessionId: string }, Accepted>;
+}
+
+/** What was granted with the key of an upload. */
+export interface RegisterableUpload {
+  /** The image that it becomes. */
+  readonly imageId: string;
+  readonly cdnUrl: string;
+  readonly expired: boolean;
+}
+
+export interface GrantedUpload {
+  readonly uploadUrl: string;
+  readonly key: string;
+  /** ISO 8601, UTC. */
+  readonly expiresAt: string;
+  /** What the upload must send. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Uploads of images that go past the API, straight to a store. */
+export interface Uploads {
+  /** Content types, each with the endings of its files. */
+  readonly formats: Readonly<Record<string, readonly string[]>>;
+  readonly bytesMax: number;
+  grant(upload: {
+    readonly userId: string;
+    readonly contentType: string;
+    readonly ending: string;
+    /** Undefined: not told beforehand. */
+    readonly bytes: number | undefined;
+  }): Promise<GrantedUpload>;
+  /** Undefined: no key that was granted to this user. */
+  read(key: string, userId: string): RegisterableUpload | undefined;
 }
 
 export interface Tokens {
@@ -114,6 +150,17 @@ export interface Accounts {
   ): Promise<Tokens | undefined>;
   /** Undefined when the token was used or its session is over. */
   refresh(refreshToken: string): Promise<Tokens | undefined>;
+}
+
+/** What refuses tokens before their time. */
+export interface Revocations {
+  /** False too while nobody can tell. */
+  isRevoked(claims: TokenClaims): Promise<boolean>;
+  /**
+   * Has all processes refuse these from now on, after the command that is behind them was committed. Never rejects, and takes
+   * half a second at most: what could not be told at once comes behind.
+   */
+  refuse(revocations: readonly Revocation[]): Promise<void>;
 }
 
 export interface UserDirectory {
@@ -209,6 +256,26 @@ export interface ScanPage {
   readonly more: boolean;
 }
 
+/** ISO 8601, UTC: when the day, the week and the month began. */
+export interface CalendarStarts {
+  readonly today: string;
+  readonly week: string;
+  readonly month: string;
+}
+
+/** Scans that ended since then. */
+export type ScanStats = { readonly [period in keyof CalendarStarts]: number };
+
+/** A character of the catalogue, whoever owns it. */
+export interface CatalogueCharacter {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly category: string | null;
+  readonly level: number;
+  readonly evolves_from: string | null;
+}
+
 /** A classification that was asked for by itself. */
 export interface ScanTask {
   readonly task_id: string;
@@ -227,6 +294,9 @@ export interface Profile {
   /** ISO 8601, UTC; null while nothing has changed. */
   readonly updated_at: string | null;
 }
+
+/** What others may see of a profile. */
+export type FoundProfile = Pick<Profile, 'user_id' | 'total_characters' | 'last_character'>;
 
 /** A registered image that was not deleted. Times are ISO 8601, UTC. */
 export interface RecentImage {
@@ -278,17 +348,24 @@ export interface ConversationWithMessages extends Conversation {
   readonly more: boolean;
 }
 
-/** Each answers with this user's own data only, except the ranking, which is everybody's. */
+/** Each answers with this user's own data only, except the ranking, the catalogue and the search of profiles. */
 export interface Queries {
   ownedCharacters(userId: string): Promise<Read<readonly OwnedCharacter[]>>;
   weeklyRanking(query: WeeklyRankingQuery): Promise<Read<WeeklyRanking>>;
   scansOf(userId: string, query: ScansQuery): Promise<Read<ScanPage>>;
   /** Undefined: this user has no such scan, or it is still being processed. */
   scan(userId: string, scanId: string): Promise<Read<Scan | undefined>>;
+  scanStats(userId: string, since: CalendarStarts): Promise<Read<ScanStats>>;
+  /** Undefined: the catalogue has none with this id. */
+  character(characterId: string): Promise<Read<CatalogueCharacter | undefined>>;
+  /** Whose name, description or category holds the text; first forms first, then by name. */
+  searchCharacters(text: string, limit: number): Promise<Read<readonly CatalogueCharacter[]>>;
   /** Undefined: this user has no such task. */
   scanTask(userId: string, taskId: string): Promise<Read<ScanTask | undefined>>;
   /** Of a user who has not done anything: an empty one. */
   profile(userId: string): Promise<Read<Profile>>;
+  /** Whose user's id begins with the text, in any case of letters. */
+  searchProfiles(text: string, limit: number): Promise<Read<readonly FoundProfile[]>>;
   /** The one registered last first. */
   recentImages(userId: string, limit: number): Promise<Read<readonly RecentImage[]>>;
   conversationsOf(userId: string, page: PageQuery): Promise<Read<ConversationPage>>;

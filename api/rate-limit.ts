@@ -13,7 +13,7 @@ export const RATE_LIMITS: RateLimits = { commandsPerMinute: 100, queriesPerMinut
 /** Attempts of an address to sign in, per minute: guessing must not pay. */
 const SIGN_INS_PER_MINUTE = 20;
 
-export type RateClass = 'command' | 'query' | 'sign-in';
+export type RateClass = 'command' | 'query' | 'sign-in' | 'unlimited';
 
 /** Counts the request; rejects with a 429 problem when the caller has used up its share of the minute. */
 export type LimitRate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
@@ -30,6 +30,7 @@ export async function createRateLimits(app: FastifyInstance, limits: RateLimits)
   return {
     command: limiter(app, limits.commandsPerMinute),
     query: limiter(app, limits.queriesPerMinute),
+    unlimited: limiter(app, 0),
     'sign-in': limiter(app, Math.min(limits.commandsPerMinute, SIGN_INS_PER_MINUTE)),
   };
 }

@@ -53,7 +53,7 @@ function midnightUtcMs(date: string): number | undefined {
 }
 
 /** The first moment of a day in the zone; `midnightMs` is that day's midnight read as UTC. */
-function startOfDayMs(midnightMs: number, timeZone: string): number {
+export function startOfDayMs(midnightMs: number, timeZone: string): number {
   // The zone may change its offset around this midnight, which then comes twice or not at all: both offsets are tried.
   const offsets = [offsetMs(midnightMs - DAY_MS, timeZone), offsetMs(midnightMs + DAY_MS, timeZone)];
   const candidates = offsets.map((offset) => midnightMs - offset);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { importPKCS8, SignJWT } from 'jose';
+import { ACCESS_TOKEN_SECONDS } from '../core/access-token.ts';
 import { ClassifiedError } from '../core/errors.ts';
 
 /** What access tokens are signed with: RS256 by the private key, HS256 by the development secret. */
@@ -11,8 +12,6 @@ export interface TokenSubject {
   readonly sessionId: string;
   readonly permissions: readonly string[];
 }
-
-export const ACCESS_TOKEN_SECONDS = 3_600;
 
 /** Signs access tokens that `createTokenVerifier` with the matching key accepts, each with an id of its own. */
 export type SignToken = (subject: TokenSubject, nowMs: number) => Promise<string>;

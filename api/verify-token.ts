@@ -26,6 +26,8 @@ export interface TokenClaims {
   readonly sessionId: string | undefined;
   /** ISO 8601, UTC. */
   readonly expiresAt: string;
+  /** Milliseconds since 1970. */
+  readonly issuedAtMs: number | undefined;
   /** What its user may do beyond what everybody may. */
   readonly permissions: readonly string[];
 }
@@ -80,6 +82,8 @@ export async function createTokenVerifier(options: TokenOptions, clock: Clock): 
 }
 
 const ID_LENGTH_MAX = 64;
+/** The last second of the year 9999: what lies behind it no date of ours can say. */
+const END_OF_TIME_SECONDS = 253_402_300_799;
 
 function claimsOf(payload: JWTPayload): TokenClaims {
   const id = (value: unknown): string | undefined =>
@@ -88,7 +92,8 @@ function claimsOf(payload: JWTPayload): TokenClaims {
   return {
     tokenId: id(payload.jti),
     sessionId: id(payload['sid']),
-    expiresAt: new Date((payload.exp ?? 0) * 1000).toISOString(),
+    expiresAt: new Date(Math.min(payload.exp ?? 0, END_OF_TIME_SECONDS) * 1000).toISOString(),
+    issuedAtMs: payload.iat === undefined ? undefined : payload.iat * 1000,
     permissions: Array.isArray(permissions) ? permissions.filter((permission) => typeof permission === 'string') : [],
   };
 }

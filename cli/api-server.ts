@@ -2,8 +2,11 @@ import { composeAccounts } from '../api/compose-accounts.ts';
 import { composeCommands, composeUsers } from '../api/compose-commands.ts';
 import { composeDeadLetters } from '../api/compose-dead-letters.ts';
 import { composeQueries } from '../api/compose-queries.ts';
+import { composeRevocations } from '../api/compose-revocations.ts';
+import { composeUploads } from '../api/compose-uploads.ts';
 import { createApi } from '../api/create-api.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
+import { createRevocationStore } from '../projectors/redis/revocation-store.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { createDatabaseProbe } from '../runtime/postgres/database-probe.ts';
 import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
@@ -20,12 +23,21 @@ export function apiServer(
 ): Service[] {
   const probe = createDatabaseProbe(connections.database('image'), systemClock);
   const signIn = signInOptions(config);
+  const revocations = composeRevocations({
+    store: createRevocationStore({ redis: connections.redis('auth').client, names: config.names }),
+    database: connections.database('auth'),
+    metrics: metrics.metrics,
+    logger,
+    clock: systemClock,
+  });
   const server = createApi(
     {
       commands: composeCommands(connections),
       queries: composeQueries(connections, metrics.metrics, systemClock),
-      accounts: signIn === undefined ? undefined : composeAccounts(connections, { ...signIn, clock: systemClock }),
+      accounts: signIn === undefined ? undefined : composeAccounts(connections, { ...signIn, revocations, clock: systemClock }),
+      uploads: config.uploads === undefined ? undefined : composeUploads(config.uploads, systemClock),
       users: composeUsers(connections),
+      revocations,
       deadLetters: composeDeadLetters(pipeline, connections, systemClock),
       health: [probe, ...health, ...connections.health()],
       renderMetrics: metrics.render,

@@ -80,6 +80,7 @@ describe('the timeline of a flow', () => {
       `trace ${registered.traceId}, began ${registered.occurredAt}`,
       'scan-to-reward: overdue when it was looked at, 2026-03-01T09:16:00.000001Z',
       `     +0 ms  ImageRegistered  image i1?[2J version 1  event ${ID}`,
+      '    +31 ms    processor.image: done 31 ms after the event, of which 11 ms at work',
       '    +31 ms    processor.scan: done 31 ms after the event, of which 11 ms at work',
       `    +30 ms      ScanCompleted  scan s1 version 1  event ${NEXT}  at events.scan.completed/3@17`,
       '                  projection.scan-history.v1: read',

@@ -63,6 +63,21 @@ export interface Assistant {
   answer(question: ChatQuestion, context: CallContext): Promise<ChatAnswer>;
 }
 
+/** Where the image can be fetched, and whose it is. */
+export interface ImageToProcess {
+  readonly imageId: string;
+  readonly userId: string;
+  readonly imageUrl: string;
+}
+
+/** Same promise as the classifier's: `rejected` is for good, CALL_UNAVAILABLE and CALL_FAILED are thrown. */
+export type ImageProcessingResult = { readonly kind: 'processed' } | { readonly kind: 'rejected'; readonly reason: string };
+
+/** Makes what is derived from an image, or looks whether it is what was announced. */
+export interface ImageProcessor {
+  process(image: ImageToProcess, context: CallContext): Promise<ImageProcessingResult>;
+}
+
 /** The calls that reactions may declare, by name. */
 export interface Calls {
   readonly classify: {
@@ -71,6 +86,7 @@ export interface Calls {
   };
   readonly notify: { readonly request: Notification; readonly result: NotificationResult };
   readonly answer: { readonly request: ChatQuestion; readonly result: ChatAnswer };
+  readonly processImage: { readonly request: ImageToProcess; readonly result: ImageProcessingResult };
 }
 export type CallName = keyof Calls;
 
@@ -79,4 +95,5 @@ export const DEPENDENCY_OF_CALL: Readonly<Record<CallName, Dependency>> = {
   classify: 'classifier',
   notify: 'notifier',
   answer: 'assistant',
+  processImage: 'image-processor',
 };

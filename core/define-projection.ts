@@ -31,14 +31,19 @@ export type RedisMutation =
   /** Leaves a tombstone that keeps the version, so that a late older `put` does not bring the field back. */
   | { readonly op: 'drop'; readonly key: string; readonly field: string; readonly version: bigint }
   /** ZSET member: adds `by` once per version of the member's stream, in any order. */
-  | { readonly op: 'count'; readonly key: string; readonly member: string; readonly version: bigint; readonly by: number };
+  | { readonly op: 'count'; readonly key: string; readonly member: string; readonly version: bigint; readonly by: number }
+  /** STRING: there until a time (milliseconds since 1970), also when events come twice or late; of two ends the later one stands. */
+  | { readonly op: 'keep'; readonly key: string; readonly value: string; readonly version: bigint; readonly untilMs: number };
 
 export interface RedisProjection {
   readonly store: 'redis';
   readonly name: string;
   readonly version: number;
-  /** What its documents are: `put` and `drop` are for hashes, `count` is for sorted sets. */
-  readonly structure: 'hash' | 'zset';
+  /**
+   * What its documents are: `put` and `drop` are for hashes, `count` is for sorted sets, `keep` for strings. A string is one
+   * event's and nothing is folded into it: a missing one is simply made.
+   */
+  readonly structure: 'hash' | 'zset' | 'string';
   readonly reads: readonly EventDefinition[];
   readonly retry?: RetryDefinition;
   /** Undefined: documents do not expire. */

@@ -3,4 +3,14 @@
  * another key that waits. `service`: a called service that nobody named.
  */
 export type Dependency =
-  'postgres' | 'kafka' | 'parking' | 'registry' | 'redis' | 'elasticsearch' | 'classifier' | 'assistant' | 'notifier' | 'service';
+  | 'postgres'
+  | 'kafka'
+  | 'parking'
+  | 'registry'
+  | 'redis'
+  | 'elasticsearch'
+  | 'classifier'
+  | 'assistant'
+  | 'notifier'
+  | 'image-processor'
+  | 'service';

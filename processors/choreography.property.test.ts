@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ChatAnswer, ChatQuestion, ClassificationResult } from '../core/calls.ts';
+import type { ChatAnswer, ChatQuestion, ClassificationResult, ImageProcessingResult } from '../core/calls.ts';
 import type { CharacterAcquired, ScanCompleted } from '../schemas/generated/events.ts';
 import { pipeline } from '../pipeline.ts';
 import { InMemoryChoreography } from '../test/support/in-memory-choreography.ts';
@@ -19,6 +19,7 @@ import { REWARDABLE_CATEGORIES, UNREWARDED_CATEGORIES } from './waste-categories
 interface Upload {
   readonly user: string;
   readonly classification: ClassificationResult;
+  readonly processing: ImageProcessingResult;
   /** Registered as an image, or handed to the classifier by its address alone. */
   readonly by: 'registration' | 'request';
   /** What the user does in the meantime. */
@@ -48,6 +49,7 @@ const uploads: fc.Arbitrary<Upload[]> = fc.array(
   fc.record({
     user: fc.constantFrom('u1', 'u2'),
     classification,
+    processing: fc.constantFrom<ImageProcessingResult>({ kind: 'processed' }, { kind: 'rejected', reason: 'too_large' }),
     by: fc.constantFrom('registration' as const, 'request' as const),
     meanwhile: fc.oneof(
       { weight: 3, arbitrary: fc.constant('nothing' as const) },
@@ -71,10 +73,13 @@ function scanId({ by }: Upload, index: number): string {
 
 /** Sends everything and delivers, in an order of the schedule's choosing, until nothing waits any more. */
 function play(wanted: readonly Upload[], order: Iterator<{ lane: number; again: boolean }>): InMemoryChoreography {
-  const answers = new Map(wanted.map(({ classification: answer }, index) => [`https://cdn.example/${imageId(index)}`, answer]));
-  const world = new InMemoryChoreography(pipeline, (name, request) =>
-    name === 'classify' ? answers.get((request as { imageUrl: string }).imageUrl) : { kind: 'sent' },
-  );
+  const uploadOf = new Map(wanted.map((upload, index) => [`https://cdn.example/${imageId(index)}`, upload]));
+  const world = new InMemoryChoreography(pipeline, (name, request) => {
+    const upload = uploadOf.get((request as { imageUrl?: string }).imageUrl ?? '');
+    if (name === 'classify') return upload?.classification;
+    if (name === 'processImage') return upload?.processing;
+    return name === 'answer' ? { kind: 'answered', text: 'yes' } : { kind: 'sent' };
+  });
   wanted.forEach((upload, index) => {
     begin(world, upload, index);
     if (index % 3 === 0) step(world, order);
@@ -172,6 +177,42 @@ describe('the choreography, in any order between topics and with any record deli
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('processes every image that can be and was not deleted before, once', () => {
+    fc.assert(
+      fc.property(uploads, schedule, (wanted, order) => {
+        const world = play(wanted, order[Symbol.iterator]());
+        const images = new Map(world.rows('image', 'images').map((row) => [row['image_id'], row]));
+        wanted.forEach(({ by, processing, meanwhile }, index) => {
+          const said = world.log.filter(({ type, streamId }) => type === 'ImageProcessed' && streamId === imageId(index)).length;
+          const isDeleted = meanwhile === 'deletes the image';
+          const mayBe = by === 'registration' && processing.kind === 'processed';
+          expect(said).toBeLessThanOrEqual(mayBe ? 1 : 0);
+          if (!isDeleted) expect(said).toBe(mayBe ? 1 : 0);
+          const status = isDeleted ? 'deleted' : mayBe ? 'processed' : 'registered';
+          expect(images.get(imageId(index))?.['status']).toBe(by === 'registration' ? status : undefined);
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('goes through every step that the pipeline declares, compensation included', () => {
+    const decided = new Set<string>();
+    fc.assert(
+      fc.property(uploads, schedule, (wanted, order) => {
+        const steps = order[Symbol.iterator]();
+        const world = play(wanted, steps);
+        world.execute(startConversation, { session_id: 's1', user_id: 'u1' });
+        world.execute(postMessage, { session_id: 's1', message_id: 'm1', user_id: 'u1', text: 'hi', image_url: null });
+        while (world.ready > 0) step(world, steps);
+        for (const one of world.decided) decided.add(one);
+      }),
+      { numRuns: 50 },
+    );
+    const declared = pipeline.domains.flatMap(({ name, processor }) => (processor?.reactions ?? []).map(({ on }) => `${name}:${on}`));
+    expect([...decided].sort()).toEqual(declared.sort());
   });
 
   it('answers every message of a conversation once, or ends it', () => {

@@ -9,10 +9,11 @@ import type { Database } from '../runtime/postgres/database.ts';
 import { executeCommand } from '../runtime/postgres/command-handler.ts';
 import { createDatabase } from '../runtime/postgres/database.ts';
 import { migrateDomain } from '../runtime/postgres/migrate.ts';
+import { readCharacter, searchCharacters } from '../runtime/postgres/read-characters.ts';
 import { readConversation, readConversations, readMessages } from '../runtime/postgres/read-conversations.ts';
 import { readRecentImages } from '../runtime/postgres/read-images.ts';
-import { readProfile } from '../runtime/postgres/read-profiles.ts';
-import { readScanTask } from '../runtime/postgres/read-scans.ts';
+import { readProfile, searchProfiles } from '../runtime/postgres/read-profiles.ts';
+import { countScans, readScanTask } from '../runtime/postgres/read-scans.ts';
 import { seedTable } from '../runtime/postgres/seed-table.ts';
 import type { PostgresUnitOfWork } from '../runtime/postgres/unit-of-work.ts';
 import { createBatchedSteps } from '../runtime/postgres/steps/batched-steps.ts';
@@ -37,6 +38,7 @@ import {
   scanRequested,
   scanRewardCompensated,
   userLoggedIn,
+  userLoggedOut,
   userRegistered,
 } from '../schemas/catalogue.ts';
 import { newEvent } from '../schemas/typed-events.ts';
@@ -154,6 +156,14 @@ describe('the tables take what the decisions say', () => {
     await domain.append(userAggregate, 'u1', [newEvent(userRegistered, user), newEvent(userLoggedIn, login)]);
     expect(await domain.rows('users')).toEqual([{ ...user, created_at: at, permissions: [] }]);
     expect(await domain.rows('login_audits')).toEqual([{ ...login, logged_in_at: at, logged_out_at: null }]);
+    await domain.append(userAggregate, 'u1', [
+      newEvent(userLoggedOut, { user_id: 'u1', jti: 'j1', expires_at: '2099-01-01T00:00:00Z', session_id: 's1' }),
+    ]);
+    expect(await domain.rows('login_audits')).toMatchObject([{ logged_out_at: at }]);
+    expect(await domain.rows('revocations')).toMatchObject([
+      { kind: 'token', id: 'j1', revoked_at: at, expires_at: '2099-01-01T00:00:00+00:00' },
+      { kind: 'session', id: 's1' },
+    ]);
     await executeCommand(domain.unitOfWork, changePermissions, { user_id: 'u1', permissions: ['operator', 'audit'] }, aCause());
     expect(await domain.rows('users')).toMatchObject([{ permissions: ['audit', 'operator'] }]);
   });
@@ -196,6 +206,10 @@ describe('the tables take what the decisions say', () => {
       requested_at: at,
     });
 
+    const since = { today: '2000-01-01T00:00:00Z', week: '2999-01-01T00:00:00Z', month: '2000-01-01T00:00:00Z' };
+    expect(await countScans(domain.database, 'u1', since)).toEqual({ today: 3, week: 0, month: 3 });
+    expect(await countScans(domain.database, 'u2', since)).toEqual({ today: 0, week: 0, month: 0 });
+
     const task_id = 'b6a1f7f6-6d43-5c39-9c16-0f2d1c7a0010';
     const request = { scan_id: task_id, user_id: 'u1', image_url: image.cdn_url, user_input: 'a bottle' };
     await executeCommand(domain.unitOfWork, requestScan, request, aCause());
@@ -217,6 +231,15 @@ describe('the tables take what the decisions say', () => {
     expect(await seedTable(domain.database, CHARACTER_SEED)).toHaveLength(CHARACTERS.length);
     expect(await seedTable(domain.database, CHARACTER_SEED)).toEqual([]);
     const [first, second] = [CHARACTERS[0]!, CHARACTERS[1]!];
+    const named = async (text: string) => (await searchCharacters(domain.database, text, 50)).map(({ character_id }) => character_id);
+    expect(await named('PETRI')).toEqual(CHARACTERS.filter(({ name }) => name.includes('Petri')).map(({ id }) => id));
+    expect(await named('pet-bottle')).toEqual([first.id]);
+    expect([await named('%'), await named('_etri'), await named('\\')]).toEqual([[], [], []]);
+    expect(await readCharacter(domain.database, first.id)).toEqual({
+      ...{ character_id: first.id, name: first.name, description: first.description, category: first.category },
+      ...{ level: 0, evolves_from: null },
+    });
+    expect(await readCharacter(domain.database, 'nobody')).toBeUndefined();
     await domain.append(userCharactersAggregate, 'u1', [
       newEvent(characterAcquired, {
         user_id: 'u1',
@@ -255,6 +278,10 @@ describe('the tables take what the decisions say', () => {
       total_characters: 1,
       preferences: { language: 'ko', push: 'off' },
     });
+    const { user_id, last_character_id, last_character_name } = profile;
+    const found = { user_id, total_characters: 1, last_character_id, last_character_name };
+    expect(await searchProfiles(domain.database, 'U', 5)).toEqual([found]);
+    for (const text of ['1', 'u_', '%', 'u1x']) expect(await searchProfiles(domain.database, text, 5)).toEqual([]);
     expect(await readProfile(domain.database, 'nobody')).toEqual({
       user_id: 'nobody',
       total_characters: 0,

@@ -43,6 +43,7 @@ export function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds
     settings.NOTIFIER !== 'webhook' || settings.NOTIFIER_SECRET !== undefined,
     'NOTIFIER_SECRET is missing although NOTIFIER is webhook',
   );
+  faults.push(...uploadFaults(settings));
   const secretSet = settings.AUTH_DEVELOPMENT_SECRET !== undefined;
   demand(!secretSet || settings.AUTH_DEVELOPMENT === true, 'AUTH_DEVELOPMENT_SECRET is only allowed with AUTH_DEVELOPMENT=true');
   demand(settings.AUTH_DEVELOPMENT !== true || secretSet, 'AUTH_DEVELOPMENT_SECRET is missing although AUTH_DEVELOPMENT is true');
@@ -62,6 +63,20 @@ export function crossFieldFaults(settings: Partial<Settings>, needs: ConfigNeeds
     'AUTH_JWKS_URL or AUTH_PUBLIC_KEY is missing (or AUTH_DEVELOPMENT=true with AUTH_DEVELOPMENT_SECRET, never in production)',
   );
   demand(modes <= 1, 'only one of AUTH_JWKS_URL, AUTH_PUBLIC_KEY and AUTH_DEVELOPMENT_SECRET may be set');
+  return faults;
+}
+
+const UPLOAD_SETTINGS = ['UPLOAD_ENDPOINT', 'UPLOAD_BUCKET', 'UPLOAD_ACCESS_KEY_ID', 'UPLOAD_SECRET_ACCESS_KEY'] as const;
+
+/** Uploads are configured whole or not at all: half of it would only show when a user uploads. */
+function uploadFaults(settings: Partial<Settings>): string[] {
+  const isSet = (name: keyof Settings): boolean => settings[name] !== undefined;
+  const first = UPLOAD_SETTINGS.find(isSet);
+  const missing = first === undefined ? [] : UPLOAD_SETTINGS.filter((name) => !isSet(name));
+  const faults = missing.map((name) => `${name} is missing although ${first ?? ''} is set`);
+  const { IMAGE_PROCESSOR: kind } = settings;
+  if (kind === 'store' && !isSet('UPLOAD_ENDPOINT')) faults.push('UPLOAD_ENDPOINT is missing although IMAGE_PROCESSOR is store');
+  if (kind === 'http' && !isSet('IMAGE_PROCESSOR_URL')) faults.push('IMAGE_PROCESSOR_URL is missing although IMAGE_PROCESSOR is http');
   return faults;
 }
 

@@ -180,6 +180,44 @@ export const SETTINGS = {
   ),
   ASSISTANT_URL: setting(HTTP_URL.optional(), 'The service that answers chat messages.'),
   ASSISTANT_CONCURRENCY_MAX: setting(integer(16, 1, 1_000), 'Chat answers at the same time per process.'),
+  IMAGE_PROCESSOR: setting(
+    choice(['local', 'store', 'http'], 'local'),
+    '`local` takes every readable address for a processed image, for demo and tests; `store` looks into the store of uploads whether the image is there as announced; `http` has IMAGE_PROCESSOR_URL make the derived forms.',
+  ),
+  IMAGE_PROCESSOR_URL: setting(HTTP_URL.optional(), 'The service that makes thumbnails and other derived forms.'),
+  IMAGE_PROCESSOR_CONCURRENCY_MAX: setting(integer(16, 1, 1_000), 'Images processed at the same time per process.'),
+  UPLOAD_ENDPOINT: setting(
+    HTTP_URL.optional(),
+    'Base of an S3-compatible store, as clients reach it: they upload images straight to it. Without it uploads are not offered.',
+  ),
+  UPLOAD_BUCKET: setting(
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket')
+      .optional(),
+    'The bucket of the uploads.',
+  ),
+  UPLOAD_REGION: setting(
+    z
+      .string()
+      .regex(/^[a-z0-9-]{1,64}$/, 'must be the name of a region')
+      .default('us-east-1'),
+    'Its region.',
+  ),
+  UPLOAD_PATH_STYLE: setting(flag(true), 'The bucket stands in the path of the address; with false in its host name.'),
+  UPLOAD_ACCESS_KEY_ID: setting(
+    z.string().min(1).optional(),
+    'The key of the store that uploads are signed with; it needs to read and write objects of the bucket.',
+  ),
+  UPLOAD_SECRET_ACCESS_KEY: setting(
+    z.string().min(16, 'must have at least 16 characters').optional(),
+    'Its secret. Another one makes uploads invalid that were granted in the last 15 minutes.',
+  ),
+  UPLOAD_CDN_URL: setting(
+    HTTP_URL.optional(),
+    'Base under which uploaded images are read; without it they are read where they were uploaded.',
+  ),
+  UPLOAD_BYTES_MAX: setting(integer(10 * 2 ** 20, 1_024, 2 ** 30), 'Largest image, in bytes.'),
   PROCESSING_CONCURRENCY_MAX: setting(integer(64, 1, 10_000), 'Keys handled at the same time per group and process.'),
   PROCESSING_BATCH_MAX: setting(integer(64, 1, 1_000), 'Reactions that may share a transaction; with 1 each has its own.'),
   PROCESSING_STEP_TIMEOUT_MS: setting(

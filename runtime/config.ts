@@ -73,6 +73,13 @@ export interface Config {
   readonly classifier: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
   readonly notifier: { readonly kind: 'log' | 'webhook'; readonly url: string | undefined; readonly secret: string | undefined };
   readonly assistant: { readonly kind: 'local' | 'http'; readonly url: string | undefined; readonly concurrencyMax: number };
+  readonly imageProcessor: {
+    readonly kind: 'local' | 'store' | 'http';
+    readonly url: string | undefined;
+    readonly concurrencyMax: number;
+  };
+  /** Undefined: uploads are not offered. */
+  readonly uploads: UploadStore | undefined;
   readonly processing: {
     readonly concurrencyMax: number;
     readonly retryDelaysMs: readonly number[];
@@ -91,6 +98,20 @@ export interface Config {
   };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'ecs' | 'flat' };
   readonly shutdownTimeoutMs: number;
+}
+
+/** An S3-compatible store to which clients upload. */
+export interface UploadStore {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  readonly pathStyle: boolean;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Without it images are read where they were uploaded. */
+  readonly cdnUrl: string | undefined;
+  /** Bytes. */
+  readonly bytesMax: number;
 }
 
 /** One error that lists every fault by the name of its setting, and never shows a value. */
@@ -167,6 +188,8 @@ export function printableConfig(config: Config): Record<string, unknown> {
     classifier: config.classifier.kind,
     notifier: config.notifier.kind,
     assistant: config.assistant.kind,
+    imageProcessor: config.imageProcessor.kind,
+    uploads: config.uploads === undefined ? 'none' : { host: host(config.uploads.endpoint), bucket: config.uploads.bucket },
     processing: config.processing,
     deadLetters: config.deadLetters,
     log: config.log,
@@ -243,6 +266,12 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
     classifier: { kind: settings.CLASSIFIER, url: settings.CLASSIFIER_URL, concurrencyMax: settings.CLASSIFIER_CONCURRENCY_MAX },
     notifier: { kind: settings.NOTIFIER, url: settings.NOTIFIER_URL, secret: settings.NOTIFIER_SECRET },
     assistant: { kind: settings.ASSISTANT, url: settings.ASSISTANT_URL, concurrencyMax: settings.ASSISTANT_CONCURRENCY_MAX },
+    imageProcessor: {
+      kind: settings.IMAGE_PROCESSOR,
+      url: settings.IMAGE_PROCESSOR_URL,
+      concurrencyMax: settings.IMAGE_PROCESSOR_CONCURRENCY_MAX,
+    },
+    uploads: assembleUploads(settings),
     processing: {
       concurrencyMax: settings.PROCESSING_CONCURRENCY_MAX,
       retryDelaysMs: settings.RETRY_DELAYS_MS,
@@ -270,6 +299,20 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
 function assembleDeadLetters(settings: Settings): Config['deadLetters'] {
   const { DEAD_LETTER_DIALECTS: dialects, DEAD_LETTER_ARCHIVE_FOLDER: folder, DEAD_LETTER_ARCHIVE_AFTER_MS: afterMs } = settings;
   return { dialects, archive: folder === undefined ? undefined : { folder, afterMs } };
+}
+
+function assembleUploads(settings: Settings): UploadStore | undefined {
+  if (settings.UPLOAD_ENDPOINT === undefined) return undefined;
+  return {
+    endpoint: settings.UPLOAD_ENDPOINT,
+    bucket: settings.UPLOAD_BUCKET ?? '',
+    region: settings.UPLOAD_REGION,
+    pathStyle: settings.UPLOAD_PATH_STYLE,
+    accessKeyId: settings.UPLOAD_ACCESS_KEY_ID ?? '',
+    secretAccessKey: settings.UPLOAD_SECRET_ACCESS_KEY ?? '',
+    cdnUrl: settings.UPLOAD_CDN_URL,
+    bytesMax: settings.UPLOAD_BYTES_MAX,
+  };
 }
 
 function assembleConnect(settings: Settings, { passwordReferences }: PerDomain): Config['connect'] {

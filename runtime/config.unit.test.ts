@@ -36,6 +36,22 @@ const faultsOf = (environment: Record<string, string>, needs = { auth: false }):
 };
 
 describe('the configuration', () => {
+  it('takes the store of uploads whole or not at all, and shows its secret to nobody', () => {
+    const store = { UPLOAD_ENDPOINT: 'https://store.example', UPLOAD_BUCKET: 'images', UPLOAD_ACCESS_KEY_ID: 'AKIDEXAMPLE' };
+    const whole = { ...store, UPLOAD_SECRET_ACCESS_KEY: 's3cret-value-of-the-store' };
+    expect(faultsOf({ ...complete, ...store })).toEqual(['UPLOAD_SECRET_ACCESS_KEY is missing although UPLOAD_ENDPOINT is set']);
+    expect(faultsOf({ ...complete, UPLOAD_BUCKET: 'images' })).toHaveLength(3);
+    const processors = [{ IMAGE_PROCESSOR: 'store' }, { IMAGE_PROCESSOR: 'http' }];
+    expect(processors.map((processor) => faultsOf({ ...complete, ...processor }))).toEqual([
+      ['UPLOAD_ENDPOINT is missing although IMAGE_PROCESSOR is store'],
+      ['IMAGE_PROCESSOR_URL is missing although IMAGE_PROCESSOR is http'],
+    ]);
+    expect(loadConfig(complete).uploads).toBeUndefined();
+    const config = loadConfig({ ...complete, ...whole, IMAGE_PROCESSOR: 'store' });
+    expect(config.uploads).toMatchObject({ bucket: 'images', pathStyle: true, cdnUrl: undefined, bytesMax: 10_485_760 });
+    expect(JSON.stringify(printableConfig(config))).not.toMatch(/s3cret-value|AKIDEXAMPLE/);
+  });
+
   it('lists every fault at once, by name and without a value', () => {
     const faults = faultsOf(
       {

@@ -1,4 +1,6 @@
-import type { AggregateDefinition } from '../../core/define.ts';
+import type { Revocation } from '../../core/access-token.ts';
+import { revocationsOfLogOut } from '../../core/access-token.ts';
+import type { AggregateDefinition, StateChange } from '../../core/define.ts';
 import type { StoredEventOf } from '../../schemas/typed-events.ts';
 import { unknownStoredEvent } from '../unknown-stored-event.ts';
 
@@ -15,6 +17,7 @@ export const USERS = 'users';
 export const CREDENTIALS = 'credentials';
 export const SESSIONS = 'sessions';
 const LOGIN_AUDITS = 'login_audits';
+const REVOCATIONS = 'revocations';
 const TOKENS_REMEMBERED = 20;
 
 export const userAggregate: AggregateDefinition<UserState, UserEvent> = {
@@ -52,9 +55,11 @@ export const userAggregate: AggregateDefinition<UserState, UserEvent> = {
       }
       case 'UserLoggedOut': {
         const { session_id = null } = event.payload;
-        if (session_id === null) return [];
+        const revocations = revocationsOfLogOut(event.payload, event.occurredAt).map(revoked);
+        if (session_id === null) return revocations;
         const key = { session_id };
         return [
+          ...revocations,
           { op: 'update', table: LOGIN_AUDITS, key, set: { logged_out_at: event.occurredAt } },
           { op: 'update', table: SESSIONS, key, set: { ended_at: event.occurredAt } },
         ];
@@ -67,3 +72,8 @@ export const userAggregate: AggregateDefinition<UserState, UserEvent> = {
     }
   },
 };
+
+function revoked({ of: kind, id, revokedAtMs, untilMs }: Revocation): StateChange {
+  const set = { revoked_at: new Date(revokedAtMs).toISOString(), expires_at: new Date(untilMs).toISOString() };
+  return { op: 'upsert', table: REVOCATIONS, key: { kind, id }, set };
+}

@@ -14,6 +14,7 @@ const login = { user_id: 'u1', session_id: 's1', ip_hash: 'h2', user_agent: 'cur
 const loggedIn = newEvent(userLoggedIn, login);
 const logout = { user_id: 'u1', jti: 'j1', expires_at: '2026-03-01T10:00:00Z', session_id: 's1' };
 const loggedOut = newEvent(userLoggedOut, logout);
+const token = { kind: 'token', id: 'j1', revoked_at: '2026-03-01T09:00:00.000Z', expires_at: '2026-03-01T10:00:00.000Z' };
 const changed = (granted: string[], revoked: string[]) => newEvent(permissionChanged, { user_id: 'u1', granted, revoked });
 const audit = { session_id: 's1', user_id: 'u1', ip_hash: 'h2', user_agent: 'curl', logged_in_at: OCCURRED_AT };
 const session = { session_id: 's1', user_id: 'u1', refresh_hash: 'h3', expires_at: '2026-04-01T00:00:00Z' };
@@ -48,13 +49,19 @@ describe('LogOut', () => {
   it('gives the token back, and the audit says when', () => {
     given(userAggregate, 'u1', [registered, loggedIn])
       .when(logOut, logout)
-      .then({ events: [loggedOut], tables: { login_audits: [{ ...audit, logged_out_at: OCCURRED_AT }] } });
+      .then({
+        events: [loggedOut],
+        tables: { login_audits: [{ ...audit, logged_out_at: OCCURRED_AT }], revocations: [token, { ...token, kind: 'session', id: 's1' }] },
+      });
   });
 
   it('of a token without a session leaves the sessions alone', () => {
     given(userAggregate, 'u1', [registered, loggedIn])
       .when(logOut, { ...logout, session_id: null })
-      .then({ events: [newEvent(userLoggedOut, { ...logout, session_id: null })], tables: { login_audits: [audit] } });
+      .then({
+        events: [newEvent(userLoggedOut, { ...logout, session_id: null })],
+        tables: { login_audits: [audit], revocations: [token] },
+      });
   });
 
   it('happens once per token', () => {

@@ -4,7 +4,7 @@ import { newEvent } from '../../schemas/typed-events.ts';
 import { OCCURRED_AT, given } from '../../test/support/given.ts';
 import { imageAggregate } from './aggregate.ts';
 import { deleteImage } from './delete-image.ts';
-import { markImageProcessed } from './mark-image-processed.ts';
+import { registerUpload } from './register-upload.ts';
 
 const image_id = '5f0a6a6e-5a57-4a9a-8f39-1b2ad3c3b001';
 const ids = { image_id, user_id: 'u1' };
@@ -37,16 +37,28 @@ describe('DeleteImage', () => {
   });
 });
 
-describe('MarkImageProcessed', () => {
-  it('says once that the derived forms are ready', () => {
-    given(imageAggregate, image_id, [registered])
-      .when(markImageProcessed, ids)
-      .then({ events: [processed], tables: { images: [{ ...row, status: 'processed', processed_at: OCCURRED_AT }] } });
-    given(imageAggregate, image_id, [registered, processed]).when(markImageProcessed, ids).then({ events: [] });
+describe('RegisterUpload', () => {
+  const upload = { ...ids, cdn_url: 'https://cdn.example/1.jpg', expired: false };
+
+  it('registers the image that the upload was granted for', () => {
+    given(imageAggregate, image_id)
+      .when(registerUpload, upload)
+      .then({ events: [registered], tables: { images: [{ ...row, status: 'registered' }] } });
   });
 
-  it('comes too late for a deleted image, and not at all for an unknown one', () => {
-    given(imageAggregate, image_id, [registered, deleted]).when(markImageProcessed, ids).then({ rejected: 'image_deleted' });
-    given(imageAggregate, image_id).when(markImageProcessed, ids).then({ rejected: 'image_not_found' });
+  it('comes too late for an upload that has expired', () => {
+    given(imageAggregate, image_id)
+      .when(registerUpload, { ...upload, expired: true })
+      .then({ rejected: 'upload_expired' });
+  });
+
+  it('takes an upload once, expired or not, also when its image was deleted', () => {
+    for (const past of [[registered], [registered, deleted]]) {
+      for (const expired of [false, true]) {
+        given(imageAggregate, image_id, past)
+          .when(registerUpload, { ...upload, expired })
+          .then({ rejected: 'upload_already_registered' });
+      }
+    }
   });
 });

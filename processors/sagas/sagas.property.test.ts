@@ -33,9 +33,10 @@ type Scans = readonly { readonly user: string; readonly answer: ClassificationRe
 
 function play(wanted: Scans, order: Actions): InMemoryChoreography {
   const url = (index: number) => `https://cdn.example/${index}`;
-  const world = new InMemoryChoreography(pipeline, (name, request) =>
-    name === 'classify' ? wanted[Number((request as { imageUrl: string }).imageUrl.split('/').at(-1))]?.answer : { kind: 'sent' },
-  );
+  const world = new InMemoryChoreography(pipeline, (name, request) => {
+    if (name === 'processImage') return { kind: 'processed' };
+    return name === 'classify' ? wanted[Number((request as { imageUrl: string }).imageUrl.split('/').at(-1))]?.answer : { kind: 'sent' };
+  });
   wanted.forEach(({ user: user_id, registered }, index) => {
     const id = `5f0a6a6e-5a57-4a9a-8f39-${index.toString(16).padStart(12, '0')}`;
     if (registered) world.execute(registerImage, { image_id: id, user_id, cdn_url: url(index) });

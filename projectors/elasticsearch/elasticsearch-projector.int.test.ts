@@ -269,6 +269,9 @@ describe('searching scans', () => {
     expect(suffixes(await search({ before: '2026-11-21T09:00:00Z' }))).toEqual([]);
     expect(suffixes(await search({ from: '2026-11-21T09:00:01Z' }))).toEqual([]);
     expect(first.scans[0]).not.toHaveProperty('_versions');
+    const since = { before: '2026-11-21T00:00:00Z', exactly: '2026-11-21T09:00:00.123Z', after: '2026-11-21T09:00:01Z' };
+    expect(await reader.scanCounts(user.userId, since)).toEqual({ before: 6, exactly: 6, after: 0 });
+    expect(await reader.scanCounts('nobody', since)).toEqual({ before: 0, exactly: 0, after: 0 });
 
     expect(await reader.scan(`${user.userId}-6`)).toMatchObject({ status: 'requested', completed_at: null });
     expect(await reader.scan('nowhere')).toBeUndefined();

@@ -30,6 +30,8 @@ export interface ScanSearch {
 export interface ElasticsearchReader {
   /** Finished scans of the user. Searches see a write within a second. */
   scansOf(userId: string, filter: ScanFilter): Promise<ScanSearch>;
+  /** How many finished scans of the user ended since each of these times (ISO 8601), by their names. */
+  scanCounts<P extends string>(userId: string, since: Readonly<Record<P, string>>): Promise<Readonly<Record<P, number>>>;
   /** In whatever state it is, as soon as it is written; undefined when there is none. */
   scan(scanId: string): Promise<ScanDocument | undefined>;
 }
@@ -42,6 +44,12 @@ export function createElasticsearchReader(options: { readonly client: Client; re
       const response = await answered(client.search<ScanDocument>({ index, ...scanSearch(userId, filter) }));
       const scans = response.hits.hits.flatMap(({ _source: scan }) => (scan !== undefined && isFinished(scan) ? [scan] : []));
       return { scans: scans.slice(0, filter.limit), more: response.hits.hits.length > filter.limit };
+    },
+    scanCounts: async <P extends string>(userId: string, since: Readonly<Record<P, string>>) => {
+      const response = await answered(client.search({ index, ...countSearch(userId, since) }));
+      const counted = (period: string): number =>
+        (response.aggregations?.[period] as estypes.AggregationsFilterAggregate | undefined)?.doc_count ?? 0;
+      return Object.fromEntries(Object.keys(since).map((period) => [period, counted(period)])) as Record<P, number>;
     },
     scan: async (scanId) => {
       const response = await answered(client.mget<ScanDocument>({ index, ids: [scanId], _source_excludes: VERSIONS_FIELD }));
@@ -71,6 +79,17 @@ function scanSearch(userId: string, { from, before, category, after, limit }: Sc
     },
     sort: [{ completed_at: { order: 'desc', format: 'strict_date_optional_time' } }, { scan_id: { order: 'desc' } }],
     ...(after === undefined ? {} : { search_after: [after.completedAt, after.scanId] }),
+  };
+}
+
+function countSearch(userId: string, since: Readonly<Record<string, string>>): estypes.SearchRequest {
+  return {
+    size: 0,
+    track_total_hits: false,
+    query: { bool: { filter: [{ term: { user_id: userId } }, { exists: { field: 'completed_at' } }] } },
+    aggs: Object.fromEntries(
+      Object.entries(since).map(([period, from]) => [period, { filter: { range: { completed_at: { gte: from } } } }]),
+    ),
   };
 }
 

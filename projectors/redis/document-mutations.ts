@@ -27,9 +27,12 @@ export function mutationsOfHistory(projection: RedisProjection, key: string, eve
   return events.flatMap((event) => mutationsOf(projection, event).filter((mutation) => mutation.key === key));
 }
 
+const STRUCTURE_OF = { put: 'hash', drop: 'hash', count: 'zset', keep: 'string' } as const;
+
 function faultOf(mutation: RedisMutation, structure: RedisProjection['structure']): string | undefined {
-  if ((mutation.op === 'count') !== (structure === 'zset')) return `${mutation.op} does not fit a ${structure}`;
+  if (STRUCTURE_OF[mutation.op] !== structure) return `${mutation.op} does not fit a ${structure}`;
   if (mutation.version < 1n) return 'the version is below 1';
+  if (mutation.op === 'keep') return Number.isSafeInteger(mutation.untilMs) ? undefined : 'the end is no whole number of milliseconds';
   if (mutation.op === 'count') return Number.isFinite(mutation.by) ? undefined : 'the increment is not a number';
   // `_` and `_v:…` are the mark and the versions.
   return mutation.field.startsWith('_') ? 'a field may not begin with an underscore' : undefined;

@@ -68,6 +68,26 @@ return results
 `);
 
 /**
+ * KEYS: string. ARGV: mode and ttl, which mean nothing here, then value, version, end in ms since 1970 for each change. What
+ * is over already is not written, and an earlier end changes nothing: there is no document that could be missing or stale.
+ */
+export const STRING_SCRIPT = script(`
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local results = {}
+for i = 3, #ARGV, 3 do
+  local left = tonumber(ARGV[i + 2]) - now
+  if left > 0 and left > redis.call('PTTL', KEYS[1]) then
+    redis.call('SET', KEYS[1], ARGV[i], 'PX', string.format('%d', left))
+    results[#results + 1] = 1
+  else
+    results[#results + 1] = 0
+  end
+end
+return results
+`);
+
+/**
  * KEYS: sorted set, set of what it counted. ARGV: limit. The first members by score, best first; among those that tie at
  * the end the first by name. False for a missing document.
  */

@@ -4,9 +4,9 @@ import { mutationsOfHistory } from './document-mutations.ts';
 
 /** The fields of a hash document as its whole history makes them: JSON text by field. */
 export function hashOfHistory(projection: RedisProjection, key: string, events: readonly EventRecord[]): ReadonlyMap<string, string> {
-  const latest = new Map<string, Exclude<RedisMutation, { op: 'count' }>>();
+  const latest = new Map<string, Extract<RedisMutation, { op: 'put' | 'drop' }>>();
   for (const mutation of mutationsOfHistory(projection, key, events)) {
-    if (mutation.op === 'count') continue;
+    if (mutation.op !== 'put' && mutation.op !== 'drop') continue;
     const seen = latest.get(mutation.field);
     if (seen === undefined || mutation.version > seen.version) latest.set(mutation.field, mutation);
   }

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { RedisMutation, RedisProjection } from '../../core/define-projection.ts';
 import { classifyRedisError, isScriptMissing } from './classify-redis-error.ts';
 import type { DocumentScript } from './document-scripts.ts';
-import { HASH_SCRIPT, ZSET_SCRIPT } from './document-scripts.ts';
+import { HASH_SCRIPT, STRING_SCRIPT, ZSET_SCRIPT } from './document-scripts.ts';
 
 export type RedisClient = Redis | Cluster;
 
@@ -49,6 +49,7 @@ type Mode = 'live' | 'fill' | 'seal';
 const STRUCTURES = {
   hash: { script: HASH_SCRIPT, keys: (key: string) => [key] },
   zset: { script: ZSET_SCRIPT, keys: (key: string) => [key, countedKey(key)] },
+  string: { script: STRING_SCRIPT, keys: (key: string) => [key] },
 } as const;
 
 /** What a sorted set has counted; the braces put it into the set's own slot. */
@@ -84,5 +85,7 @@ function scriptArguments(mutation: RedisMutation): readonly [string, string, str
       return [mutation.field, version, ''];
     case 'count':
       return [mutation.member, version, mutation.by.toString()];
+    case 'keep':
+      return [mutation.value, version, mutation.untilMs.toString()];
   }
 }

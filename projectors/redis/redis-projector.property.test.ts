@@ -66,7 +66,7 @@ function inCommitOrder(projection: RedisProjection, history: UserHistory): Map<s
     documents.set(mutation.key, document);
     if (mutation.op === 'put') document.set(mutation.field, JSON.stringify(mutation.value));
     else if (mutation.op === 'drop') document.delete(mutation.field);
-    else document.set(mutation.member, Number(document.get(mutation.member) ?? 0) + mutation.by);
+    else if (mutation.op === 'count') document.set(mutation.member, Number(document.get(mutation.member) ?? 0) + mutation.by);
   }
   return documents;
 }

@@ -13,7 +13,7 @@ export function createRehearsedRedisProjector(options: RedisProjectorOptions, no
 }
 
 function rehearsedDocuments(redis: RedisClient, projection: Pick<RedisProjection, 'structure'>, note: NoteDocument): RedisDocuments {
-  const seen = projection.structure === 'hash' ? seenInHash : seenInSortedSet;
+  const seen = SEEN_IN[projection.structure];
   const folded = new Set<string>();
   return {
     apply: async (key, mutations) => {
@@ -43,6 +43,8 @@ function documentOf(key: string, mutation: RedisMutation): Parameters<NoteDocume
       return { ...head, part: mutation.field, content: undefined };
     case 'count':
       return { ...head, part: mutation.member, content: mutation.by };
+    case 'keep':
+      return { ...head, part: undefined, content: { value: mutation.value, until: new Date(mutation.untilMs).toISOString() } };
   }
 }
 
@@ -50,7 +52,7 @@ function documentOf(key: string, mutation: RedisMutation): Parameters<NoteDocume
 type Seen = (redis: RedisClient, key: string, mutations: readonly RedisMutation[]) => Promise<'missing' | readonly boolean[]>;
 
 const seenInHash: Seen = async (redis, key, mutations) => {
-  const fields = mutations.map((mutation) => (mutation.op === 'count' ? '' : mutation.field));
+  const fields = mutations.map((mutation) => ('field' in mutation ? mutation.field : ''));
   const [mark, ...versions] = await redis.hmget(key, '_', ...fields.map((field) => `_v:${field}`));
   if (mark === null || mark === undefined) return 'missing';
   return mutations.map((mutation, index) => isAtLeast(versions[index], mutation.version.toString()));
@@ -61,6 +63,18 @@ const seenInSortedSet: Seen = async (redis, key, mutations) => {
   const [mark, ...counted] = await redis.smismember(countedKey(key), '_', ...names);
   if (mark !== 1) return 'missing';
   return counted.map((found) => found === 1);
+};
+
+const seenInString: Seen = async (redis, key, mutations) => {
+  const [[seconds, micros], left] = await Promise.all([redis.time(), redis.pttl(key)]);
+  const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  return mutations.map((mutation) => mutation.op !== 'keep' || mutation.untilMs - nowMs <= Math.max(0, left));
+};
+
+const SEEN_IN: Readonly<Record<RedisProjection['structure'], Seen>> = {
+  hash: seenInHash,
+  zset: seenInSortedSet,
+  string: seenInString,
 };
 
 /** As text, like the script: numbers lose digits. */

@@ -38,6 +38,7 @@ export function createCallRunner(options: CallRunnerOptions): CallRunner {
     classify: new CallSlots(concurrencyMax.classify),
     notify: new CallSlots(concurrencyMax.notify),
     answer: new CallSlots(concurrencyMax.answer),
+    processImage: new CallSlots(concurrencyMax.processImage),
   };
   return {
     run: async (name, request, context) => {

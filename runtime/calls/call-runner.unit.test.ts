@@ -15,8 +15,13 @@ const ANSWER: ClassificationResult = { kind: 'classified', category: 'paper', co
 function runnerOf(classify: CallImplementations['classify'], metrics: Metrics = NO_METRICS) {
   const clock = new ManualClock();
   const runner = createCallRunner({
-    implementations: { classify, notify: async () => ({ kind: 'sent' }), answer: async () => ({ kind: 'answered', text: 'yes' }) },
-    concurrencyMax: { classify: 2, notify: 2, answer: 2 },
+    implementations: {
+      classify,
+      notify: async () => ({ kind: 'sent' }),
+      answer: async () => ({ kind: 'answered', text: 'yes' }),
+      processImage: async () => ({ kind: 'processed' }),
+    },
+    concurrencyMax: { classify: 2, notify: 2, answer: 2, processImage: 2 },
     clock,
     metrics,
   });

@@ -45,8 +45,8 @@ const waits = (verdict: Verdict): readonly string[] =>
 describe('a flow', () => {
   it('is running until its deadline, and says which steps have not come', () => {
     const verdict = judge(flow([registered]));
-    expect([verdict.status, waits(verdict)]).toEqual(['running', ['scan:ImageRegistered']]);
-    const later = judge(flow([registered, completed(true)], 'scan:ImageRegistered'));
+    expect([verdict.status, waits(verdict)]).toEqual(['running', ['image:ImageRegistered', 'scan:ImageRegistered']]);
+    const later = judge(flow([registered, completed(true)], 'image:ImageRegistered', 'scan:ImageRegistered'));
     expect(waits(later)).toEqual(['character:ScanCompleted']);
   });
 

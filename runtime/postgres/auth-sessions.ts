@@ -1,3 +1,4 @@
+import { ACCESS_TOKEN_SECONDS } from '../../core/access-token.ts';
 import type { Database } from './database.ts';
 
 /** Undefined: no such user, or one without a password. Rejects with POSTGRES_UNAVAILABLE. */
@@ -7,30 +8,40 @@ export async function readPasswordHash(database: Database, userId: string): Prom
   return row?.password_hash;
 }
 
-export interface RefreshedSession {
+interface RefreshedSession {
   readonly userId: string;
   readonly permissions: readonly string[];
 }
 
+/** `reused`: the token was exchanged before, and its session is over now, because two hold it. */
+export type ExchangedSession = { readonly kind: 'exchanged'; readonly session: RefreshedSession } | { readonly kind: 'refused' | 'reused' };
+
 /**
- * Exchanges the hash of a session's refresh token for the next one's. Undefined when the session is over or the token is
- * not its own; a token that was exchanged before ends the session, because two now hold it. Rejects with POSTGRES_UNAVAILABLE.
+ * Exchanges the hash of a session's refresh token for the next one's. Refused when the session is over or the token is
+ * not its own; a token that was exchanged before ends the session and revokes its tokens. Rejects with POSTGRES_UNAVAILABLE.
  */
 export async function exchangeRefreshHash(
   database: Database,
   sessionId: string,
   hashes: { readonly present: string; readonly next: string },
-): Promise<RefreshedSession | undefined> {
+): Promise<ExchangedSession> {
   const [row] = await database.query<{ user_id: string; permissions: string[] }>(
     `UPDATE auth.sessions AS s SET refresh_hash = $3, last_hash = s.refresh_hash FROM auth.users AS u
       WHERE s.session_id = $1 AND s.refresh_hash = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.user_id = s.user_id
       RETURNING s.user_id, u.permissions`,
     [sessionId, hashes.present, hashes.next],
   );
-  if (row !== undefined) return { userId: row.user_id, permissions: row.permissions };
-  const sql = 'UPDATE auth.sessions SET ended_at = now() WHERE session_id = $1 AND last_hash = $2 AND ended_at IS NULL';
-  await database.execute(sql, [sessionId, hashes.present]);
-  return undefined;
+  if (row !== undefined) return { kind: 'exchanged', session: { userId: row.user_id, permissions: row.permissions } };
+  const ended = await database.query(
+    `WITH ended AS (
+       UPDATE auth.sessions SET ended_at = now() WHERE session_id = $1 AND last_hash = $2 AND ended_at IS NULL RETURNING session_id)
+     INSERT INTO auth.revocations (kind, id, revoked_at, expires_at)
+     SELECT 'session', session_id, now(), now() + make_interval(secs => $3) FROM ended
+     ON CONFLICT (kind, id) DO UPDATE SET revoked_at = excluded.revoked_at, expires_at = greatest(revocations.expires_at, excluded.expires_at)
+     RETURNING id`,
+    [sessionId, hashes.present, ACCESS_TOKEN_SECONDS],
+  );
+  return { kind: ended.length > 0 ? 'reused' : 'refused' };
 }
 
 /** What is over by itself; the audit of its login stays. */

@@ -24,3 +24,16 @@ export async function readProfile(database: Database, userId: string): Promise<P
     row ?? { user_id: userId, total_characters: 0, last_character_id: null, last_character_name: null, preferences: {}, updated_at: null }
   );
 }
+
+/** What others may see of a profile. */
+export type FoundProfileRow = Pick<ProfileRow, 'user_id' | 'total_characters' | 'last_character_id' | 'last_character_name'>;
+
+/** Profiles whose user's id begins with the text, in any case of letters; by id. Rejects with POSTGRES_UNAVAILABLE. */
+export async function searchProfiles(database: Database, text: string, limit: number): Promise<readonly FoundProfileRow[]> {
+  const prefix = `${text.toLowerCase().replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+  return database.query<FoundProfileRow>(
+    `SELECT user_id, total_characters, last_character_id, last_character_name FROM my.users
+      WHERE lower(user_id) LIKE $1 ORDER BY lower(user_id), user_id LIMIT $2`,
+    [prefix, limit],
+  );
+}

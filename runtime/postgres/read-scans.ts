@@ -77,3 +77,19 @@ export async function readScanTask(database: Database, userId: string, taskId: s
   );
   return rows[0];
 }
+
+/** How many of the user's scans ended since each of these times. Rejects with POSTGRES_UNAVAILABLE. */
+export async function countScans(
+  database: Database,
+  userId: string,
+  since: { readonly today: string; readonly week: string; readonly month: string },
+): Promise<{ readonly today: number; readonly week: number; readonly month: number }> {
+  const [counts] = await database.query<{ today: number; week: number; month: number }>(
+    `SELECT count(*) FILTER (WHERE completed_at >= $2)::int AS today, count(*) FILTER (WHERE completed_at >= $3)::int AS week,
+            count(*) FILTER (WHERE completed_at >= $4)::int AS month
+       FROM scan.scan_records
+      WHERE user_id = $1 AND status IN ('completed', 'failed') AND completed_at >= least($2::timestamptz, $3::timestamptz, $4::timestamptz)`,
+    [userId, since.today, since.week, since.month],
+  );
+  return counts ?? { today: 0, week: 0, month: 0 };
+}

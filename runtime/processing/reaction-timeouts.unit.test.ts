@@ -28,7 +28,7 @@ describe('the deadline of an attempt', () => {
     stepTimeoutMs: 5_000,
     lockTimeoutMs: 30_000,
     concurrencyMax: 64,
-    callConcurrencyMax: { classify: 16, notify: 64, answer: 1 },
+    callConcurrencyMax: { classify: 16, notify: 64, answer: 1, processImage: 16 },
   };
 
   it('is that of its own reaction: longer for a call, by as many rounds as all keys calling at once need, and for a lock', () => {

@@ -6,6 +6,8 @@ import type { ApiDependencies, ApiOptions } from '../../api/create-api.ts';
 import { developmentToken } from '../../api/development-token.ts';
 import type {
   Accounts,
+  CalendarStarts,
+  CatalogueCharacter,
   ChatMessage,
   CommandOutcome,
   Conversation,
@@ -13,6 +15,7 @@ import type {
   CommandRequest,
   DeadLetterQueues,
   ReprocessRequest,
+  Revocations,
   Commands,
   FinishedScan,
   RecentImage,
@@ -23,6 +26,7 @@ import type {
   WeeklyRankingQuery,
 } from '../../api/ports.ts';
 import type { TokenOptions } from '../../api/verify-token.ts';
+import type { Revocation } from '../../core/access-token.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { HealthSource } from '../../core/lifecycle.ts';
 import type { LogFields, Logger } from '../../core/log.ts';
@@ -119,6 +123,7 @@ export class InMemoryPorts {
 
   readonly commands: Commands = {
     registerImage: this.command('registerImage', () => ({ image_id: randomUUID(), scan_id: randomUUID() })),
+    registerUpload: this.command('registerUpload', () => ({ image_id: randomUUID(), scan_id: randomUUID() })),
     deleteImage: this.command('deleteImage', () => ({})),
     requestScan: this.command('requestScan', () => ({ task_id: randomUUID() })),
     evolveCharacter: this.command('evolveCharacter', () => ({
@@ -156,6 +161,20 @@ export class InMemoryPorts {
       await this.pass();
       return { data: this.single?.scan_id === scanId ? this.single : undefined, source: 'read-model' as const };
     },
+    scanStats: async (_userId: string, since: CalendarStarts) => {
+      await this.pass();
+      this.statsSince.push(since);
+      return { data: { today: 1, week: 2, month: 3 }, source: 'read-model' as const };
+    },
+    character: async (id: string) => {
+      await this.pass();
+      return { data: this.catalogue.find((character) => character.id === id), source: 'write-database' as const };
+    },
+    searchCharacters: async (text: string, limit: number) => {
+      await this.pass();
+      const data = this.catalogue.filter(({ name }) => name.includes(text)).slice(0, limit);
+      return { data, source: 'write-database' as const };
+    },
     scanTask: async (userId: string, taskId: string) => {
       await this.pass();
       const data = this.task?.task_id === taskId && userId === 'ada' ? this.task : undefined;
@@ -165,6 +184,11 @@ export class InMemoryPorts {
       await this.pass();
       const data = { user_id, total_characters: 1, last_character: null, preferences: { language: 'ko' }, updated_at: null };
       return { data, source: 'write-database' as const };
+    },
+    searchProfiles: async (text: string, limit: number) => {
+      await this.pass();
+      const all = ['ada', 'adam', 'bob'].map((user_id) => ({ user_id, total_characters: 1, last_character: null }));
+      return { data: all.filter(({ user_id }) => user_id.startsWith(text)).slice(0, limit), source: 'write-database' as const };
     },
     recentImages: async (userId: string, limit: number) => {
       await this.pass();
@@ -185,6 +209,8 @@ export class InMemoryPorts {
     },
   };
 
+  readonly statsSince: CalendarStarts[] = [];
+  catalogue: readonly CatalogueCharacter[] = [];
   task: ScanTask | undefined;
   images: readonly RecentImage[] = [];
   readonly imagesAsked: { readonly userId: string; readonly limit: number }[] = [];
@@ -250,6 +276,17 @@ export class InMemoryPorts {
           fitting.reduce((sum, [, count]) => sum + count, 0),
         ),
       };
+    },
+  };
+
+  /** What was told to be refused, and ids of tokens that are. */
+  readonly refused: Revocation[] = [];
+  readonly revoked = new Set<string>();
+  readonly revocations: Revocations = {
+    isRevoked: async ({ tokenId }) => tokenId !== undefined && this.revoked.has(tokenId),
+    refuse: async (revocations) => {
+      this.refused.push(...revocations);
+      for (const { of, id } of revocations) if (of === 'token') this.revoked.add(id);
     },
   };
 
@@ -319,6 +356,7 @@ export function capturedDependencies() {
     queries: ports.queries,
     accounts: ports.accounts,
     users: ports.users,
+    revocations: ports.revocations,
     deadLetters: ports.deadLetters,
     health,
     renderMetrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'millrace_up 1\n' }),

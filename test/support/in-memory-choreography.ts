@@ -28,6 +28,8 @@ export class InMemoryChoreography {
   readonly log: EventRecord[] = [];
   /** Records that their groups gave up. */
   readonly lost: Delivery[] = [];
+  /** The steps that were decided, whatever they decided: `domain:event type`. */
+  readonly decided = new Set<string>();
   private readonly streams = new Map<string, StoredEvent[]>();
   private readonly inboxes = new Set<string>();
   private readonly changes = new Map<string, StateChange[]>();
@@ -101,6 +103,7 @@ export class InMemoryChoreography {
     const key = `${domain} ${reaction.idempotencyKey(event)}`;
     if (this.inboxes.has(key)) return;
     this.inboxes.add(key);
+    this.decided.add(`${domain}:${event.type}`);
     const id = reaction.aggregateId(event);
     const decision = decide({ state: this.state(domain, reaction.aggregate, id), event, result, rows: [] });
     this.commit(domain, reaction.aggregate, id, decision.events, decision.changes ?? [], event);

@@ -54,6 +54,7 @@ function change(document: ModelDocument, mutation: RedisMutation): boolean {
     document.scores.set(mutation.member, (document.scores.get(mutation.member) ?? 0) + mutation.by);
     return true;
   }
+  if (mutation.op === 'keep') throw new RangeError('strings are no documents of this model');
   const seen = document.fields.get(mutation.field);
   if (seen !== undefined && mutation.version <= seen.version) return false;
   const value = mutation.op === 'put' ? JSON.stringify(mutation.value) : undefined;
