@@ -132,6 +132,10 @@ export const ERRORS = {
     disposition: 'fatal',
     remedy: 'The server gave the slot up (WAL limit or idle timeout); run `millrace slot repair --dry-run`, then `--apply`.',
   },
+  SLOT_YOUNGER: {
+    disposition: 'fatal',
+    remedy: 'Rows that were committed before the slot was made are not in it; run `millrace slot repair --dry-run`, then `--apply`.',
+  },
   SLOT_RECREATED: {
     disposition: 'fatal',
     remedy: 'Somebody made this slot anew, and what committed before is not in it; run `millrace slot repair --dry-run`, then `--apply`.',

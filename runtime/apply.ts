@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.ts';
 import { NO_METRICS } from '../core/metrics.ts';
 import { captureSource } from '../connectors/outbox/relay.ts';
 import { writeCaptureOwner } from '../connectors/replication/capture-owner.ts';
-import { ensureCaptureSource } from '../connectors/replication/capture-source.ts';
+import { assertLogical, ensureCaptureSource } from '../connectors/replication/capture-source.ts';
 import { readSlot } from '../connectors/replication/slot.ts';
 import { readSourceRow } from '../connectors/replication/source-facts.ts';
 import { withSqlSession } from '../connectors/replication/sql-session.ts';
@@ -20,6 +20,7 @@ import type { Config } from './config.ts';
 import { Connections } from './connections.ts';
 import { captureUrl, databaseUrl, PLATFORM } from './database-url.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { Session } from './postgres/database.ts';
 import { migrateDomain } from './postgres/migrate.ts';
 import { seedTable } from './postgres/seed-table.ts';
 
@@ -66,7 +67,11 @@ export async function applyPipeline(
 /** The publication comes before the slot: a slot does not see a publication that is younger than it. */
 async function applyDomain(domain: DomainDefinition, config: Config, connections: Connections, logger: Logger): Promise<readonly string[]> {
   const url = databaseUrl(config, domain.name);
-  const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger }))];
+  // A table that cannot be captured must not take rows.
+  const check = async (session: Session): Promise<void> => {
+    if (domain.captured) await assertLogical({ query: async (text, values) => ({ rows: [...(await session.query(text, values))] }) });
+  };
+  const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger, check }))];
   for (const seed of domain.seeds ?? []) changes.push(...(await seedTable(connections.database(domain.name), seed)));
   if (domain.captured) changes.push(...(await applyCapture(domain.name, url, config)));
   return changes;

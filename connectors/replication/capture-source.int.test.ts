@@ -4,7 +4,7 @@ import { systemClock } from '../../test/support/system-clock.ts';
 import type { TemporaryDatabases } from '../../test/support/temporary-databases.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
 import type { CaptureSource } from './source.ts';
-import { checkCaptureSource, dropCaptureSource, ensureCaptureSource } from './capture-source.ts';
+import { assertLogical, checkCaptureSource, dropCaptureSource, ensureCaptureSource } from './capture-source.ts';
 import { dropPublication } from './publication.ts';
 import { confirmedLagBytes, readSlot, retainedBytes } from './slot.ts';
 
@@ -41,6 +41,12 @@ describe('publication and slot of a capture', () => {
     const slot = (await readSlot(sql, source.slot))!;
     expect(slot).toMatchObject({ plugin: 'pgoutput', active: false });
     expect(confirmedLagBytes(slot)! >= 0n && retainedBytes(slot)! >= 0n).toBe(true);
+  });
+
+  it('refuse a server whose log cannot be decoded', async () => {
+    const server = { query: async () => ({ rows: [{ level: 'replica' }] }) };
+    await expect(assertLogical(server)).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID' });
+    await expect(assertLogical(sql)).resolves.toBeUndefined();
   });
 
   it('are corrected where somebody changed them', async () => {

@@ -1,13 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
 import { ClassifiedError } from '../../core/errors.ts';
-import { formatLsn } from '../../core/lsn.ts';
+import { LSN_ZERO, formatLsn } from '../../core/lsn.ts';
 import type { PublicationDeclaration, PublicationSighting } from './publication.ts';
 import { dropPublication, ensurePublication, publicationExists, sightPublication } from './publication.ts';
 import type { CaptureSource } from './source.ts';
 import { deleteSourceRow, readSourceRow, writeSourceRow } from './source-facts.ts';
 import { assertUsable, dropSlot, ensureSlot, readSlot } from './slot.ts';
 import type { KeptSqlSession, Sql } from './sql-session.ts';
-import { withSqlSession } from './sql-session.ts';
+import { quoteIdentifier, withSqlSession } from './sql-session.ts';
 
 /**
  * Makes publication and slot, in this order; returns what it changed, in words, and nothing the second time. The publication
@@ -29,16 +29,25 @@ export async function ensureCaptureSource(source: CaptureSource, ownerUrl = sour
     return ensurePublication(sql, source.publication);
   });
   const made = await withSqlSession(source.url, (sql) => ensureSlot(sql, source.slot));
-  if (made.length > 0) await withSqlSession(ownerUrl, (sql) => recordBirth(sql, source));
-  return [...published, ...made];
+  const born = made.length === 0 ? [] : await withSqlSession(ownerUrl, (sql) => recordBirth(sql, source));
+  return [...published, ...made, ...born];
 }
 
-/** What the database remembers of a new slot: nobody has read from it yet, so that it stands where it began. */
-async function recordBirth(sql: Sql, source: CaptureSource): Promise<void> {
+/**
+ * What the database remembers of a new slot: nobody has read from it yet, so that it stands where it began. When rows were there
+ * before, which it will never bring, it is a gap from the beginning of the log on, and a repair closes that. Some of these rows may have
+ * come right after the slot was made: then the repair finds nothing to do.
+ */
+async function recordBirth(sql: Sql, source: CaptureSource): Promise<string[]> {
   const [slot, publication] = [await readSlot(sql, source.slot), await sightPublication(sql, source.publication)];
-  if (slot?.confirmedFlushLsn === undefined || publication === undefined) return;
-  const consistentPoint = formatLsn(slot.confirmedFlushLsn);
+  if (slot?.confirmedFlushLsn === undefined || publication === undefined) return [];
+  const { schema, table } = source.publication;
+  const { rows } = await sql.query(`SELECT EXISTS (SELECT FROM ${quoteIdentifier(schema)}.${quoteIdentifier(table)}) AS held`);
+  const { held } = rows[0] as { held: boolean };
+  const consistentPoint = formatLsn(held ? LSN_ZERO : slot.confirmedFlushLsn);
   await writeSourceRow(sql, source, { epoch: 1, consistentPoint, publication: publication.version, kafkaCluster: undefined });
+  if (!held) return [];
+  return [`${schema}.${table} held rows before its slot was made, which the slot does not bring: run \`millrace slot repair --apply\``];
 }
 
 /** Drops slot and publication: everything that was not published yet is lost to the capture. For reset and tests. */
@@ -90,8 +99,9 @@ async function usablePublication(sql: Sql, declaration: PublicationDeclaration):
   );
 }
 
-async function assertLogical(sql: Sql): Promise<void> {
+/** @throws ClassifiedError CONFIGURATION_INVALID when the server's log cannot be decoded. */
+export async function assertLogical(sql: Sql): Promise<void> {
   const { rows } = await sql.query(`SELECT current_setting('wal_level') AS level`);
   if ((rows[0] as { level: string }).level === 'logical') return;
-  throw new ClassifiedError('CONFIGURATION_INVALID', 'the server runs without wal_level = logical');
+  throw new ClassifiedError('CONFIGURATION_INVALID', 'the server runs without wal_level = logical; set it and restart the server');
 }

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { ClusterFacts, TopicFacts } from '../../core/log-reader.ts';
-import { formatLsn } from '../../core/lsn.ts';
+import { LSN_ZERO, formatLsn } from '../../core/lsn.ts';
 import type { CaptureSource } from './source.ts';
 import type { SourceFacts } from './source-facts.ts';
 import type { RememberedTopic, SourceRecord } from './source-record.ts';
@@ -14,6 +14,7 @@ export const GAP_CODES = [
   'CAPTURE_MEMORY_LOST',
   'SLOT_MISSING',
   'SLOT_LOST',
+  'SLOT_YOUNGER',
   'SLOT_RECREATED',
   'SLOT_AHEAD',
   'PUBLICATION_MISSING',
@@ -127,6 +128,7 @@ function slotFindings(source: CaptureSource, remembered: SourceRecord | undefine
     return [{ code: 'SLOT_LOST', message: `the slot ${source.slot} was invalidated${reason}` }];
   }
   const told = remembered?.flushLsn ?? row?.consistentPoint;
+  if (told === LSN_ZERO) return [{ code: 'SLOT_YOUNGER', message: `the outbox held rows already when the slot ${source.slot} was made` }];
   if (told === undefined || slot.confirmedFlushLsn === undefined || slot.confirmedFlushLsn <= told) return [];
   const where = `the slot ${source.slot} stands at ${formatLsn(slot.confirmedFlushLsn)}, and was told nothing beyond ${formatLsn(told)}`;
   // A slot that nobody has read from since it was made. The server counts anew after a crash, so that this is only a name.

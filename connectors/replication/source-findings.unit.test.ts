@@ -85,6 +85,7 @@ describe('what differs from the memory of a source', () => {
     expect(first({})).toEqual([]);
     expect(first({ row: facts.row })).toEqual(['CAPTURE_MEMORY_LOST']);
     expect(first({ slot: facts.slot })).toEqual(['SLOT_AHEAD']);
+    expect(first({ row: { ...row, consistentPoint: parseLsn('0/0') } })).toEqual(['SLOT_YOUNGER']);
   });
 
   it('is a failover when a promotion left the timeline before what was published, and none when it did so behind it', () => {

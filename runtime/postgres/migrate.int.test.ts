@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ClassifiedError } from '../../core/errors.ts';
 import { eventRoute } from '../../core/names.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
@@ -56,6 +57,12 @@ describe('migrating a domain', () => {
     const changes = all.flat();
     expect(new Set(changes).size).toBe(changes.length);
     expect(changes.filter((change) => change.includes('made outbox partition'))).toHaveLength(3);
+  });
+
+  it('makes nothing in a database that its check refuses', async () => {
+    const check = async (): Promise<void> => Promise.reject(new ClassifiedError('CONFIGURATION_INVALID', 'not here'));
+    await expect(migrate('refused', { check })).rejects.toThrow('not here');
+    expect(await connect('refused').query("SELECT to_regnamespace('refused')::text AS space")).toEqual([{ space: null }]);
   });
 
   it('refuses a file that was changed after it had been applied, and one that is gone', async () => {

@@ -22,6 +22,8 @@ export interface MigrateOptions {
   readonly stateFolder?: string;
   /** Outbox partitions made ahead, today not counted. */
   readonly daysAhead?: number;
+  /** Called when the database is there, before anything is made in it; what it throws leaves it as it is. */
+  readonly check?: (session: Session) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -50,6 +52,7 @@ export async function migrateDomain(options: MigrateOptions): Promise<readonly s
     statementTimeoutMs: MIGRATION_TIMEOUT_MS,
   });
   try {
+    await options.check?.(database);
     const applied = await database.transaction((session) => applyPending(session, options.domain, files));
     changes.push(...applied.map((name) => `${options.domain}: applied ${name}`));
     if (kind === 'domain') {

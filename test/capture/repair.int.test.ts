@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { captureSource } from '../../connectors/outbox/relay.ts';
+import { dropCaptureSource, ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
 import { dropSlot } from '../../connectors/replication/slot.ts';
 import type { SourceMemory } from '../../connectors/replication/source-memory.ts';
 import { parseLsn } from '../../core/lsn.ts';
@@ -239,6 +241,20 @@ describe('a repair', () => {
     expect((await capture.letters()).map(({ headers }) => headerText(headers, 'id'))).toEqual([letter]);
     const other = await database.insert({ topic: 'image.nowhere' });
     await eventually(async () => (await capture.letters()).some(({ headers }) => headerText(headers, 'id') === other));
+  });
+
+  it('of a slot that was made when the outbox held rows already publishes these, and what was emitted since', async () => {
+    const source = captureSource('image', database.url, database.names);
+    await dropCaptureSource(source, systemClock);
+    const before = await database.insert();
+    expect(await ensureCaptureSource(source)).toContainEqual(expect.stringContaining('run `millrace slot repair --apply`'));
+    const [emitted, after] = [await emit(), await database.insert()];
+    const relay = await capture.relay();
+    await eventually(() => expect(standing(relay)).toBe('gap SLOT_YOUNGER'));
+    expect((await capture.published()).ids).toEqual([]);
+    expect(await capture.repair({ apply: true })).toMatchObject({ newSlot: false, unseenLog: { from: undefined } });
+    await eventually(() => standing(relay) === 'streaming');
+    await capture.untilPublished([before, emitted, after]);
   });
 
   it('is not needed after somebody has purged the dead letters', async () => {
