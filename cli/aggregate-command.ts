@@ -5,6 +5,7 @@ import type { Connections } from '../runtime/connections.ts';
 import { viewAggregate } from '../runtime/postgres/view-aggregate.ts';
 import type { ShownAggregate } from './aggregate-text.ts';
 import { aggregateJson, aggregateText } from './aggregate-text.ts';
+import { dataFolderOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { withConnections } from './with-connections.ts';
 
@@ -28,17 +29,18 @@ export function aggregateCommand(): Command {
 function showCommand(): Command {
   return new Command('show')
     .description('show what an aggregate is, or was at a time, and the events that made it so')
-    .argument('<type>', 'the type of the aggregate; a wrong one lists what there is')
+    .argument('<type>', 'the type of the aggregate, or a domain that has one only; a wrong one lists what there is')
     .argument('<id>', 'its id: of an image, a scan or a conversation its own, else the user')
     .option('--at <time>', 'as it was then: ISO 8601 with offset, such as 2026-03-01T09:00:00Z')
     .option('--history', `list its events, the last ${LAST_DEFAULT} of them`)
     .option('--last <count>', 'how many of its events to list')
     .option('--json', 'print one JSON object')
-    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
-Reads the event store of the domain and changes nothing. Shows states and payloads: for operators.
+Reads the event store of the domain and changes nothing. Shows states and payloads: for operators. \`millrace trace\` takes the id, and the
+events and traces of the history.
 
 Examples:
   millrace aggregate show user_characters somebody
@@ -66,8 +68,8 @@ async function show(
 ): Promise<ShownAggregate> {
   const { domain, aggregate } = aggregateOf(pipeline, type);
   const view = await viewAggregate(connections.database(domain), domain, aggregate, id, options);
-  if (view.version === 0n) throw new Error(`no ${type} has this id${options.at === undefined ? '' : ` at ${options.at}`}`);
-  return { ...view, domain, type, id, at: options.at };
+  if (view.version === 0n) throw new Error(`no ${aggregate.type} has this id${options.at === undefined ? '' : ` at ${options.at}`}`);
+  return { ...view, domain, type: aggregate.type, id, at: options.at };
 }
 
 /** @throws UsageError listing the types that there are. */
@@ -80,6 +82,9 @@ export function aggregateOf(
     .flatMap(({ name, aggregates }) => aggregates.map((aggregate) => ({ domain: name, aggregate })));
   const found = all.find(({ aggregate }) => aggregate.type === type);
   if (found !== undefined) return found;
+  // Lists of flows and topics name domains: where one has a single type there is nothing to ask back.
+  const [only, ...others] = all.filter(({ domain }) => domain === type);
+  if (only !== undefined && others.length === 0) return only;
   throw new UsageError(
     `no such type of aggregate\nTypes, and their domains: ${all.map(({ aggregate, domain }) => `${aggregate.type} (${domain})`).join(', ')}`,
   );

@@ -25,6 +25,8 @@ describe('aggregate show', () => {
   it('knows every event-sourced aggregate, and lists them for a wrong type', () => {
     expect(aggregateOf(pipeline, 'conversation').domain).toBe('chat');
     expect(aggregateOf(pipeline, 'user_characters').domain).toBe('character');
+    // A domain that has one type only means that type.
+    expect(aggregateOf(pipeline, 'my').aggregate.type).toBe('profile');
     for (const wrong of ['characters', 'delivery', '']) {
       expect(() => aggregateOf(pipeline, wrong)).toThrow(
         'user (auth), image (image), scan (scan), user_characters (character), profile (my), conversation (chat)',
@@ -55,7 +57,7 @@ describe('aggregate show', () => {
     expect(lines.slice(0, 5)).toEqual(['image i1', '  domain   image', '  version  3', '  state', '    {']);
     expect(lines).toContain('    (1 older ones are not shown; --last shows more)');
     expect(lines.at(-1)).toMatch(
-      /^ {8}3 {2}2026-03-01T09:00:00.000001Z {2}ImageProcessed {2}trace 0af7651916cd43dd8448eb211c80319c {2}\{.*…$/,
+      /^ {8}3 {2}2026-03-01T09:00:00.000001Z {2}ImageProcessed {2}event e3 {2}trace 0af7651916cd43dd8448eb211c80319c {2}\{.*…$/,
     );
     expect(lines.at(-1)!.length).toBeLessThan(300);
     expect(aggregateText({ ...shown, at: '2026-03-01T09:00Z', history: [] })).not.toContain('history');

@@ -45,6 +45,7 @@ export function aggregateJson({ domain, type, id, at, version, state, history }:
   return JSON.stringify(shown);
 }
 
-function eventLine({ version, occurredAt, type, traceId, payload }: ViewedEvent): string {
-  return `    ${version.toString().padStart(5)}  ${occurredAt}  ${type}  trace ${traceId ?? '-'}  ${shortened(JSON.stringify(payload))}`;
+/** Event and trace are what `millrace trace` takes. */
+function eventLine({ version, id, occurredAt, type, traceId, payload }: ViewedEvent): string {
+  return `    ${version.toString().padStart(5)}  ${occurredAt}  ${type}  event ${id}  trace ${traceId ?? '-'}  ${shortened(JSON.stringify(payload))}`;
 }

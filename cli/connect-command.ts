@@ -4,14 +4,12 @@ import { pipelineIn } from '../pipeline.ts';
 import { applyConnectors } from '../runtime/apply-connectors.ts';
 import { connectRest } from '../runtime/capture.ts';
 import type { Config } from '../runtime/config.ts';
-import { loadConfig } from '../runtime/config.ts';
 import { Connections } from '../runtime/connections.ts';
 import type { DeclaredConnector, ShownConnector } from '../runtime/connectors.ts';
-import { declaredConnectors, deleteConnector, showConnectors } from '../runtime/connectors.ts';
+import { declaredConnectors, deleteConnector, planDeletion, showConnectors } from '../runtime/connectors.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
+import { dataFolderOption, settingsIn } from './common-options.ts';
 import { UsageError } from './exit.ts';
-import { localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
 
 interface Chosen {
   readonly rest: ConnectRest;
@@ -35,9 +33,10 @@ function statusCommand(): Command {
   return new Command('status')
     .description('say what Kafka Connect says of each connector; exit code 1 when one does not work')
     .option('--json', 'print one JSON object')
+    .addOption(dataFolderOption())
     .addHelpText('after', '\nExamples:\n  millrace connect status\n  millrace connect status --json')
-    .action(async (options: { json?: true }) => {
-      const { rest, connectors } = settings();
+    .action(async (options: Options) => {
+      const { rest, connectors } = settings(options);
       const shown = await showConnectors(rest, connectors);
       if (options.json === true) console.log(JSON.stringify({ connectors: shown }));
       else console.log(shown.length === 0 ? 'no connector is declared' : shown.map(lineOf).join('\n'));
@@ -57,6 +56,7 @@ function applyCommand(): Command {
   return new Command('apply')
     .description('register what the pipeline declares, with its topics and publications; changes nothing the second time')
     .option('--json', 'print the changes as one JSON object')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
@@ -66,8 +66,8 @@ Examples:
   millrace connect apply
   millrace connect apply --json`,
     )
-    .action(async (options: { json?: true }) => {
-      const { config } = settings();
+    .action(async (options: Options) => {
+      const { config } = settings(options, { connectorPasswords: true });
       const logger = createLogger({
         service: 'millrace-connect',
         environment: config.environment,
@@ -95,7 +95,12 @@ function restartCommand(): Command {
 }
 
 function deleteCommand(): Command {
-  return verb('delete', 'remove a connector and its offsets; of tables the slot, too', remove);
+  return verb('delete', 'remove a connector and its offsets, of tables the slot, too; shows first what it would do', remove)
+    .option('--apply', 'do it')
+    .addHelpText('after', '\nWithout --apply nothing is changed.')
+    .action(async (names: string[], options: Options & { apply?: true }) => {
+      await act(names, options, options.apply === true ? remove : wouldRemove);
+    });
 }
 
 type Act = (chosen: Chosen, connector: DeclaredConnector) => Promise<readonly string[]>;
@@ -103,6 +108,7 @@ type Act = (chosen: Chosen, connector: DeclaredConnector) => Promise<readonly st
 interface Options {
   readonly all?: true;
   readonly json?: true;
+  readonly dataFolder: string;
 }
 
 function verb(word: string, description: string, work: Act): Command {
@@ -111,6 +117,7 @@ function verb(word: string, description: string, work: Act): Command {
     .argument('[connector...]', 'names, as `millrace connect status` prints them')
     .option('--all', 'every connector that is registered')
     .option('--json', 'print what was done as one JSON object')
+    .addOption(dataFolderOption())
     .addHelpText('after', `\nExamples:\n  millrace connect ${word} image-connector\n  millrace connect ${word} --all --json`)
     .action(async (names: string[], options: Options) => {
       await act(names, options, work);
@@ -118,7 +125,7 @@ function verb(word: string, description: string, work: Act): Command {
 }
 
 async function act(names: readonly string[], options: Options, work: Act): Promise<void> {
-  const chosen = settings();
+  const chosen = settings(options);
   const done: string[] = [];
   for (const connector of await chooseConnectors(names, options, chosen)) done.push(...(await work(chosen, connector)));
   if (options.json === true) console.log(JSON.stringify({ done }));
@@ -163,8 +170,14 @@ const restartAll: Act = async ({ rest }, { name }) => {
 
 const remove: Act = async ({ rest, config }, connector) => deleteConnector(rest, connector, config);
 
-function settings(): Chosen {
-  const config = loadConfig(localEnvironment(localFolder()));
+const wouldRemove: Act = async ({ rest, config }, connector) => [
+  ...(await planDeletion(rest, connector, config)),
+  'nothing was changed; --apply does it',
+];
+
+/** Only who registers connectors has to say where Kafka Connect finds passwords. */
+function settings({ dataFolder }: Options, needs: { readonly connectorPasswords: boolean } = { connectorPasswords: false }): Chosen {
+  const config = settingsIn(dataFolder, needs);
   const rest = connectRest(config);
   if (rest === undefined)
     throw new UsageError('KAFKA_CONNECT_URL is not set: there is no Kafka Connect to ask (`millrace start --debezium` brings one up)');

@@ -8,6 +8,7 @@ import { createLogger } from '../runtime/telemetry/log.ts';
 import { CORE_PARTS } from '../stack/parts.ts';
 import type { Flavour } from '../stack/stack.ts';
 import { registerUsers } from './development-user.ts';
+import { dataFolderOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { localEnvironment } from './local-environment.ts';
 import type { LocalFolder, RunningRoles } from './local-folder.ts';
@@ -32,7 +33,7 @@ export function demoCommand(): Command {
     .option('--seed <n>', 'what is sent follows from it', '1')
     .option('--concurrency <n>', 'users that send at the same time', '32')
     .option('--patience <seconds>', 'give up after this long without any progress', '60')
-    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
+    .addOption(dataFolderOption())
     .addOption(new Option('--flavour <flavour>', 'for a pipeline that does not run yet').choices(['native', 'docker']))
     .addHelpText(
       'after',

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import { limitOf, limitOption } from './common-options.ts';
 import type { FilterOptions } from './dlt-options.ts';
-import { countOf, filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
+import { filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
 import { letterFields, letterLines } from './dlt-text.ts';
 
-const LIMIT_DEFAULT = '50';
+const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1_000_000;
 
 interface Options extends FilterOptions {
@@ -15,7 +16,7 @@ interface Options extends FilterOptions {
 export function dltListCommand(): Command {
   return letterCommand('list', 'list dead letters: why, where and when, without their payloads')
     .option('--state <states>', 'all, or some of open, archived, replayed, discarded; without it, those that nobody has handled')
-    .option('--limit <count>', 'so many at most', LIMIT_DEFAULT)
+    .addOption(limitOption(LIMIT_DEFAULT))
     .option('--json', 'print one JSON object a line')
     .addHelpText(
       'after',
@@ -31,7 +32,7 @@ Examples:
 }
 
 async function list(options: Options): Promise<void> {
-  const limit = countOf(options.limit, '--limit', LIMIT_MAX);
+  const limit = limitOf(options.limit, LIMIT_MAX);
   const filter = filterOf(options, Date.now());
   await withLetters(options, async ({ letters, signal }) => {
     const queues = queuesOf(letters.queues, options);

@@ -3,7 +3,6 @@ import { Command } from 'commander';
 import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { pipelineIn } from '../pipeline.ts';
 import type { Config } from '../runtime/config.ts';
-import { loadConfig } from '../runtime/config.ts';
 import type { LetterFilter } from '../runtime/dead-letters/letter-filter.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
 import type { LetterQueue } from '../runtime/dead-letters/letter-queues.ts';
@@ -13,15 +12,14 @@ import { LETTER_STATES } from '../runtime/dead-letters/letter-states.ts';
 import type { DeadLetters } from '../runtime/dead-letters/open-dead-letters.ts';
 import { withDeadLetters } from '../runtime/dead-letters/open-dead-letters.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
+import type { CodeOptions } from './common-options.ts';
+import { ageOf, codeOf, dataFolderOption, settingsIn, withCodeOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
-import { hasSettings, localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
 
 /** The conditions that every command over letters understands. */
-export interface FilterOptions {
+export interface FilterOptions extends CodeOptions {
   readonly group?: string;
   readonly topic?: string;
-  readonly code?: string;
   readonly fingerprint?: string;
   readonly key?: string;
   readonly type?: string;
@@ -33,18 +31,16 @@ export interface FilterOptions {
 }
 
 export function letterCommand(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
+  return withCodeOption(new Command(name).description(description))
     .option('--group <group>', 'of this consumer group, such as processor.scan, or of this capture, such as capture.scan')
     .option('--topic <topic>', 'of this dead-letter topic, or of the topic that was read')
-    .option('--code <code>', 'with this error code, such as CALL_FAILED')
     .option('--fingerprint <fingerprint>', 'with this fingerprint, as `dlt stats` prints them')
     .option('--key <key>', 'of this record key')
     .option('--type <type>', 'of this event type, such as ScanRequested')
     .option('--trace <id>', 'of this trace')
     .option('--older-than <age>', 'written at least so long ago: 90s, 30m, 12h, 7d')
     .option('--newer-than <age>', 'written less than so long ago')
-    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace');
+    .addOption(dataFolderOption());
 }
 
 /** Who runs the command, for the audit. A container may run it under a number that has no name. */
@@ -56,18 +52,10 @@ export function thisOperator(): string {
   }
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** Milliseconds. @throws UsageError */
-export function ageOf(text: string, option: string): number {
-  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count === undefined) throw new UsageError(`${option} must be an age such as 90s, 30m, 12h or 7d`);
-  return Number(count) * (UNIT_MS[unit] ?? 0);
-}
-
 /** Without a state: the letters that nobody has handled. @throws UsageError */
 export function filterOf(options: FilterOptions, nowMs: number): LetterFilter {
-  const { code, fingerprint, key, type, trace: traceId, olderThan, newerThan } = options;
+  const { fingerprint, key, type, trace: traceId, olderThan, newerThan } = options;
+  const code = codeOf(options);
   const states = statesOf(options.state);
   return {
     ...{ code, fingerprint, key, type, traceId, states },
@@ -85,19 +73,18 @@ function statesOf(text: string | undefined): readonly LetterState[] | undefined 
   return states as LetterState[];
 }
 
+/** Whether some condition chooses: what changes letters must not mean all of them by leaving words out. */
+export function chooses(options: FilterOptions): boolean {
+  const { fingerprint, key, type, trace, group, topic, olderThan, newerThan } = options;
+  return [codeOf(options), fingerprint, key, type, trace, group, topic, olderThan, newerThan].some((condition) => condition !== undefined);
+}
+
 /** @throws UsageError listing what there is. */
 export function queuesOf(queues: readonly LetterQueue[], { group, topic }: FilterOptions): readonly LetterQueue[] {
   const chosen = chooseQueues(queues, { group, topic });
   if (chosen.length > 0) return chosen;
   const groups = [...new Set(queues.map((queue) => queue.group))].join(', ');
   throw new UsageError(`no dead-letter topic fits --group and --topic\nGroups: ${groups}`);
-}
-
-/** A whole number of at least 1. @throws UsageError */
-export function countOf(text: string, option: string, max: number): number {
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= max) return count;
-  throw new UsageError(`${option} must be a whole number from 1 to ${max}`);
 }
 
 export interface LetterWork {
@@ -110,9 +97,7 @@ export interface LetterWork {
 
 /** Opens what the commands need, by the settings of the process or of the folder, and closes it again. */
 export async function withLetters(options: Pick<FilterOptions, 'dataFolder'>, work: (given: LetterWork) => Promise<void>): Promise<void> {
-  const folder = localFolder(options.dataFolder);
-  if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
-  const config = loadConfig(localEnvironment(folder));
+  const config = settingsIn(options.dataFolder);
   const pipeline = pipelineIn(config.timeZone);
   const logger = createLogger({ service: 'millrace-dlt', environment: config.environment, level: 'error', format: config.log.format });
   const stopping = new AbortController();

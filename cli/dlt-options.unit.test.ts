@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Names } from '../core/names.ts';
 import { pipeline } from '../pipeline.ts';
 import { letterQueues } from '../runtime/dead-letters/letter-queues.ts';
-import { ageOf, countOf, filterOf, queuesOf, thisOperator } from './dlt-options.ts';
+import { ageOf, countOf } from './common-options.ts';
+import { chooses, filterOf, letterCommand, queuesOf, thisOperator } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
 
 const dataFolder = '.millrace';
@@ -21,6 +22,18 @@ describe('the conditions on the command line', () => {
     expect(filterOf({ dataFolder, state: 'all' }, 0).states).toBeUndefined();
     expect(filterOf({ dataFolder, state: 'replayed,discarded' }, 0).states).toEqual(['replayed', 'discarded']);
     expect(() => filterOf({ dataFolder, state: 'lost' }, 0)).toThrow(UsageError);
+  });
+
+  it('have one word for the error code, and the former one still means it', () => {
+    expect(filterOf({ dataFolder, code: 'CALL_FAILED' }, 0).code).toBe('CALL_FAILED');
+    expect(filterOf({ dataFolder, error: 'CALL_FAILED' }, 0).code).toBe('CALL_FAILED');
+    expect(() => filterOf({ dataFolder, code: 'CALL_FAILED', error: 'DECISION_FAILED' }, 0)).toThrow(UsageError);
+    const help = letterCommand('list', 'of this test').helpInformation();
+    expect(help).toContain('--code <code>');
+    expect(help).not.toContain('--error');
+    expect([chooses({ dataFolder }), chooses({ dataFolder, error: 'CALL_FAILED' }), chooses({ dataFolder, key: 'k' })]).toEqual([
+      ...[false, true, true],
+    ]);
   });
 
   it('choose queues by group, by dead-letter topic and by the topic that was read, and say what there is when none fits', () => {

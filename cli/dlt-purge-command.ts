@@ -4,9 +4,10 @@ import { LetterStats } from '../runtime/dead-letters/letter-stats.ts';
 import { parsePlace } from '../runtime/dead-letters/letter.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
-import { filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
+import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { heapFields, heapLines } from './dlt-text.ts';
 import { UsageError } from './exit.ts';
+import { agrees, counted } from './one-line.ts';
 
 interface Options extends FilterOptions {
   readonly all?: true;
@@ -42,8 +43,8 @@ Examples:
 }
 
 async function purge(options: Options): Promise<void> {
-  const { deleteBefore, code, fingerprint, key, type, trace, group, topic, olderThan, newerThan } = options;
-  const chosen = [code, fingerprint, key, type, trace, group, topic, olderThan, newerThan].some((condition) => condition !== undefined);
+  const { deleteBefore } = options;
+  const chosen = chooses(options);
   if (deleteBefore !== undefined && (chosen || options.all === true)) throw new UsageError('--delete-before goes with no other condition');
   if (deleteBefore === undefined && !chosen && options.all !== true) throw new UsageError('name a condition, or --all');
   await withLetters(options, async (work) => (deleteBefore === undefined ? mark(work, options) : deleteOld(work, deleteBefore, options)));
@@ -57,7 +58,11 @@ async function mark({ letters, signal }: LetterWork, options: Options): Promise<
   if (options.apply === true) {
     const discarded = await discardLetters(queues, filter, { ...letters, ...reading, actor: options.actor, detail: options.reason });
     progress.end();
-    console.log(options.json === true ? JSON.stringify({ applied: true, discarded }) : `${discarded} letters are marked as discarded`);
+    console.log(
+      options.json === true
+        ? JSON.stringify({ applied: true, discarded })
+        : `${counted(discarded, 'letter')} ${agrees(discarded, 'is', 'are')} marked as discarded`,
+    );
     return;
   }
   const stats = new LetterStats();
@@ -80,7 +85,7 @@ async function deleteOld({ letters, signal }: LetterWork, text: string, options:
       console.log(
         options.json === true
           ? JSON.stringify({ applied: true, deleted_before: text, discarded })
-          : `what lay before ${text} is deleted; ${discarded} letters of it were not handled`,
+          : `what lay before ${text} is deleted; ${counted(discarded, 'letter')} of it ${agrees(discarded, 'was', 'were')} not handled`,
       );
     } finally {
       await admin.stop();
@@ -96,5 +101,5 @@ function report(stats: LetterStats, what: string, { json }: Options): void {
   const heaps = stats.heaps();
   const count = heaps.reduce((sum, heap) => sum + heap.count, stats.others);
   if (json === true) console.log(JSON.stringify({ applied: false, letters: count, heaps: heaps.map(heapFields) }));
-  else console.log([...heaps.map(heapLines), `${count} letters ${what}`].join('\n'));
+  else console.log([...heaps.map(heapLines), `${counted(count, 'letter')} ${what}`].join('\n'));
 }

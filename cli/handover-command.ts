@@ -2,16 +2,14 @@ import { Command, Option } from 'commander';
 import type { DomainDefinition } from '../core/define.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { connectRest } from '../runtime/capture.ts';
-import { loadConfig } from '../runtime/config.ts';
 import { Connections } from '../runtime/connections.ts';
 import type { HandoverOutcome } from '../runtime/handover.ts';
 import { handOver, planHandover } from '../runtime/handover.ts';
 import { Lifecycle } from '../runtime/lifecycle.ts';
 import { createSourceIdentity } from '../runtime/source-identity.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
+import { dataFolderOption, settingsIn } from './common-options.ts';
 import { UsageError } from './exit.ts';
-import { localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
 
 const STOP_MS = 5_000;
 
@@ -20,6 +18,7 @@ interface Options {
   readonly to: 'relay' | 'debezium';
   readonly dryRun?: true;
   readonly json?: true;
+  readonly dataFolder: string;
 }
 
 /** `millrace slot handover` */
@@ -30,6 +29,7 @@ export function handoverCommand(): Command {
     .addOption(new Option('--to <capture>', 'who reads from the slot from now on').choices(['relay', 'debezium']).makeOptionMandatory())
     .option('--dry-run', 'say what would be done')
     .option('--json', 'print the outcome as one JSON object')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
@@ -49,7 +49,7 @@ Examples:
 }
 
 async function run(options: Options): Promise<void> {
-  const config = loadConfig(localEnvironment(localFolder()));
+  const config = settingsIn(options.dataFolder, { connectorPasswords: options.to === 'debezium' });
   const pipeline = pipelineIn(config.timeZone);
   const domain = capturedDomain(pipeline.domains, options.domain);
   const rest = connectRest(config);

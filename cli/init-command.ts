@@ -10,6 +10,7 @@ import { applyRoles } from '../runtime/postgres/apply-roles.ts';
 import type { RolePlan } from '../runtime/postgres/role-plan.ts';
 import { planRoles } from '../runtime/postgres/role-plan.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
+import { dataFolderOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { localEnvironment } from './local-environment.ts';
 import { localFolder } from './local-folder.ts';
@@ -22,6 +23,7 @@ interface Options {
   readonly sql?: string;
   readonly apply?: true;
   readonly adminUrl?: string;
+  readonly dataFolder: string;
 }
 
 export function initCommand(): Command {
@@ -33,6 +35,7 @@ export function initCommand(): Command {
     .option('--json', 'print one JSON object instead of scripts for psql')
     .option('--sql <folder>', 'write one script per domain into a folder')
     .option('--apply', 'run it on a server; needs --admin-url')
+    .addOption(dataFolderOption())
     .option('--admin-url <url>', 'an administrator of the server (superuser, or CREATEROLE, CREATEDB and REPLICATION)')
     .addHelpText(
       'after',
@@ -40,7 +43,7 @@ export function initCommand(): Command {
 Three roles per domain: the owner (apply, and the upkeep in the relay's process), app (API, processors, projectors: inserts into
 the outbox and changes nothing in it), capture (the relay: reads the write-ahead log and the outbox). No passwords are made or
 asked for: psql's \\password sets them. The password in --admin-url may be left to PGPASSWORD or ~/.pgpass.
-Run it before the first apply, and again after each apply that brought migrations.
+Run it before the first apply. Later applies grant the rights on new tables themselves, or say when they cannot.
 
 Examples:
   millrace init --domain image
@@ -57,9 +60,9 @@ Examples:
     });
 }
 
-function plansOf({ domain: wanted, rolePrefix, namespace }: Options): readonly RolePlan[] {
+function plansOf({ domain: wanted, rolePrefix, namespace, dataFolder }: Options): readonly RolePlan[] {
   try {
-    const names = new Names(namespace ?? namespaceOf(localEnvironment(localFolder())));
+    const names = new Names(namespace ?? namespaceOf(localEnvironment(localFolder(dataFolder))));
     const all = [...pipelineIn('UTC').domains, { name: PLATFORM, captured: false }];
     const unknown = (wanted ?? []).filter((name) => !all.some((domain) => domain.name === name));
     if (unknown.length > 0)

@@ -5,6 +5,8 @@ import type { Connections } from '../runtime/connections.ts';
 import type { ParkedFailure } from '../runtime/parked-operations.ts';
 import { changeParked, findParked, parkingGroups } from '../runtime/parked-operations.ts';
 import type { ParkedAction, ParkedFilter } from '../runtime/postgres/parked-admin.ts';
+import type { CodeOptions } from './common-options.ts';
+import { codeOf, dataFolderOption, withCodeOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { count, failedJson, parkedJson, parkedText } from './parked-text.ts';
 import { withConnections } from './with-connections.ts';
@@ -13,10 +15,9 @@ const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 10_000;
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-interface FilterOptions {
+interface FilterOptions extends CodeOptions {
   readonly group?: string;
   readonly key?: string;
-  readonly error?: string;
   readonly trace?: string;
   readonly type?: string;
   readonly olderThan?: string;
@@ -51,7 +52,7 @@ Shows keys and errors, never payloads. A record "behind another one" has not bee
 Examples:
   millrace parked list
   millrace parked list --group processor.scan --blocked
-  millrace parked list --error CALL_FAILED --older-than 1h --json`,
+  millrace parked list --code CALL_FAILED --older-than 1h --json`,
     )
     .action(async (options: FilterOptions) => {
       const { filter, limit } = meaningOf(options);
@@ -78,7 +79,7 @@ It may be interrupted and run again.
 Examples:
   millrace parked ${action} --group processor.scan --key 5f0c
   millrace parked ${action} --trace 0af7651916cd43dd8448eb211c80319c --apply
-  millrace parked ${action} --group processor.my --error CALL_FAILED --older-than 30m --apply --actor ann --json`,
+  millrace parked ${action} --group processor.my --code CALL_FAILED --older-than 30m --apply --actor ann --json`,
     )
     .action(async (options: ChangeOptions) => {
       const { filter, limit } = meaningOf(options);
@@ -111,17 +112,16 @@ function change(
 }
 
 function withFilters(command: Command): Command {
-  return command
+  return withCodeOption(command)
     .option('--group <group>', 'only of this consumer group, such as processor.scan')
     .option('--key <key>', 'only with this record key')
-    .option('--error <code>', 'only with this error code, such as CALL_FAILED')
     .option('--trace <id>', 'only of this trace')
     .option('--type <type>', 'only events of this type')
     .option('--older-than <age>', 'only parked for at least so long: 90s, 30m, 2h, 1d')
     .option('--blocked', 'only those that wait for a person')
-    .option('--limit <count>', `how many to show, ${LIMIT_DEFAULT} when left out`)
+    .addOption(new Option('--limit <count>', `how many to show (default: ${LIMIT_DEFAULT})`))
     .option('--json', 'print one JSON object')
-    .addOption(new Option('--data-folder <folder>', 'the folder of `millrace start`').default('.millrace'));
+    .addOption(dataFolderOption());
 }
 
 async function withParked(
@@ -145,11 +145,12 @@ export function requireGroup(groups: readonly string[], group: string | undefine
 
 /** @throws UsageError */
 export function meaningOf(options: FilterOptions): { readonly filter: ParkedFilter; readonly limit: number } {
-  const { group, key, error, trace, type, olderThan, blocked, limit } = options;
+  const { group, key, trace, type, olderThan, blocked, limit } = options;
+  const code = codeOf(options);
   const filter: ParkedFilter = {
     ...(group === undefined ? {} : { group }),
     ...(key === undefined ? {} : { key }),
-    ...(error === undefined ? {} : { errorCode: error }),
+    ...(code === undefined ? {} : { errorCode: code }),
     ...(trace === undefined ? {} : { traceId: trace }),
     ...(type === undefined ? {} : { type }),
     ...(olderThan === undefined ? {} : { olderThanMs: ageOf(olderThan) }),

@@ -6,6 +6,7 @@ import type { Roles } from '../runtime/roles.ts';
 import { parseRoles } from '../runtime/roles.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import { composeProcess } from './compose-process.ts';
+import { dataFolderOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { localEnvironment } from './local-environment.ts';
 import { localFolder } from './local-folder.ts';
@@ -15,6 +16,7 @@ export function runCommand(): Command {
     .description('start roles in this process and run until a signal')
     .argument('<role...>', 'all, api, flows, relay[:domain], processor[:domain], projector[:projection]')
     .option('--with-parent', 'stop when the process that started this one is gone')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
@@ -28,14 +30,19 @@ Examples:
   millrace run relay:image relay:scan
   millrace run processor projector:scan-history`,
     )
-    .action(async (words: string[], options: { withParent?: true }) => {
-      await run(words, options.withParent === true);
+    .action(async (words: string[], options: RunOptions) => {
+      await run(words, options);
     });
 }
 
-async function run(words: readonly string[], withParent: boolean): Promise<void> {
+interface RunOptions {
+  readonly withParent?: true;
+  readonly dataFolder: string;
+}
+
+async function run(words: readonly string[], { withParent, dataFolder }: RunOptions): Promise<void> {
   const roles = rolesOf(words);
-  const config = loadConfig(localEnvironment(localFolder()), { auth: roles.api });
+  const config = loadConfig(localEnvironment(localFolder(dataFolder)), { auth: roles.api });
   const service = serviceName(words);
   const logger = createLogger({ service, environment: config.environment, ...config.log });
   logger.info({ roles: words.join(' '), configuration: JSON.stringify(printableConfig(config)) }, 'starting');
@@ -55,7 +62,7 @@ async function run(words: readonly string[], withParent: boolean): Promise<void>
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  if (withParent) whenParentIsGone(() => onSignal('SIGTERM'));
+  if (withParent === true) whenParentIsGone(() => onSignal('SIGTERM'));
   try {
     await lifecycle.start(stopping.signal);
     logger.info({ roles: words.join(' ') }, 'running');

@@ -3,11 +3,9 @@ import type { RepairReport } from '../connectors/outbox/repair/repair-report.ts'
 import type { ClassifiedError } from '../core/errors.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { repairCaptures } from '../runtime/capture-repair.ts';
-import { loadConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
+import { dataFolderOption, settingsIn } from './common-options.ts';
 import { UsageError } from './exit.ts';
-import { localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
 import { EXIT_GAP, EXIT_NEEDS_PERSON, requireDomain } from './slot-status-command.ts';
 
 interface Options {
@@ -16,6 +14,7 @@ interface Options {
   readonly apply?: true;
   readonly confirmRestore?: true;
   readonly json?: true;
+  readonly dataFolder: string;
 }
 
 export function slotRepairCommand(): Command {
@@ -26,6 +25,7 @@ export function slotRepairCommand(): Command {
     .option('--apply', 'do it')
     .option('--confirm-restore', 'the database was restored or moved on purpose: go on with it as it is')
     .option('--json', 'print one JSON object')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
@@ -46,7 +46,7 @@ Examples:
 
 async function run(options: Options): Promise<void> {
   if ((options.dryRun === true) === (options.apply === true)) throw new UsageError('say either --dry-run or --apply');
-  const config = loadConfig(localEnvironment(localFolder()));
+  const config = settingsIn(options.dataFolder, { connectorPasswords: false });
   const pipeline = pipelineIn(config.timeZone);
   requireDomain(pipeline, options.domain);
   const logger = createLogger({ service: 'millrace-slot', environment: config.environment, level: 'error', format: config.log.format });

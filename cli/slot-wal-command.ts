@@ -1,10 +1,10 @@
 import { Command } from 'commander';
+import { classified } from '../core/errors.ts';
 import { pipelineIn } from '../pipeline.ts';
-import { loadConfig } from '../runtime/config.ts';
 import type { SlotWalReport } from '../runtime/slot-wal.ts';
 import { readSlotWal } from '../runtime/slot-wal.ts';
-import { localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
+import { dataFolderOption, settingsIn } from './common-options.ts';
+import { requireDomain } from './slot-status-command.ts';
 
 /** `millrace slot wal` */
 export function slotWalCommand(): Command {
@@ -12,26 +12,35 @@ export function slotWalCommand(): Command {
     .description('how much of the write-ahead log the slots hold back, how near the limit that is, and who keeps it')
     .option('--domain <domain>', 'one domain; without it, every captured one')
     .option('--json', 'print one JSON object')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
-Stages: ok, warn, critical, lost. The exit code is 1 when a slot is critical or lost. Looks only; changes nothing.
+Stages: ok, warn, critical, lost. The exit code is 1 when a slot is critical or lost, or could not be looked at. Changes nothing.
 
 Examples:
   millrace slot wal
   millrace slot wal --domain image --json`,
     )
-    .action(async (options: { domain?: string; json?: true }) => {
-      const config = loadConfig(localEnvironment(localFolder()));
+    .action(async (options: { domain?: string; json?: true; dataFolder: string }) => {
+      const config = settingsIn(options.dataFolder, { connectorPasswords: false });
       const pipeline = pipelineIn(config.timeZone);
+      requireDomain(pipeline, options.domain);
       const domains = pipeline.domains.filter(({ captured }) => captured).map(({ name }) => name);
       const reports: SlotWalReport[] = [];
+      const failed: { domain: string; code: string; message: string; remedy: string }[] = [];
       for (const domain of options.domain === undefined ? domains : [options.domain]) {
-        reports.push(await readSlotWal(pipeline, config, domain));
+        try {
+          reports.push(await readSlotWal(pipeline, config, domain));
+        } catch (thrown) {
+          const { code, message, remedy } = classified(thrown, 'UNCLASSIFIED', 'the slot could not be looked at');
+          failed.push({ domain, code, message, remedy });
+        }
       }
-      if (options.json === true) console.log(JSON.stringify({ slots: reports }, null, 2));
-      else console.log(reports.map(shown).join('\n\n'));
-      if (reports.some(({ stage }) => stage === 'critical' || stage === 'lost')) process.exitCode = 1;
+      if (options.json === true) console.log(JSON.stringify({ slots: reports, failed }, null, 2));
+      else if (reports.length > 0) console.log(reports.map(shown).join('\n\n'));
+      if (options.json !== true) for (const { domain, code, message } of failed) console.error(`${domain}: ${code}: ${message}`);
+      if (failed.length > 0 || reports.some(({ stage }) => stage === 'critical' || stage === 'lost')) process.exitCode = 1;
     });
 }
 

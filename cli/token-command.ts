@@ -1,10 +1,8 @@
 import { Command } from 'commander';
 import { isUserId } from '../api/verify-token.ts';
-import { loadConfig } from '../runtime/config.ts';
+import { dataFolderOption, settingsIn } from './common-options.ts';
 import { developmentToken } from './development-user.ts';
 import { UsageError } from './exit.ts';
-import { hasSettings, localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
 
 export function tokenCommand(): Command {
   return new Command('token')
@@ -12,7 +10,7 @@ export function tokenCommand(): Command {
     .requiredOption('--user <id>', 'the user: letters, digits and . _ ~ @ | + = -')
     .option('--hours <hours>', 'how long the token is valid', '24')
     .option('--operator', 'the token has the permission operator')
-    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
@@ -26,9 +24,7 @@ Examples:
       const hours = Number(options.hours);
       if (!(hours > 0 && hours <= 24 * 365)) throw new UsageError('--hours must be a number above 0 and at most 8760');
       if (!isUserId(options.user)) throw new UsageError('--user must be 1 to 64 letters, digits and . _ ~ @ | + = -');
-      const folder = localFolder(options.dataFolder);
-      if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
-      const config = loadConfig(localEnvironment(folder), { auth: true });
+      const config = settingsIn(options.dataFolder, { auth: true });
       console.log(await developmentToken(config, options.user, Math.round(hours * 3_600), options.operator === true ? ['operator'] : []));
     });
 }

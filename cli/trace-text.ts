@@ -1,8 +1,11 @@
 import type { EventRecord } from '../core/envelope.ts';
 import type { ExpectedStep } from '../runtime/flows/flow.ts';
+import { formatPlace, keyText } from '../runtime/dead-letters/letter.ts';
+import type { LetterOfFlow, SetAside } from '../runtime/flows/set-aside.ts';
 import type { Trace, TracedFlow } from '../runtime/flows/trace-flows.ts';
 import { placeText, whereaboutsText } from '../runtime/flows/whereabouts.ts';
 import type { FlowRow } from '../runtime/postgres/flow-table.ts';
+import type { ParkedOfFlow } from '../runtime/postgres/parked-of-flow.ts';
 import { oneLine, shortened } from './one-line.ts';
 
 interface Shown {
@@ -15,14 +18,53 @@ interface Shown {
 /** For people: a tree by causation, with the time since the flow began before each line. */
 export function traceText(trace: Trace, shown: Shown): string {
   const lines = trace.flows.flatMap((traced, index) => [...(index === 0 ? [] : ['']), ...flowLines(traced, shown)]);
-  if (trace.gaps.length > 0) lines.push('', ...trace.gaps.map((gap) => `not looked at: ${oneLine(gap)}`));
+  lines.push(...otherLines(trace.otherRecords, lines.length > 0));
+  const remarks = [...trace.limits, ...trace.gaps.map((gap) => `not looked at: ${gap}`)];
+  if (remarks.length > 0) lines.push(...(lines.length === 0 ? [] : ['']), ...remarks.map(oneLine));
   return lines.join('\n');
+}
+
+/** Whether anything was found. */
+export function isEmpty({ flows, otherRecords }: Trace): boolean {
+  return flows.length === 0 && otherRecords.parked.length === 0 && otherRecords.letters.length === 0;
+}
+
+function otherLines({ parked, letters }: SetAside, afterOthers: boolean): string[] {
+  if (parked.length + letters.length === 0) return [];
+  return [
+    ...(afterOthers ? [''] : []),
+    'records that say this id, of events that are in no flow that was read',
+    ...parked.map((record) => oneLine(`  ${record.type ?? '(no type)'}  event ${record.eventId ?? '-'}  ${parkedText(record)}`)),
+    ...letters.map((found) =>
+      oneLine(`  ${found.letter.type ?? '(no type)'}  event ${found.letter.eventId ?? '-'}  ${letterText(found, undefined)}`),
+    ),
+  ];
+}
+
+function parkedText(record: ParkedOfFlow): string {
+  const { group, topic, partition, offset, attempts, dueAt, isFirst, blockedSince, errorCode } = record;
+  const next = isFirst ? `attempt ${attempts + 1} at ${dueAt}` : 'behind another one of its key';
+  const state = blockedSince === undefined ? next : `its key waits for a person since ${blockedSince}`;
+  return `${group}: PARKED ${placeText({ topic, partition, offset })}, ${state}${errorCode === undefined ? '' : ` (${errorCode})`}`;
+}
+
+/** Of an event that is known, with the time from it to its letter. */
+function letterText({ letter, group, state }: LetterOfFlow, occurredAt: string | undefined): string {
+  const after =
+    occurredAt === undefined ? '' : `, ${durationText(Math.max(0, letter.writtenAtMs - Date.parse(occurredAt)))} after the event`;
+  const attempts = letter.attempts === undefined ? '' : `, after ${letter.attempts} attempt${letter.attempts === 1 ? '' : 's'}`;
+  return `${group}: DEAD LETTER ${formatPlace(letter.place)}, ${state ?? 'state unknown'}${after}${attempts} (${letter.errorCode})`;
 }
 
 function flowLines(traced: TracedFlow, shown: Shown): string[] {
   const { flow, rows } = traced;
   const [first] = flow.events;
-  const head = [`flow ${oneLine(flow.id)}`, `trace ${first?.traceId ?? '-'}, began ${first?.occurredAt ?? '-'}`, ...rows.map(sagaText)];
+  const [row] = rows;
+  const head = [
+    `flow ${oneLine(flow.id)}`,
+    `trace ${first?.traceId ?? oneLine(row?.trace_id ?? '-')}, began ${first?.occurredAt ?? row?.began_at ?? '-'}`,
+    ...rows.map(sagaText),
+  ];
   const known = new Set(flow.events.map(({ id }) => id as string));
   const roots = flow.events.filter(({ causationId }) => causationId === undefined || !known.has(causationId));
   const tree = new Tree(traced, shown, first?.occurredAt ?? '');
@@ -59,7 +101,8 @@ class Tree {
     const { flow, topics } = this.traced;
     const place = topics.get(event.id);
     const payload = this.shown.payloads ? `  ${shortened(JSON.stringify(event.payload))}` : '';
-    const text = `${event.type}  ${event.aggregateType} ${oneLine(event.streamId)} version ${event.version}  event ${event.id}`;
+    const type = flow.aggregateTypes?.get(event.id) ?? event.aggregateType;
+    const text = `${event.type}  ${oneLine(`${type} ${event.streamId}`)} version ${event.version}  event ${event.id}`;
     const steps = flow.steps.filter((step) => step.event.id === event.id);
     const caused = flow.events.filter(({ causationId }) => causationId === event.id);
     const ofSteps = new Set(steps.map(({ domain }) => domain));
@@ -68,11 +111,26 @@ class Tree {
       ...(place?.projections ?? []).map(({ group, passed }) =>
         this.line(undefined, depth + 1, `${group}: ${passed ? 'read' : 'not read yet'}`),
       ),
+      ...this.aside(event, steps, depth + 1),
       ...steps.flatMap((step) => [
         this.step(step, depth + 1),
         ...caused.filter(({ aggregateType }) => aggregateType === step.domain).flatMap((next) => this.event(next, depth + 2)),
       ]),
       ...caused.filter(({ aggregateType }) => !ofSteps.has(aggregateType)).flatMap((next) => this.event(next, depth + 1)),
+    ];
+  }
+
+  /** Parked records and dead letters of the event; a step that waits says itself that its record is parked. */
+  private aside(event: EventRecord, steps: readonly ExpectedStep[], depth: number): string[] {
+    const { aside, waiting } = this.traced;
+    const said = new Set(steps.filter((step) => waiting.get(step)?.kind === 'parked').map(({ domain }) => this.shown.groupOf(domain)));
+    return [
+      ...aside.letters
+        .filter(({ letter }) => letter.eventId === event.id)
+        .map((found) => this.line(new Date(found.letter.writtenAtMs).toISOString(), depth, oneLine(letterText(found, event.occurredAt)))),
+      ...aside.parked
+        .filter(({ eventId, group }) => eventId === event.id && !said.has(group))
+        .map((record) => this.line(record.parkedAt, depth, oneLine(parkedText(record)))),
     ];
   }
 
@@ -107,10 +165,12 @@ export function traceJson(trace: Trace, { payloads, groupOf }: Shown): string {
     sagas: traced.rows.map(({ saga, status, ended_as, ended_at, deadline_at, action, looked_at }) => ({
       ...{ saga, status, ended_as, ended_at, deadline_at, action, looked_at },
     })),
+    ...asideJson(traced.aside),
     events: traced.flow.events.map((event) => ({
       event_id: event.id,
       type: event.type,
       domain: event.aggregateType,
+      aggregate_type: traced.flow.aggregateTypes?.get(event.id) ?? event.aggregateType,
       stream_id: event.streamId,
       version: Number(event.version),
       occurred_at: event.occurredAt,
@@ -120,7 +180,27 @@ export function traceJson(trace: Trace, { payloads, groupOf }: Shown): string {
       steps: traced.flow.steps.filter((step) => step.event.id === event.id).map((step) => stepJson(step, traced, { payloads, groupOf })),
     })),
   }));
-  return JSON.stringify({ flows, not_looked_at: trace.gaps });
+  return JSON.stringify({ flows, other_records: asideJson(trace.otherRecords), not_looked_at: trace.gaps, limits: trace.limits });
+}
+
+function asideJson({ parked, letters }: SetAside) {
+  return {
+    parked: parked.map((record) => ({
+      group: record.group,
+      event_id: record.eventId ?? null,
+      type: record.type ?? null,
+      trace_id: record.traceId ?? null,
+      ...{ topic: record.topic, partition: record.partition, offset: Number(record.offset) },
+      ...{ attempts: record.attempts, due_at: record.dueAt, first_of_key: record.isFirst, blocked_since: record.blockedSince ?? null },
+      ...{ error_code: record.errorCode ?? null, parked_at: record.parkedAt },
+    })),
+    dead_letters: letters.map(({ letter, group, state }) => ({
+      letter: formatPlace(letter.place),
+      ...{ group, state: state ?? 'unknown', event_id: letter.eventId ?? null, type: letter.type ?? null },
+      ...{ trace_id: letter.traceId ?? null, key: keyText(letter.key) ?? null },
+      ...{ attempts: letter.attempts ?? null, error_code: letter.errorCode, written_at: new Date(letter.writtenAtMs).toISOString() },
+    })),
+  };
 }
 
 function positionJson({ topics }: TracedFlow, { id }: EventRecord) {
@@ -145,9 +225,9 @@ function stepJson(step: ExpectedStep, { waiting }: TracedFlow, { payloads, group
   return { ...common, ...times, ...(payloads ? { result: done.result } : {}) };
 }
 
-/** Milliseconds with three digits behind the point, from times with microseconds. */
+/** Milliseconds with three digits behind the point, from times with up to microseconds. */
 export function betweenMs(from: string, to: string): number {
-  const micros = (text: string): number => Date.parse(`${text.slice(0, 19)}Z`) * 1_000 + Number(text.slice(20, 26).padEnd(6, '0'));
+  const micros = (text: string): number => Date.parse(`${text.slice(0, 19)}Z`) * 1_000 + Number((/\.(\d{1,6})/.exec(text)?.[1] ?? '0').padEnd(6, '0'));
   return (micros(to) - micros(from)) / 1_000;
 }
 

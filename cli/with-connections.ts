@@ -1,11 +1,8 @@
 import { pipelineIn } from '../pipeline.ts';
 import type { PipelineDefinition } from '../core/define-pipeline.ts';
-import { loadConfig } from '../runtime/config.ts';
 import { Connections } from '../runtime/connections.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
-import { UsageError } from './exit.ts';
-import { hasSettings, localEnvironment } from './local-environment.ts';
-import { localFolder } from './local-folder.ts';
+import { settingsIn } from './common-options.ts';
 
 const STOP_MS = 5_000;
 
@@ -19,9 +16,7 @@ export async function withConnections<T>(
   dataFolder: string,
   look: (connections: Connections, pipeline: PipelineDefinition) => Promise<T>,
 ): Promise<T> {
-  const folder = localFolder(dataFolder);
-  if (!hasSettings(folder)) throw new UsageError(`no settings in ${folder.path} and none in the environment: run \`npm start\` first`);
-  const config = loadConfig(localEnvironment(folder));
+  const config = settingsIn(dataFolder);
   const pipeline = pipelineIn(config.timeZone);
   const service = `millrace-${command}`;
   const logger = createLogger({ service, environment: config.environment, level: 'error', format: config.log.format });

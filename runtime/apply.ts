@@ -20,7 +20,8 @@ import type { Config } from './config.ts';
 import { Connections } from './connections.ts';
 import { captureUrl, databaseUrl, PLATFORM } from './database-url.ts';
 import { Lifecycle } from './lifecycle.ts';
-import type { Session } from './postgres/database.ts';
+import type { Database, Session } from './postgres/database.ts';
+import { grantRights } from './postgres/grant-rights.ts';
 import { migrateDomain } from './postgres/migrate.ts';
 import { seedTable } from './postgres/seed-table.ts';
 
@@ -49,8 +50,9 @@ export async function applyPipeline(
     made.push(...changes);
   };
   try {
-    for (const domain of pipeline.domains) note(await applyDomain(domain, config, connections, logger));
+    for (const domain of pipeline.domains) note(await applyDomain(domain, config, connections, { logger, onLeftOut }));
     note(await migrateDomain({ databaseUrl: databaseUrl(config, PLATFORM), domain: PLATFORM, kind: 'platform', logger }));
+    note(await applyRights(connections.platform(), { domain: PLATFORM, publication: undefined }, onLeftOut));
     note(await applyTopics(pipeline, config, connections));
     note(await applySchemas(pipeline, config, connections));
     const connectors = await withAdmin(connections, async (admin) => applyConnectors(pipeline, config, admin));
@@ -65,7 +67,12 @@ export async function applyPipeline(
 }
 
 /** The publication comes before the slot: a slot does not see a publication that is younger than it. */
-async function applyDomain(domain: DomainDefinition, config: Config, connections: Connections, logger: Logger): Promise<readonly string[]> {
+async function applyDomain(
+  domain: DomainDefinition,
+  config: Config,
+  connections: Connections,
+  { logger, onLeftOut }: { readonly logger: Logger; readonly onLeftOut: (sentence: string) => void },
+): Promise<readonly string[]> {
   const url = databaseUrl(config, domain.name);
   // A table that cannot be captured must not take rows.
   const check = async (session: Session): Promise<void> => {
@@ -73,7 +80,19 @@ async function applyDomain(domain: DomainDefinition, config: Config, connections
   };
   const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger, check }))];
   for (const seed of domain.seeds ?? []) changes.push(...(await seedTable(connections.database(domain.name), seed)));
+  const publication = domain.captured ? config.names.publication(domain.name) : undefined;
+  changes.push(...(await applyRights(connections.database(domain.name), { domain: domain.name, publication }, onLeftOut)));
   if (domain.captured) changes.push(...(await applyCapture(domain.name, url, config)));
+  return changes;
+}
+
+async function applyRights(
+  database: Database,
+  of: Parameters<typeof grantRights>[1],
+  onLeftOut: (sentence: string) => void,
+): Promise<readonly string[]> {
+  const { changes, leftOut } = await grantRights(database, of);
+  for (const sentence of leftOut) onLeftOut(sentence);
   return changes;
 }
 

@@ -11,9 +11,11 @@ import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import { createConnectorWatch } from '../connectors/debezium/connector-watch.ts';
 import { createOwnedRelay } from '../connectors/outbox/owned-relay.ts';
 import { createRelay } from '../connectors/outbox/relay.ts';
+import type { CaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readSlot } from '../connectors/replication/slot.ts';
 import { createSourceWatch } from '../connectors/replication/source-watch.ts';
+import type { Sql } from '../connectors/replication/sql-session.ts';
 import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
 import type { Projector } from '../projectors/projector.ts';
@@ -115,6 +117,7 @@ function capture(domain: DomainDefinition, surroundings: Shared): { readonly out
   const source = createSourceWatch({
     domain: domain.name,
     identity: createSourceIdentity(domain, surroundings.connections),
+    readOwner: ownerReader(domain, surroundings),
     logger,
     clock: systemClock,
   });
@@ -135,15 +138,23 @@ function relayCapture(domain: DomainDefinition, surroundings: Shared): OutboxCap
   return { part, keptBecause };
 }
 
+/** Whose the slot is, by the word of the domain's database. */
+function ownerReader(domain: DomainDefinition, { connections }: Shared): () => Promise<CaptureOwner> {
+  return async () => (await readCaptureOwner(sqlOf(connections.database(domain.name)), domain.name)) ?? 'relay';
+}
+
+function sqlOf(database: Database): Sql {
+  return { query: async (text: string, values?: unknown[]) => ({ rows: [...(await database.query(text, values))] }) };
+}
+
 /** While the domain's database says that the slot is Debezium's, it stands by. */
 function relay(domain: DomainDefinition, surroundings: Shared): Part {
   const { connections } = surroundings;
-  const database = connections.database(domain.name);
-  const sql = { query: async (text: string, values?: unknown[]) => ({ rows: [...(await database.query(text, values))] }) };
+  const sql = sqlOf(connections.database(domain.name));
   return createOwnedRelay({
     domain: domain.name,
     createRelay: () => streamingRelay(domain, surroundings),
-    readOwner: async () => (await readCaptureOwner(sql, domain.name)) ?? 'relay',
+    readOwner: ownerReader(domain, surroundings),
     isSlotHeld: async () => (await readSlot(sql, connections.config.names.slot(domain.name)))?.active === true,
     logger: connections.logger,
     clock: systemClock,

@@ -12,6 +12,8 @@ export interface PerDomain {
 /** Which roles the process will play: only the API needs a way to check tokens. */
 export interface ConfigNeeds {
   readonly auth: boolean;
+  /** Connectors are registered, for which Kafka Connect must know where passwords are; true when left out. */
+  readonly connectorPasswords?: boolean;
 }
 
 /** What is wrong between settings that are each right by themselves. */
@@ -80,7 +82,7 @@ function uploadFaults(settings: Partial<Settings>): string[] {
   return faults;
 }
 
-export function connectFaults(settings: Partial<Settings>, { capturers }: PerDomain): string[] {
+export function connectFaults(settings: Partial<Settings>, { capturers }: PerDomain, { connectorPasswords = true }: ConfigNeeds): string[] {
   const faults: string[] = [];
   if (settings.KAFKA_CONNECT_URL === undefined) {
     const byDebezium = settings.CAPTURE === 'debezium' ? ['CAPTURE'] : [];
@@ -90,7 +92,7 @@ export function connectFaults(settings: Partial<Settings>, { capturers }: PerDom
     faults.push(...byDebezium.map((name) => `KAFKA_CONNECT_URL is missing although ${name} is debezium`));
     return faults;
   }
-  if (settings.KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE === undefined) {
+  if (connectorPasswords && settings.KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE === undefined) {
     faults.push('KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE is missing although KAFKA_CONNECT_URL is set');
   }
   if ((settings.KAFKA_CONNECT_USERNAME === undefined) !== (settings.KAFKA_CONNECT_PASSWORD === undefined)) {

@@ -148,7 +148,7 @@ export function loadConfig(environment: Environment, needs: ConfigNeeds = { auth
     capturers: domainValues(withoutSettings(values), 'CAPTURE_', CAPTURER, faults),
     passwordReferences: domainValues(values, 'KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE_', PASSWORD_REFERENCE, faults),
   };
-  faults.push(...crossFieldFaults(settings, needs), ...connectFaults(settings, perDomain));
+  faults.push(...crossFieldFaults(settings, needs), ...connectFaults(settings, perDomain, needs));
   if (faults.length > 0) throw new ConfigurationError(faults);
   return freeze(assemble(settings as unknown as Settings, perDomain));
 }

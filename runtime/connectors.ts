@@ -59,6 +59,17 @@ export async function showConnectors(rest: ConnectRest, declared: readonly Decla
   return shown;
 }
 
+/** What `deleteConnector` would do, in words; changes nothing. Rejects with CONNECT_UNAVAILABLE. */
+export async function planDeletion(rest: ConnectRest, connector: DeclaredConnector, config: Config): Promise<readonly string[]> {
+  const isThere = (await rest.status(connector.name)) !== undefined;
+  const said = isThere ? `would delete the connector ${connector.name} with its offsets` : `connector ${connector.name}: is not there`;
+  if (connector.captures === 'outbox') {
+    return [said, `slot ${config.names.slot(connector.domain)} would stay, and keep WAL until the relay or a new connector reads from it`];
+  }
+  const slot = config.names.tableSlot(connector.domain);
+  return [said, `would drop the slot ${slot}, if it is there; the next connector publishes every row of its tables again`];
+}
+
 /**
  * Removes a connector with its offsets; returns what that leaves behind, in words. Of a table connector the slot goes, too:
  * the rows are in the tables, and its next life begins by reading them. The slot of an outbox is what no event is lost by,

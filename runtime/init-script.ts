@@ -4,7 +4,7 @@ import type { RolePlan, RoleStatement } from './postgres/role-plan.ts';
 export function psqlScript(plan: RolePlan): string {
   return [
     `-- Roles and rights of the domain ${plan.domain}. By an administrator: psql -v ON_ERROR_STOP=1 -f <this file>.`,
-    '-- Before the first `millrace apply`, and again after each one that brought migrations. Changes nothing that is as it should be.',
+    '-- Before the first `millrace apply`. Changes nothing that is as it should be.',
     ...plan.server.map(asPsql),
     '',
     '-- Passwords: choose them; psql asks without showing them and sends only their hash.',

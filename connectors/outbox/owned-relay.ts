@@ -49,6 +49,7 @@ class OwnedRelay implements Service, HealthSource {
   async start(signal: AbortSignal): Promise<void> {
     if (this.lifetime.signal.aborted || this.watching !== undefined) return;
     await this.look(signal);
+    if (this.owner === 'debezium') this.options.logger.warn({ domain: this.options.domain }, contradiction(this.options.domain));
     this.watching = this.watch();
   }
 
@@ -129,6 +130,15 @@ class OwnedRelay implements Service, HealthSource {
     this.relay = undefined;
     this.options.logger.info({ domain: this.options.domain }, 'drained; the slot is free');
   }
+}
+
+/** Of a process that starts after a handover with the configuration of before it. */
+function contradiction(domain: string): string {
+  const setting = `CAPTURE_${domain.toUpperCase()}`;
+  return (
+    `the configuration says that the relay captures ${domain}, and its slot was handed over to Debezium: this process stands by. ` +
+    `Set ${setting}=debezium, or take it back: \`millrace slot handover --domain ${domain} --to relay\``
+  );
 }
 
 /** A function, because a signal changes while one waits. */

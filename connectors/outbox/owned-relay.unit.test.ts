@@ -10,12 +10,13 @@ const soft = () => new AbortController().signal;
 function owned(first: CaptureOwner | Error) {
   const clock = new ManualClock();
   const history: string[] = [];
+  const warnings: string[] = [];
   const database = { owner: first };
   const slot = { error: undefined as ClassifiedError | undefined, held: true as boolean | Error };
   const relay = createOwnedRelay({
     domain: 'image',
     clock,
-    logger: SILENT_LOGGER,
+    logger: { ...SILENT_LOGGER, warn: (_, message) => void warnings.push(message) },
     readOwner: async () => {
       if (database.owner instanceof Error) throw database.owner;
       return database.owner;
@@ -34,7 +35,7 @@ function owned(first: CaptureOwner | Error) {
       health: () => [{ name: 'relay.image', status: 'ok', facts: { state: 'streaming' } }],
     }),
   });
-  return { clock, history, database, slot, relay, state: () => relay.health()[0]?.facts?.['state'] };
+  return { clock, history, warnings, database, slot, relay, state: () => relay.health()[0]?.facts?.['state'] };
 }
 
 it('reads from the slot while it is the relay’s, lets go when it is not, and begins again when it comes back', async () => {
@@ -53,6 +54,22 @@ it('reads from the slot while it is the relay’s, lets go when it is not, and b
   await relay.stop(soft());
   await relay.stop(soft());
   expect(state()).toBe('streaming');
+});
+
+it('says at its start that the configuration contradicts the owner of the slot, and which setting settles it', async () => {
+  const late = owned('debezium');
+  await late.relay.start(soft());
+  expect(late.warnings).toEqual([
+    expect.stringMatching(/Set CAPTURE_IMAGE=debezium, or take it back: `millrace slot handover --domain image --to relay`/),
+  ]);
+  await late.relay.stop(soft());
+  const right = owned('relay');
+  await right.relay.start(soft());
+  right.database.owner = 'debezium';
+  await right.clock.advance(OWNER_LOOK_MS);
+  // A handover while it runs is no contradiction: nobody can change the configuration of a process that runs.
+  expect(right.warnings).toEqual([]);
+  await right.relay.stop(soft());
 });
 
 it('never begins before it knows whose the slot is', async () => {

@@ -18,8 +18,19 @@ export function classifyPostgresError(thrown: unknown, what: string): Classified
   if (thrown instanceof ClassifiedError) return thrown;
   const state = sqlState(thrown);
   const code = codeOf(state);
-  return new ClassifiedError(code, `${what} failed${state === undefined ? '' : ` (SQLSTATE ${state})`}`, { cause: thrown });
+  const sentence = state === undefined ? undefined : (SENTENCES[state] ?? SENTENCES[state.slice(0, 2)]);
+  const why = sentence === undefined ? '' : `: ${sentence}`;
+  return new ClassifiedError(code, `${what} failed${why}${state === undefined ? '' : ` (SQLSTATE ${state})`}`, { cause: thrown });
 }
+
+/** What a person can do about it, where the state alone says so little that it would have to be looked up. */
+const SENTENCES: Readonly<Partial<Record<string, string>>> = {
+  '3D000':
+    'the database does not exist; `millrace apply` makes it, unless the URL names the wrong server or MILLRACE_NAMESPACE the wrong names',
+  '42501': 'the role lacks a right; `millrace init` grants what is needed',
+  '28': 'the server refuses the role, its password or its address (pg_hba.conf)',
+  '53300': 'the server has no connection left',
+};
 
 /** What the server says, and what it means to a capture. By the whole state, else by its class. */
 const MEANINGS: Readonly<Record<string, ErrorCode>> = {

@@ -1,15 +1,17 @@
 import type { Clock } from '../../core/clock.ts';
-import type { ClassifiedError } from '../../core/errors.ts';
-import { classified } from '../../core/errors.ts';
+import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import { aborted } from './aborted.ts';
+import type { CaptureOwner } from './capture-owner.ts';
 import { findingError } from './source-findings.ts';
 import type { SourceIdentity } from './source-identity.ts';
 
 export interface SourceWatchOptions {
   readonly domain: string;
   readonly identity: Pick<SourceIdentity, 'assess'>;
+  /** Whose the slot is, by the word of the domain's database. */
+  readonly readOwner: () => Promise<CaptureOwner>;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Between two looks. */
@@ -26,7 +28,7 @@ export interface SourceWatch extends Service, HealthSource {
 
 /** Looks at the source as long as it runs. That the slot moved is no difference here: the other capture moves it. */
 export function createSourceWatch(options: SourceWatchOptions): SourceWatch {
-  const { domain, identity, logger, clock, intervalMs = INTERVAL_MS } = options;
+  const { domain, identity, readOwner, logger, clock, intervalMs = INTERVAL_MS } = options;
   const lifetime = new AbortController();
   const name = `source.${domain}`;
   let watching: Promise<void> | undefined;
@@ -34,6 +36,7 @@ export function createSourceWatch(options: SourceWatchOptions): SourceWatch {
   let error: ClassifiedError | undefined;
 
   const look = async (): Promise<ClassifiedError | undefined> => {
+    if ((await readOwner()) === 'relay') return new ClassifiedError('CONFIGURATION_INVALID', contradiction(domain));
     const finding = (await identity.assess()).findings.find(({ code }) => code !== 'SLOT_AHEAD');
     return finding === undefined ? undefined : findingError(finding);
   };
@@ -66,4 +69,12 @@ export function createSourceWatch(options: SourceWatchOptions): SourceWatch {
     },
     keptBecause,
   };
+}
+
+/** Nothing captures the domain here: the relay is not started, and a connector must not read from the relay's slot. */
+function contradiction(domain: string): string {
+  return (
+    `the configuration says that Debezium captures ${domain}, and its slot is the relay's: ` +
+    `set CAPTURE_${domain.toUpperCase()}=relay, or run \`millrace slot handover --domain ${domain} --to debezium\``
+  );
 }

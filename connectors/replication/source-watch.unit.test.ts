@@ -3,6 +3,7 @@ import { ClassifiedError } from '../../core/errors.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
+import type { CaptureOwner } from './capture-owner.ts';
 import type { GapCode } from './source-findings.ts';
 import type { Assessment } from './source-identity.ts';
 import { createSourceWatch } from './source-watch.ts';
@@ -15,7 +16,11 @@ describe('a source that another capture reads', () => {
       looks += 1;
       return { findings: answer().map((code) => ({ code, message: 'it differs' })) } as unknown as Assessment;
     };
-    const watch = createSourceWatch({ domain: 'image', identity: { assess }, logger: SILENT_LOGGER, clock: systemClock, intervalMs: 1 });
+    let owner: CaptureOwner = 'debezium';
+    const watch = createSourceWatch({
+      ...{ domain: 'image', identity: { assess }, readOwner: async () => owner },
+      ...{ logger: SILENT_LOGGER, clock: systemClock, intervalMs: 1 },
+    });
     expect(watch.keptBecause()).toBe('the source was not looked at yet');
     await watch.start(new AbortController().signal);
     await eventually(() => watch.keptBecause() === undefined);
@@ -28,6 +33,8 @@ describe('a source that another capture reads', () => {
       throw new ClassifiedError('KAFKA_UNAVAILABLE', 'away');
     };
     await eventually(() => watch.keptBecause()?.startsWith('KAFKA_UNAVAILABLE') === true);
+    owner = 'relay';
+    await eventually(() => watch.keptBecause()?.includes('set CAPTURE_IMAGE=relay') === true);
 
     await watch.stop(new AbortController().signal);
     const seen = looks;

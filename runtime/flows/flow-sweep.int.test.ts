@@ -18,6 +18,7 @@ import type { LivingChoreography } from '../../test/support/living-choreography.
 import { livingChoreography } from '../../test/support/living-choreography.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
 import { flowSources } from '../compose-flows.ts';
+import { deadLettersOf } from '../dead-letters/open-dead-letters.ts';
 import { createParkedRecords } from '../postgres/parked-records.ts';
 import { createConsumerGroup } from '../processing/consumer-group.ts';
 import { createPayloads } from '../payloads.ts';
@@ -29,6 +30,7 @@ import { FlowSweep } from './flow-sweep.ts';
 import type { SettleStep } from './settle-step.ts';
 import { createSettleStep } from './settle-step.ts';
 import { traceFlows } from './trace-flows.ts';
+import { unseenFlows } from './unseen-flows.ts';
 
 /** Overdue as soon as it is looked at: what a test waits for is a condition and never a time. */
 const saga = { ...scanToReward, deadlineMs: 1 };
@@ -147,11 +149,14 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(0);
 
     const trace = await traceFlows(
-      { ...flowSources(pipeline, world.connections), platform: world.connections.platform(), flowsMax: 5 },
-      flowId,
       {
-        topics: true,
+        ...flowSources(pipeline, world.connections),
+        platform: world.connections.platform(),
+        deadLetters: deadLettersOf(pipeline, world.connections),
+        flowsMax: 5,
       },
+      flowId,
+      { topics: true },
     );
     expect(trace.gaps).toEqual([]);
     const types = trace.flows[0]?.flow.events.map(({ type }) => type);
@@ -267,6 +272,19 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     });
     await due();
     expect(await noProfiles.pass(NEVER)).toMatchObject({ unread: ['my'], failure: undefined });
+  });
+
+  it('is not needed to see what began since: those flows are listed at once, and no more once it has taken them in', async () => {
+    const { connections } = world;
+    const sources = { pipeline, platform: connections.platform(), database: (domain: string) => connections.database(domain) };
+    await sweepWith().pass(NEVER);
+    const { flowId } = await register('unseen yet');
+    const seen = await unseenFlows(sources, { limit: 10 });
+    expect(seen.flows.map((flow) => [flow.flowId, flow.saga, flow.domain])).toEqual([[flowId, saga.name, 'image']]);
+    expect([seen.isSweepLate, seen.gaps]).toEqual([false, []]);
+    expect((await unseenFlows(sources, { saga: 'another', limit: 10 })).flows).toEqual([]);
+    await swept(flowId, { status: 'overdue' });
+    expect((await unseenFlows(sources, { limit: 10 })).flows).toEqual([]);
   });
 
   it('takes in what a foreign writer began under an id that is longer than ours, and what began after it', async () => {

@@ -46,6 +46,10 @@ export interface SweepLimits {
 }
 
 const HOUR_MS = 3_600_000;
+/** A flow is taken in when its beginning is so old. */
+export const SETTLED_MS = 120_000;
+/** Beginnings are read so far back. */
+export const BACK_MS = 24 * HOUR_MS;
 /** Rows of a statement, of which a pass makes as many as pages. */
 const PRUNED_AT_ONCE = 5_000;
 const PASSED_OVER_COUNTED = 1_000_000;
@@ -54,8 +58,8 @@ const LIMITS: SweepLimits = {
   pageFlows: 200,
   pages: 100,
   located: 200,
-  settledMs: 120_000,
-  backMs: 24 * HOUR_MS,
+  settledMs: SETTLED_MS,
+  backMs: BACK_MS,
   keepEndedMs: 7 * 24 * HOUR_MS,
   forgetMs: 28 * 24 * HOUR_MS,
 };

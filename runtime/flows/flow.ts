@@ -35,6 +35,8 @@ export interface Flow {
   readonly steps: readonly ExpectedStep[];
   /** What could not be looked at, in words: what is missing in such a flow is not known to be missing. */
   readonly gaps: readonly string[];
+  /** By event id, the type of its aggregate as its store has it. */
+  readonly aggregateTypes?: ReadonlyMap<string, string>;
 }
 
 export type Verdict =

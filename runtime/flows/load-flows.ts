@@ -71,7 +71,10 @@ function draftOf(id: string, stored: readonly (readonly FlowEvent[])[], eventsMa
     ...(perDomain.some((found) => found.length > eventsMax) ? [`it has more than ${eventsMax} events in one domain`] : []),
     ...all.flatMap(({ event, type }) => (event === undefined ? [`an event ${type} cannot be read`] : [])),
   ];
-  return { id, events, steps: expectedSteps(pipeline, events), gaps };
+  const aggregateTypes = new Map<string, string>(
+    all.flatMap(({ event, aggregateType }) => (event === undefined ? [] : [[event.id, aggregateType] as const])),
+  );
+  return { id, events, steps: expectedSteps(pipeline, events), gaps, aggregateTypes };
 }
 
 function byTime(a: EventRecord, b: EventRecord): number {

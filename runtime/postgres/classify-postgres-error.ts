@@ -86,6 +86,10 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   CONFIGURATION_INVALID: 'a table is missing or the role lacks a right; run `millrace apply` and check the grants',
 };
 
+const BY_STATE: Readonly<Partial<Record<string, string>>> = {
+  '3D000': 'the database does not exist; `millrace apply` makes it, unless the URL or MILLRACE_NAMESPACE names the wrong one',
+};
+
 function classifyServerError(error: ServerError): ClassifiedError {
   const code = codeOf(error);
   const place = [error.schema, error.table, error.column].filter((name) => name !== undefined).join('.');
@@ -94,7 +98,7 @@ function classifyServerError(error: ServerError): ClassifiedError {
     ...(place === '' ? [] : [`at ${place}`]),
     ...(error.constraint === undefined ? [] : [`constraint ${error.constraint}`]),
   ].join(', ');
-  const sentence = SENTENCES[code] ?? 'PostgreSQL failed in an unknown way';
+  const sentence = BY_STATE[error.code] ?? SENTENCES[code] ?? 'PostgreSQL failed in an unknown way';
   return new ClassifiedError(code, `${sentence} (${facts})`, {
     cause: new PostgresFault(error.code, safeText(error, facts), error.stack),
     dependency: 'postgres',

@@ -23,11 +23,13 @@ export interface BeginningsPosition {
 export interface FlowEvent {
   readonly flowId: string;
   readonly type: string;
+  /** Of the aggregate: what `millrace aggregate show` takes. */
+  readonly aggregateType: string;
   /** Undefined: it is stored, and cannot be read as what the pipeline declares. */
   readonly event: EventRecord | undefined;
 }
 
-const COLUMNS = 'event_id, aggregate_id, sequence_number, event_type, payload, metadata, created_at';
+const COLUMNS = 'event_id, aggregate_type, aggregate_id, sequence_number, event_type, payload, metadata, created_at';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** An event of a writer that knows no flows is a flow of its own, as its readers take it. */
 const FLOW_ID = `coalesce(metadata->>'correlation_id', event_id::text)`;
@@ -92,7 +94,7 @@ export async function readFlowEvents(
   options: { readonly catalogue: ReadonlyMap<string, EventDefinition>; readonly eventsMax: number },
 ): Promise<readonly FlowEvent[]> {
   const events = qualified(domain, 'events');
-  const rows = await session.query<StoredEventRow & { readonly flow_id: string }>(
+  const rows = await session.query<FlowEventRow>(
     `SELECT flow.id AS flow_id, found.* FROM unnest($1::text[]) AS flow(id) CROSS JOIN LATERAL (
        SELECT ${COLUMNS} FROM ${events} WHERE metadata->>'correlation_id' = flow.id ORDER BY created_at, sequence_number LIMIT $3
      ) AS found
@@ -100,8 +102,15 @@ export async function readFlowEvents(
      SELECT event_id::text, ${COLUMNS} FROM ${events} WHERE event_id = ANY ($2::uuid[]) AND metadata->>'correlation_id' IS NULL`,
     [flowIds, flowIds.filter((id) => UUID.test(id)), options.eventsMax + 1],
   );
-  return rows.map((row) => ({ flowId: row.flow_id, type: row.event_type, event: readable(row, options.catalogue.get(row.event_type)) }));
+  return rows.map((row) => ({
+    flowId: row.flow_id,
+    type: row.event_type,
+    aggregateType: row.aggregate_type,
+    event: readable(row, options.catalogue.get(row.event_type)),
+  }));
 }
+
+type FlowEventRow = StoredEventRow & { readonly flow_id: string; readonly aggregate_type: string };
 
 function readable(row: StoredEventRow, definition: EventDefinition | undefined): EventRecord | undefined {
   try {
@@ -117,17 +126,23 @@ export type FlowQuestion =
   | { readonly eventId: string }
   | { readonly aggregateId: string; readonly aggregateTypes: readonly string[] };
 
+export interface FoundFlow {
+  readonly flowId: string;
+  /** When the newest of its events that were found was appended: ISO 8601, UTC, microseconds. */
+  readonly newestAt: string;
+}
+
 /** The flows to which the question leads in one domain's store, the newest first. Rejects with POSTGRES_UNAVAILABLE. */
-export async function findFlows(session: Session, domain: string, question: FlowQuestion, limit: number): Promise<readonly string[]> {
+export async function findFlows(session: Session, domain: string, question: FlowQuestion, limit: number): Promise<readonly FoundFlow[]> {
   const { condition, values } = whereOf(question);
-  const rows = await session.query<{ flow_id: string }>(
-    `SELECT flow_id FROM (
+  const rows = await session.query<{ flow_id: string; newest_at: string }>(
+    `SELECT flow_id, max(created_at) AS newest_at FROM (
        SELECT ${FLOW_ID} AS flow_id, created_at FROM ${qualified(domain, 'events')}
         WHERE ${condition} ORDER BY created_at DESC LIMIT 10000
      ) AS found GROUP BY flow_id ORDER BY max(created_at) DESC LIMIT ${limit}`,
     values,
   );
-  return rows.map(({ flow_id }) => flow_id);
+  return rows.map(({ flow_id, newest_at }) => ({ flowId: flow_id, newestAt: newest_at }));
 }
 
 function whereOf(question: FlowQuestion): { readonly condition: string; readonly values: readonly unknown[] } {

@@ -177,3 +177,13 @@ export async function listFlows(database: Session, { saga, status, limit }: Flow
 export async function readFlowRows(database: Session, flowIds: readonly string[]): Promise<readonly FlowRow[]> {
   return database.query<FlowRow>(`SELECT ${COLUMNS} FROM millrace.flows WHERE flow_id = ANY ($1::text[]) ORDER BY saga`, [flowIds]);
 }
+
+/** The flows that the sweep knows by this id: of a flow, a trace, or the event that began one; the newest first. */
+export async function findFlowIds(database: Session, id: string, limit: number): Promise<readonly string[]> {
+  const rows = await database.query<{ flow_id: string }>(
+    `SELECT flow_id, max(began_at) AS began_at FROM millrace.flows WHERE flow_id = $1 OR trace_id = $1 OR began_with::text = $1
+      GROUP BY flow_id ORDER BY began_at DESC LIMIT $2`,
+    [id, limit],
+  );
+  return rows.map(({ flow_id }) => flow_id);
+}

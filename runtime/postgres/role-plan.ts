@@ -29,9 +29,14 @@ export interface RolePlan {
   };
   /** For any database of the server. */
   readonly server: readonly RoleStatement[];
-  /** For the domain's own database: before the first `apply`, and again after one that brought migrations. */
+  /** For the domain's own database: before the first `apply`; later ones grant `rights` themselves. */
   readonly inDatabase: readonly RoleStatement[];
+  /** The part of it that the owner of the tables may run: rights on the tables that are there. */
+  readonly rights: string;
 }
+
+/** Nobody but their owner reads or writes these. */
+export const OWNER_ONLY_TABLES = ['outbox_barriers', 'applied_migrations'] as const;
 
 /** PostgreSQL cuts longer names off, silently. */
 const NAME_BYTES_MAX = 63;
@@ -47,7 +52,12 @@ export function planRoles(options: RolePlanOptions): RolePlan {
     return name;
   };
   const roles = { owner: role('owner'), app: role('app'), capture: publication === undefined ? undefined : role('capture') };
-  return { domain, database, roles, server: serverStatements(database, roles), inDatabase: databaseStatements(domain, publication, roles) };
+  const rights = tableGrants(domain, roles.app, roles.capture);
+  return {
+    ...{ domain, database, roles, rights },
+    server: serverStatements(database, roles),
+    inDatabase: databaseStatements(domain, publication, roles, rights),
+  };
 }
 
 function serverStatements(database: string, { owner, app, capture }: RolePlan['roles']): RoleStatement[] {
@@ -72,7 +82,12 @@ function serverStatements(database: string, { owner, app, capture }: RolePlan['r
   ];
 }
 
-function databaseStatements(domain: string, publication: string | undefined, { owner, app, capture }: RolePlan['roles']): RoleStatement[] {
+function databaseStatements(
+  domain: string,
+  publication: string | undefined,
+  { owner, app, capture }: RolePlan['roles'],
+  rights: string,
+): RoleStatement[] {
   const schema = quoteIdentifier(domain);
   const guests = [app, ...(capture === undefined ? [] : [capture])].map(quoteIdentifier).join(', ');
   return [
@@ -81,7 +96,7 @@ function databaseStatements(domain: string, publication: string | undefined, { o
     { sql: `ALTER SCHEMA ${schema} OWNER TO ${quoteIdentifier(owner)}` },
     { sql: `REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC` },
     { sql: `GRANT USAGE ON SCHEMA ${schema} TO ${guests}` },
-    { sql: tableGrants(domain, app, capture) },
+    { sql: rights },
     ...(publication === undefined ? [] : [{ sql: publicationOwner(publication, owner) }]),
   ];
 }
@@ -106,7 +121,7 @@ BEGIN
   LOOP
 ${revoke}
     rights := CASE
-      WHEN t.is_partition OR t.name IN ('outbox_barriers', 'applied_migrations') THEN NULL
+      WHEN t.is_partition OR t.name IN (${OWNER_ONLY_TABLES.map(literal).join(', ')}) THEN NULL
       WHEN t.name = 'outbox' THEN 'INSERT'
       WHEN t.name IN ('events', 'dead_letter_audit') THEN 'SELECT, INSERT'
       ELSE 'SELECT, INSERT, UPDATE, DELETE' END;

@@ -15,6 +15,7 @@ import { relayUnderTest } from '../../test/support/relay-under-test.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
 import { applyRoles } from './apply-roles.ts';
 import { createDatabase } from './database.ts';
+import { grantRights } from './grant-rights.ts';
 import { migrateDomain } from './migrate.ts';
 import { retireOutboxPartitions } from './outbox-retirement.ts';
 import type { RolePlan } from './role-plan.ts';
@@ -81,6 +82,40 @@ afterAll(async () => {
 describe('the roles that init makes', () => {
   it('change nothing the second time', async () => {
     expect(await applyRoles(server.url, [image, scan], SILENT_LOGGER)).toEqual([]);
+  });
+
+  it('get their rights on new tables by the apply that made them, once, or are named with the command when they are gone', async () => {
+    await migrateDomain({ databaseUrl: urlOf(scan.roles.owner, 'scan'), domain: 'scan', logger: SILENT_LOGGER });
+    const database = createDatabase({
+      url: urlOf(scan.roles.owner, 'scan'),
+      domain: 'scan',
+      poolMax: 1,
+      applicationName: 'rights-test',
+      logger: SILENT_LOGGER,
+    });
+    const of = { domain: 'scan', publication: names.publication('scan') };
+    try {
+      const writer = await connect(scan.roles.app, 'scan');
+      expect(await refusal(writer, 'SELECT * FROM scan.events')).toBe(NO_PRIVILEGE);
+      const { changes, leftOut } = await grantRights(database, of);
+      expect(leftOut).toEqual([]);
+      expect(changes).toEqual([
+        expect.stringMatching(/^scan: granted least_scan_app and least_scan_capture their rights on .*events.*outbox/),
+      ]);
+      expect(await refusal(writer, 'SELECT * FROM scan.events')).toBe('done');
+      expect(await refusal(writer, 'SELECT * FROM scan.outbox')).toBe(NO_PRIVILEGE);
+      const reader = await connect(scan.roles.capture ?? '', 'scan');
+      expect(await refusal(reader, 'SELECT * FROM scan.outbox')).toBe('done');
+      expect(await grantRights(database, of)).toEqual({ changes: [], leftOut: [] });
+
+      await server.admin(`ALTER ROLE "${scan.roles.app}" RENAME TO elsewhere`);
+      expect((await grantRights(database, of)).leftOut).toEqual([
+        expect.stringContaining('run `millrace init --domain scan --role-prefix least --apply --admin-url <administrator>`'),
+      ]);
+      await server.admin(`ALTER ROLE elsewhere RENAME TO "${scan.roles.app}"`);
+    } finally {
+      await database.stop();
+    }
   });
 
   it('let the relay capture what the app role writes, without a replication line in pg_hba.conf', async () => {
