@@ -9,6 +9,7 @@ import type { HealthSource, Service } from '../core/lifecycle.ts';
 import { createRevocationStore } from '../projectors/redis/revocation-store.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { createDatabaseProbe } from '../runtime/postgres/database-probe.ts';
+import { renderingHealth } from '../runtime/telemetry/health-metrics.ts';
 import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
 import type { ProcessOptions } from './process-options.ts';
@@ -22,6 +23,7 @@ export function apiServer(
   health: readonly HealthSource[],
 ): Service[] {
   const probe = createDatabaseProbe(connections.database('image'), systemClock);
+  const all = [probe, ...health, ...connections.health()];
   const signIn = signInOptions(config);
   const revocations = composeRevocations({
     store: createRevocationStore({ redis: connections.redis('auth').client, names: config.names }),
@@ -39,8 +41,8 @@ export function apiServer(
       users: composeUsers(connections),
       revocations,
       deadLetters: composeDeadLetters(pipeline, connections, systemClock),
-      health: [probe, ...health, ...connections.health()],
-      renderMetrics: metrics.render,
+      health: all,
+      renderMetrics: renderingHealth(metrics, all),
       metrics: metrics.metrics,
       logger,
       clock: systemClock,

@@ -3,6 +3,7 @@ import type { Part } from '../runtime/compose.ts';
 import { composeRoles } from '../runtime/compose.ts';
 import { Connections } from '../runtime/connections.ts';
 import { Lifecycle } from '../runtime/lifecycle.ts';
+import { renderingHealth } from '../runtime/telemetry/health-metrics.ts';
 import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
 import { createMetrics } from '../runtime/telemetry/metrics.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
@@ -28,7 +29,7 @@ function operationsServer({ config, logger }: ProcessOptions, metrics: RenderedM
       host: config.http.host,
       port: config.http.operationsPort,
       health,
-      renderMetrics: metrics.render,
+      renderMetrics: renderingHealth(metrics, health),
       metrics: metrics.metrics,
       logger,
       clock: systemClock,

@@ -212,7 +212,11 @@ export const METRICS = {
     labels: ['call', 'result'],
     buckets: DURATION_BUCKETS_SECONDS,
   },
-  millrace_dependency_up: { kind: 'gauge', help: '1 when the last use of a dependency succeeded', labels: ['dependency'] },
+  millrace_health: {
+    kind: 'gauge',
+    help: '1 for the status that /health reports of a part of the process: ok, degraded, down',
+    labels: ['part', 'status'],
+  },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricName = keyof typeof METRICS;
