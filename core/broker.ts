@@ -94,10 +94,15 @@ export interface TopicDeclaration {
   readonly retentionMs: number;
   readonly replicationFactor: number;
   readonly config?: Readonly<Record<string, string>>;
+  /** For a topic that holds the letters of another one: it takes every record of that one, and so many bytes beside it. */
+  readonly lettersOf?: { readonly topic: string; readonly roomBytes: number };
 }
 
 export interface BrokerAdmin {
-  /** Makes what is missing, adds partitions and corrects retention; returns what it changed, empty the second time. */
+  /**
+   * Makes what is missing, adds partitions and corrects settings; returns what it changed, empty the second time. `max.message.bytes`
+   * is only ever raised: who allowed larger records has reasons.
+   */
   ensureTopics(topics: readonly TopicDeclaration[]): Promise<readonly string[]>;
   listTopics(): Promise<readonly string[]>;
   deleteTopics(topics: readonly string[]): Promise<void>;

@@ -9,7 +9,8 @@ const DEAD_LETTER_RETENTION_MS = 30 * 86_400_000;
 const CAPTURE_DEAD_LETTER_PARTITIONS = 3;
 /** Kafka's default for a topic, and room beside it for the headers that say why and where a record failed. */
 const MESSAGE_BYTES_MAX = 1_048_588;
-const DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 65_536;
+const LETTER_ROOM_BYTES = 65_536;
+const DEAD_LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + LETTER_ROOM_BYTES;
 
 /**
  * Every topic that the pipeline needs: its events, a dead-letter topic for each group and topic that the group reads, one
@@ -26,14 +27,11 @@ export function topicsOf(pipeline: PipelineDefinition, names: Names, replication
   const events = pipeline.domains.flatMap((domain) => domain.events);
   return [
     ...events.map((event) => declare(names.eventTopic(event.route), event.partitions, event.retentionMs)),
-    ...readersOf(pipeline, names).map(({ group, event }) =>
-      declare(
-        names.deadLetterTopic(names.eventTopic(event.route), group),
-        event.partitions,
-        DEAD_LETTER_RETENTION_MS,
-        DEAD_LETTER_BYTES_MAX,
-      ),
-    ),
+    ...readersOf(pipeline, names).map(({ group, event }) => {
+      const topic = names.eventTopic(event.route);
+      const letters = declare(names.deadLetterTopic(topic, group), event.partitions, DEAD_LETTER_RETENTION_MS, DEAD_LETTER_BYTES_MAX);
+      return { ...letters, lettersOf: { topic, roomBytes: LETTER_ROOM_BYTES } };
+    }),
     ...pipeline.domains
       .filter((domain) => domain.captured)
       .map((domain) =>

@@ -17,7 +17,7 @@ export type TopicChange =
  * move keys and lose records, and the replication factor of an existing topic is the operator's.
  */
 export function planTopics(declared: readonly TopicDeclaration[], existing: ReadonlyMap<string, ExistingTopic>): readonly TopicChange[] {
-  return declared.flatMap((topic) => planTopic(topic, existing.get(topic.topic)));
+  return declared.flatMap((topic) => planTopic(topic, existing));
 }
 
 /** One sentence per change, for people. */
@@ -37,8 +37,27 @@ export function declaredConfig(topic: TopicDeclaration): ReadonlyMap<string, str
   return new Map([['retention.ms', topic.retentionMs.toString()], ...Object.entries(topic.config ?? {})]);
 }
 
-function planTopic(declared: TopicDeclaration, existing: ExistingTopic | undefined): TopicChange[] {
-  const wanted = declaredConfig(declared);
+const BYTES_MAX = 'max.message.bytes';
+
+/**
+ * The declared settings, but with no smaller limit for records than somebody has set since; and where the topic holds the letters of
+ * another one, with room for whatever that one takes: a letter that is refused keeps its partition waiting.
+ */
+function wantedConfig(declared: TopicDeclaration, all: ReadonlyMap<string, ExistingTopic>): ReadonlyMap<string, string> {
+  const config = declaredConfig(declared);
+  const limit = (topic: string): number => Number(all.get(topic)?.config.get(BYTES_MAX) ?? 0);
+  const { lettersOf } = declared;
+  const source = lettersOf === undefined ? 0 : limit(lettersOf.topic);
+  const needed = lettersOf === undefined || source === 0 ? 0 : Math.min(source + lettersOf.roomBytes, INT32_MAX);
+  const bytes = config.has(BYTES_MAX) ? Math.max(Number(config.get(BYTES_MAX)), limit(declared.topic), needed) : 0;
+  return bytes === 0 ? config : new Map([...config, [BYTES_MAX, bytes.toString()]]);
+}
+
+const INT32_MAX = 2_147_483_647;
+
+function planTopic(declared: TopicDeclaration, all: ReadonlyMap<string, ExistingTopic>): TopicChange[] {
+  const existing = all.get(declared.topic);
+  const wanted = wantedConfig(declared, all);
   if (existing === undefined) return [{ kind: 'create', topic: declared, config: wanted }];
   const changes: TopicChange[] = [];
   if (existing.partitions < declared.partitions) {

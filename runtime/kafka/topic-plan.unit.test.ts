@@ -23,6 +23,42 @@ describe('the plan for topics', () => {
     expect(plan).toEqual([{ kind: 'configure', topic: 't', config: new Map([['retention.ms', '1000']]) }]);
   });
 
+  it('never lowers the limit for records that somebody has raised, and gives letters room for what their topic takes', () => {
+    const events = { ...declared, topic: 'e', config: { 'max.message.bytes': '1000' } };
+    const letters = { ...declared, topic: 'e.dlt', config: { 'max.message.bytes': '1100' }, lettersOf: { topic: 'e', roomBytes: 100 } };
+    const there = (eventBytes: string, letterBytes: string) =>
+      new Map([
+        [
+          'e',
+          {
+            partitions: 3,
+            config: new Map([
+              ['retention.ms', '1000'],
+              ['max.message.bytes', eventBytes],
+            ]),
+          },
+        ],
+        [
+          'e.dlt',
+          {
+            partitions: 3,
+            config: new Map([
+              ['retention.ms', '1000'],
+              ['max.message.bytes', letterBytes],
+            ]),
+          },
+        ],
+      ]);
+    const plan = (eventBytes: string, letterBytes: string) =>
+      planTopics([events, letters], there(eventBytes, letterBytes)).map(describeTopicChange);
+    expect(plan('1000', '1100')).toEqual([]);
+    expect(plan('1000', '9000')).toEqual([]);
+    expect(plan('900', '1100')).toEqual(['topic e: set max.message.bytes=1000']);
+    expect(plan('5000', '1100')).toEqual(['topic e.dlt: set max.message.bytes=5100']);
+    expect(plan('2147483647', '1100')).toEqual(['topic e.dlt: set max.message.bytes=2147483647']);
+    expect(planTopics([events, letters], new Map()).map(describeTopicChange)[1]).toContain('max.message.bytes=1100');
+  });
+
   it('adds partitions and never takes any away', () => {
     const config = { 'retention.ms': '1000', 'cleanup.policy': 'compact' };
     expect(planTopics([declared], existing(1, config)).map(describeTopicChange)).toEqual(['topic t: partitions 1 → 3']);

@@ -4,6 +4,7 @@ import type { DeadLetterDialect } from '../../core/dead-letter-dialect.ts';
 import type { ClassifiedError } from '../../core/errors.ts';
 import { classified } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { recordBytes } from '../../core/record.ts';
 import { reconnectDelayMs } from '../../core/retry-policy.ts';
 import { deadLetter } from './dead-letter.ts';
 import { DeadLetterWriter } from './dead-letter-writer.ts';
@@ -27,6 +28,29 @@ interface BurialOptions {
   readonly onBuried: (item: RecordInHand, error: ClassifiedError) => void;
 }
 
+/** A dead letter that its topic has not taken. */
+export interface Unwritten {
+  readonly topic: string;
+  readonly failure: ClassifiedError;
+  /** Key, value and headers of the letter. */
+  readonly letterBytes: number;
+}
+
+const LIMIT_STEP_BYTES = 65_536;
+/** What a record batch has beside the bytes of its one record. */
+const BATCH_ROOM_BYTES = 4_096;
+
+/** What to do about it, as exactly as it can be said. Pure. */
+export function remedyFor({ topic, failure, letterBytes }: Unwritten): string {
+  if (failure.code !== 'RECORD_TOO_LARGE')
+    return `${topic}: ${failure.code}. ${failure.remedy} A missing topic is made by \`millrace apply\`.`;
+  const limit = Math.ceil((letterBytes + BATCH_ROOM_BYTES) / LIMIT_STEP_BYTES) * LIMIT_STEP_BYTES;
+  return (
+    `${topic} refuses a letter of ${letterBytes} bytes. Raise its max.message.bytes: \`kafka-configs --bootstrap-server <broker> --alter ` +
+    `--entity-type topics --entity-name ${topic} --add-config max.message.bytes=${limit}\` (\`millrace apply\` never lowers it). The letter is written soon after.`
+  );
+}
+
 /**
  * Takes condemned records to their dead-letter topic. A record leaves only when the topic has acknowledged its letter; until
  * then it stays the head of its lane, its offset is not passed, and the write is tried again for as long as it takes,
@@ -36,7 +60,7 @@ interface BurialOptions {
 export class Burial {
   private readonly options: BurialOptions;
   private readonly writer: DeadLetterWriter;
-  private readonly failing = new Set<RecordInHand>();
+  private readonly failing = new Map<RecordInHand, Unwritten>();
 
   constructor(options: BurialOptions) {
     this.options = options;
@@ -46,6 +70,11 @@ export class Burial {
   /** Records whose letter could not be written yet. */
   get unburied(): number {
     return this.failing.size;
+  }
+
+  /** Why the one that fails for the longest could not be written. */
+  get unwritten(): Unwritten | undefined {
+    return this.failing.values().next().value;
   }
 
   /** The lane waits, but none of the places among the running is taken: other keys go on. */
@@ -79,7 +108,8 @@ export class Burial {
       await this.writer.write(letter);
       await failpoint('after-dead-letter');
     } catch (thrown) {
-      this.failed(item, topic, classified(thrown, 'KAFKA_UNAVAILABLE', 'the dead letter could not be written'));
+      const failure = classified(thrown, 'KAFKA_UNAVAILABLE', 'the dead letter could not be written');
+      this.failed(item, { topic, failure, letterBytes: recordBytes(letter) });
       return false;
     }
     this.failing.delete(item);
@@ -88,13 +118,14 @@ export class Burial {
     return true;
   }
 
-  private failed(item: RecordInHand, topic: string, failure: ClassifiedError): void {
+  private failed(item: RecordInHand, unwritten: Unwritten): void {
+    const { topic, failure } = unwritten;
     item.deadLetterFailures += 1;
     if (item.gone) return;
-    this.failing.add(item);
+    this.failing.set(item, unwritten);
     this.options.logger.error(
       { ...recordLogFields(item), 'error.code': failure.code, dead_letter_topic: topic, failures: item.deadLetterFailures },
-      `the dead letter cannot be written, its partition waits: ${failure.remedy}`,
+      `the dead letter cannot be written, its partition waits: ${remedyFor(unwritten)}`,
       failure,
     );
   }

@@ -237,6 +237,37 @@ describe('a group on a real broker', () => {
     expect(letters.map(({ headers }) => headerText(headers, 'dlt-original-offset'))).toEqual(['0']);
   });
 
+  it('waits for a dead-letter topic that is too small for the letter, says in health which limit lets it pass, and goes on with that', async () => {
+    const place = await makePlace({ deadLetters: false });
+    const limited = (bytes: string) =>
+      admin.ensureTopics([
+        {
+          topic: place.deadLetterTopic,
+          partitions: PARTITIONS,
+          retentionMs: 3_600_000,
+          replicationFactor: 1,
+          config: { 'max.message.bytes': bytes },
+        },
+      ]);
+    await limited('20000');
+    madeTopics.add(place.deadLetterTopic);
+    const group = await startGroup(place, async () => failedWith('DECISION_FAILED', 'bug'));
+    const large = event(place.topic, 'large', 0, 0);
+    await producer.send([{ ...large, value: utf8(JSON.stringify({ n: 0, text: 'x'.repeat(100_000) })) }]);
+    await eventually(() => group.health()[0]?.facts?.['unburied'] === 1, { timeoutMs: 30_000 });
+    const detail = group.health()[0]?.detail ?? '';
+    const [, topic, bytes = ''] = /--entity-name (\S+) --add-config max\.message\.bytes=(\d+)`/.exec(detail) ?? [];
+    expect(topic).toBe(place.deadLetterTopic);
+    expect(detail).toMatch(/refuses a letter of 100\d{3} bytes/);
+    expect(await admin.committed(place.group, [place.topic])).toEqual([]);
+    await limited(bytes);
+    await eventually(() => allCommitted(place), { timeoutMs: 60_000 });
+    expect(group.health()).toMatchObject([{ status: 'ok', facts: { unburied: 0 } }]);
+    const letters = await watch(place.deadLetterTopic);
+    await eventually(() => letters.length === 1, { timeoutMs: 20_000 });
+    expect(letters[0]!.value!.length).toBeGreaterThan(100_000);
+  });
+
   it('delivers again after a death before its commit, and the inbox absorbs every repetition', async () => {
     const place = await makePlace();
     const { effects, handler, duplicates } = inbox();

@@ -171,6 +171,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       blockedKeys: this.parkingWatch.survey.blockedLanes,
       blockedForMs: this.parkingWatch.survey.blockedForMs,
       unburied: loop.burial.unburied,
+      unwritten: loop.burial.unwritten,
       lag: epochs.reduce((sum, epoch) => sum + epoch.lag, 0),
       stall: this.stallWatch.facts,
       slowest: slowestOf(epochs, settings.clock.monotonicMs()),

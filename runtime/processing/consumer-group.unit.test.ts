@@ -233,7 +233,13 @@ describe('a record that cannot be handled', () => {
     await clock.advance(600_000);
     expect(handled).toEqual([0n, 2n]);
     expect(consumer.commits).toEqual([]);
-    expect(group.health()).toMatchObject([{ status: 'degraded', facts: { unburied: 1 } }]);
+    expect(group.health()).toMatchObject([
+      {
+        status: 'degraded',
+        detail: expect.stringContaining('events.happened.processor.test.dlt: CONFIGURATION_INVALID.') as string,
+        facts: { unburied: 1 },
+      },
+    ]);
     refusal = undefined;
     await clock.advance(11_000);
     expect(letters).toHaveLength(1);

@@ -2,6 +2,8 @@ import type { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { BreakerFacts } from './breakers.ts';
+import type { Unwritten } from './burial.ts';
+import { remedyFor } from './burial.ts';
 import type { StallFacts } from './stall-watch.ts';
 
 const STALLED_AFTER_MS = 60_000;
@@ -32,6 +34,8 @@ export interface GroupFacts {
   readonly blockedForMs: number;
   /** Records whose dead letter could not be written yet. */
   readonly unburied: number;
+  /** Why one of them could not. */
+  readonly unwritten?: Unwritten | undefined;
   /** Records behind the ends of the partitions, as far as those are known. */
   readonly lag: number;
   /** Partitions that stand still without a reason. */
@@ -79,7 +83,9 @@ function judge(facts: GroupFacts): { readonly status: HealthReport['status']; re
   if (facts.unburied > 0) {
     return {
       status: 'degraded',
-      detail: `${facts.unburied} dead letters cannot be written; their partitions wait. Run \`millrace apply\`.`,
+      detail:
+        `${facts.unburied} dead ${facts.unburied === 1 ? 'letter' : 'letters'} cannot be written; their partitions wait. ` +
+        (facts.unwritten === undefined ? 'Run `millrace apply`.' : remedyFor(facts.unwritten)),
     };
   }
   if (facts.parkingWaitsFor !== undefined)
