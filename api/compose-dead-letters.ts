@@ -5,18 +5,40 @@ import type { Connections } from '../runtime/connections.ts';
 import { countLetters } from '../runtime/dead-letters/count-letters.ts';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
+import type { GroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { deadLettersOf } from '../runtime/dead-letters/open-dead-letters.ts';
 import { replayLetters } from '../runtime/dead-letters/replay.ts';
 import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
 import { INBOX_RETENTION_MS } from '../runtime/postgres/inbox-retention.ts';
-import type { DeadLetterQueues } from './ports.ts';
+import { OperatorRequests } from '../runtime/postgres/operator-requests.ts';
+import type { DeadLetterQueues, ReprocessRequest } from './ports.ts';
 
 /** A request must be answered in time: who has more letters than can be read in it uses the command line. */
 const READ_MS = 20_000;
+/** Longer than a request can take: who died leaves its key to the next one after this. */
+const CLAIM_MS = 60_000;
+const DETAIL = 'by POST /admin/dlq/reprocess';
 
 export function composeDeadLetters(pipeline: PipelineDefinition, connections: Connections, clock: Clock): DeadLetterQueues {
   const { queues, log, states } = deadLettersOf(pipeline, connections);
+  const requests = new OperatorRequests(connections.platform());
+
+  async function replay(queue: GroupQueue, { errorCode, actor }: ReprocessRequest, limit: number, detail: string): Promise<number> {
+    const signal = AbortSignal.timeout(READ_MS);
+    const selection = await selectLetters(
+      log,
+      [queue],
+      { code: errorCode, states: UNHANDLED },
+      { limit, nowMs: clock.nowMs(), inboxRetentionMs: INBOX_RETENTION_MS, acceptDoubleEffects: false, signal },
+    ).catch((thrown: unknown) => {
+      if (!signal.aborted) throw thrown;
+      throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the queue could not be read in time', { cause: thrown });
+    });
+    const options = { letters: log.fetcher(), states, giveBack: giveBackTo(connections), clock, actor, signal, detail, force: false };
+    return (await replayLetters(selection.chosen, options)).replayed;
+  }
+
   return {
     async list() {
       const counts = await countLetters(connections.logReader(), states, queues);
@@ -25,26 +47,26 @@ export function composeDeadLetters(pipeline: PipelineDefinition, connections: Co
       }));
     },
 
-    async reprocess({ queue: topic, count, errorCode, actor }) {
-      const queue = queues.find((each) => each.topic === topic);
+    async reprocess(request) {
+      const queue = queues.find((each) => each.topic === request.queue);
       if (queue === undefined) return { kind: 'unknown-queue' };
       if (!isGroupQueue(queue)) return { kind: 'not-replayable' };
-      const signal = AbortSignal.timeout(READ_MS);
-      const selection = await selectLetters(
-        log,
-        [queue],
-        { code: errorCode, states: UNHANDLED },
-        { limit: count, nowMs: clock.nowMs(), inboxRetentionMs: INBOX_RETENTION_MS, acceptDoubleEffects: false, signal },
-      ).catch((thrown: unknown) => {
-        if (!signal.aborted) throw thrown;
-        throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the queue could not be read in time', { cause: thrown });
-      });
-      const { replayed } = await replayLetters(selection.chosen, {
-        ...{ letters: log.fetcher(), states, giveBack: giveBackTo(connections), clock, actor, signal },
-        detail: 'by POST /admin/dlq/reprocess',
-        force: false,
-      });
-      return { kind: 'reprocessed', letters: replayed };
+      const { idempotencyKey: key, requestHash, count } = request;
+      if (key === undefined) return { kind: 'reprocessed', letters: await replay(queue, request, count, DETAIL), isRepeated: false };
+      const claim = await requests.claim(key, requestHash, CLAIM_MS);
+      if (claim.kind === 'answered') return { kind: 'reprocessed', letters: Number(claim.answer), isRepeated: true };
+      if (claim.kind !== 'claimed') return claim;
+      // The audit row of a letter is written with its mark: what a request did that was cut off counts, and is not done again.
+      const detail = `${DETAIL}, request ${claim.requestId}`;
+      try {
+        const done = claim.isFirst ? 0 : await requests.replayedWith(detail);
+        const letters = done + (done < count ? await replay(queue, request, count - done, detail) : 0);
+        await requests.answer(key, letters);
+        return { kind: 'reprocessed', letters, isRepeated: false };
+      } catch (thrown) {
+        await requests.release(key).catch(() => undefined); // the claim ends by itself
+        throw thrown;
+      }
     },
   };
 }

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import type { ApiServer } from './api-route.ts';
 import { commonProblems, described, SECURED, TRACE_HEADERS } from './api-route.ts';
+import { acceptedAnswer, ANSWER_HEADERS, bodyProblems, COMMAND_HEADERS, commandRequest } from './command-route.ts';
 import type { DeadLetterQueues } from './ports.ts';
 import { HttpProblem } from './problem.ts';
 import { OPERATOR, requireOperator } from './require-operator.ts';
-import { userOf } from './user-of.ts';
 
 const COUNT_DEFAULT = 10;
 const COUNT_MAX = 1_000;
@@ -51,20 +51,31 @@ export function addDeadLetterRoutes(app: ApiServer, deadLetters: DeadLetterQueue
     summary: 'Give dead letters back to the group that could not handle them',
     description:
       `Only with the permission ${OPERATOR}. Letters that nobody has handled, in the order of their events; a letter is given back once. ` +
-      'Letters whose event is older than the inbox remembers are left out. Each one is audited with the subject of the token.',
+      'Letters whose event is older than the inbox remembers are left out. Each one is audited with the subject of the token. ' +
+      'With an Idempotency-Key a repetition gets the first answer, and one that was cut off goes on: never more letters than were asked for.',
+    headers: COMMAND_HEADERS,
     body: Reprocess,
     response: {
-      200: described(Type.Object({ reprocessed: Type.Integer() }), 'Durably given back: the group handles them soon'),
-      ...commonProblems('forbidden', 'resource-not-found', 'refused', 'malformed-request', 'body-too-large', 'unsupported-media-type'),
+      200: described(Type.Object({ reprocessed: Type.Integer() }), 'Durably given back: the group handles them soon', ANSWER_HEADERS),
+      ...bodyProblems('forbidden', 'resource-not-found', 'refused'),
     },
   };
-  app.post('/admin/dlq/reprocess', { schema: reprocess, config: { rateClass: 'command' } }, async (request) => {
+  app.post('/admin/dlq/reprocess', { schema: reprocess, config: { rateClass: 'command' } }, async (request, reply) => {
     requireOperator(request);
     const { queue, count = COUNT_DEFAULT, filter_reason: errorCode } = request.body;
-    const outcome = await deadLetters.reprocess({ queue, count, errorCode, actor: userOf(request) });
+    const { userId: actor, idempotencyKey, requestHash } = commandRequest(request);
+    const outcome = await deadLetters.reprocess({ queue, count, errorCode, actor, idempotencyKey, requestHash });
     switch (outcome.kind) {
       case 'reprocessed':
+        if (outcome.isRepeated) reply.header('idempotency-replayed', 'true');
         return { reprocessed: outcome.letters };
+      case 'mismatch':
+        return acceptedAnswer(reply, { kind: 'mismatch' });
+      case 'in-progress':
+        throw new HttpProblem('refused', {
+          detail: 'The request of this Idempotency-Key is being worked on; send it again in a moment.',
+          reason: 'request_in_progress',
+        });
       case 'unknown-queue':
         throw new HttpProblem('resource-not-found', { detail: 'There is no such queue; GET /api/v1/admin/dlq lists them.' });
       case 'not-replayable':

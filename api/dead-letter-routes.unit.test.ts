@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ApiHarness } from '../test/support/api-harness.ts';
 import { apiHarness } from '../test/support/api-harness.ts';
+import type { ReprocessRequest } from './ports.ts';
 
 const QUEUE = 'events.scan.requested.processor.scan.dlt';
 const reprocess = (payload: object) => ({ method: 'POST', url: '/api/v1/admin/dlq/reprocess', payload }) as const;
@@ -20,13 +21,33 @@ describe('dead letters over HTTP', () => {
     const answer = await operator(reprocess({ queue: QUEUE }));
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toEqual({ reprocessed: 10 });
-    expect(api.ports.reprocessed).toEqual([{ queue: QUEUE, count: 10, errorCode: undefined, actor: 'olga' }]);
+    expect(api.ports.reprocessed).toMatchObject([
+      { queue: QUEUE, count: 10, errorCode: undefined, actor: 'olga', idempotencyKey: undefined },
+    ]);
   });
 
   it('are reprocessed by count and reason', async () => {
     const answer = await operator(reprocess({ queue: QUEUE, count: 50, filter_reason: 'DECISION_FAILED' }));
     expect(answer.json()).toEqual({ reprocessed: 3 });
     expect(api.ports.reprocessed).toMatchObject([{ count: 50, errorCode: 'DECISION_FAILED' }]);
+  });
+
+  it('are reprocessed once for an idempotency key: the same body gets the first answer, another one is refused', async () => {
+    const withKey = (payload: object, key = 'k-1') => operator({ ...reprocess(payload), headers: { 'idempotency-key': key } });
+    const first = await withKey({ queue: QUEUE, count: 2 });
+    expect([first.statusCode, first.json(), first.headers['idempotency-replayed']]).toEqual([200, { reprocessed: 2 }, undefined]);
+    const again = await withKey({ count: 2, queue: QUEUE });
+    expect([again.statusCode, again.json(), again.headers['idempotency-replayed']]).toEqual([200, { reprocessed: 2 }, 'true']);
+    expect(api.ports.reprocessed).toHaveLength(1);
+    expect((await withKey({ queue: QUEUE, count: 3 })).statusCode).toBe(422);
+    expect((await withKey({ queue: QUEUE, count: 3 }, 'k-2')).json()).toEqual({ reprocessed: 3 });
+    expect((await withKey({ queue: QUEUE }, 'no spaces')).statusCode).toBe(400);
+
+    const [{ idempotencyKey, requestHash }] = api.ports.reprocessed as [ReprocessRequest];
+    expect(idempotencyKey).toContain(':olga:k-1');
+    api.ports.operatorRequests.set(idempotencyKey!, { requestHash, letters: undefined });
+    const early = await withKey({ queue: QUEUE, count: 2 });
+    expect([early.statusCode, early.json()]).toMatchObject([409, { reason: 'request_in_progress' }]);
   });
 
   it('are nothing for a user without the permission, and for nobody', async () => {

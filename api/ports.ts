@@ -391,11 +391,18 @@ export interface ReprocessRequest {
   readonly errorCode: string | undefined;
   /** Who decides: the subject of the token. */
   readonly actor: string;
+  readonly idempotencyKey: CommandRequest['idempotencyKey'];
+  readonly requestHash: CommandRequest['requestHash'];
 }
 
-/** `reprocessed`: so many letters are durably given back to their group, and audited. */
+/**
+ * `reprocessed`: so many letters are durably given back to their group, and audited; repeated, when the key was used for the same
+ * request and this is its first answer again. `mismatch`: the key was used for another request. `in-progress`: for the same one,
+ * which has no answer yet.
+ */
 export type ReprocessOutcome =
-  { readonly kind: 'reprocessed'; readonly letters: number } | { readonly kind: 'unknown-queue' } | { readonly kind: 'not-replayable' };
+  | { readonly kind: 'reprocessed'; readonly letters: number; readonly isRepeated: boolean }
+  | { readonly kind: 'mismatch' | 'in-progress' | 'unknown-queue' | 'not-replayable' };
 
 /** What groups and captures could not handle. */
 export interface DeadLetterQueues {

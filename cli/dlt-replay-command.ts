@@ -1,8 +1,12 @@
 import type { Command } from 'commander';
+import { ArchivedLetters, archiveStates } from '../runtime/dead-letters/archived-letters.ts';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
+import type { LetterFetcher } from '../runtime/dead-letters/letter-fetcher.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
+import type { LetterLog } from '../runtime/dead-letters/letter-log.ts';
 import { isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { originalRecord } from '../runtime/dead-letters/letter.ts';
+import type { ReplayOptions } from '../runtime/dead-letters/replay.ts';
 import { replayLetters } from '../runtime/dead-letters/replay.ts';
 import type { Refusal, Selection } from '../runtime/dead-letters/select-letters.ts';
 import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
@@ -10,17 +14,20 @@ import { INBOX_RETENTION_MS } from '../runtime/postgres/inbox-retention.ts';
 import type { Rehearsal } from '../runtime/rehearsal/rehearsal.ts';
 import { Rehearsals } from '../runtime/rehearsal/rehearsals.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
+import { countOf, limitOf, limitOption } from './common-options.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
-import { countOf, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
+import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
+import { agrees, counted } from './one-line.ts';
 import { rehearsalJson, rehearsalLines } from './rehearsal-text.ts';
 
-const LIMIT_DEFAULT = '1000';
+const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 100_000;
 const RATE_MAX = 100_000;
 
 interface Options extends FilterOptions {
   readonly all?: true;
+  readonly fromArchive?: string;
   readonly limit: string;
   readonly apply?: true;
   readonly rate?: string;
@@ -37,7 +44,8 @@ interface Options extends FilterOptions {
 export function dltReplayCommand(): Command {
   return letterCommand('replay', 'give dead letters back to their group alone; without --apply, rehearse what it would do with each')
     .option('--all', 'every letter that nobody has handled: without it, some condition must choose')
-    .option('--limit <count>', 'so many at most, the oldest first', LIMIT_DEFAULT)
+    .option('--from-archive <path>', 'letters of this archive file, or of the files of this folder, instead of those in Kafka')
+    .addOption(limitOption(LIMIT_DEFAULT, 'so many at most, the oldest first'))
     .option('--apply', 'do it')
     .option('--rate <letters>', 'with --apply: so many a second at most')
     .option('--force', 'letters, too, that were replayed or discarded before')
@@ -55,35 +63,53 @@ documents that are there, writing none). Each letter is rehearsed alone, without
 
 A replay puts the records, byte for byte, behind those of their key that wait already; the group's running process handles
 them. Other groups of the topic see nothing. It can be interrupted (Ctrl-C) and run again: what was replayed is marked, and is
-not replayed twice. Letters of a capture are rows that never became records: they cannot be replayed, their domain writes a new one.
+not replayed twice. With --from-archive the audit says what was replayed before, also of letters that Kafka holds no more. Letters of a capture are rows that never became records: they cannot be replayed, their domain writes a new one.
 
 Examples:
   millrace dlt replay --group processor.scan --code DECISION_FAILED
   millrace dlt replay --group processor.scan --code DECISION_FAILED --apply --rate 50
+  millrace dlt replay --from-archive /archive/events.scan.requested.processor.scan.dlt/2026-03-01 --apply
   millrace dlt replay --trace 0af7651916cd43dd8448eb211c80319c --with-calls --payloads`,
     )
     .action(async (options: Options) => replay(options));
 }
 
 async function replay(options: Options): Promise<void> {
-  const { code, fingerprint, key, type, trace, group, topic, olderThan, newerThan } = options;
-  const chosen = [code, fingerprint, key, type, trace, group, topic, olderThan, newerThan].some((condition) => condition !== undefined);
-  if (!chosen && options.all !== true) throw new UsageError('name a condition, or --all');
-  const limit = countOf(options.limit, '--limit', LIMIT_MAX);
+  if (!chooses(options) && options.all !== true && options.fromArchive === undefined) throw new UsageError('name a condition, or --all');
+  const limit = limitOf(options.limit, LIMIT_MAX);
   const ratePerSecond = options.rate === undefined ? undefined : countOf(options.rate, '--rate', RATE_MAX);
   await withLetters(options, async (work) => {
-    const selection = await select(work, options, limit);
-    if (options.apply === true) await apply(work, selection, options, ratePerSecond);
-    else await rehearse(work, selection, options);
+    const source = sourceOf(work, options);
+    const selection = await select(work, source, options, limit);
+    if (options.apply === true) await apply(work, source, selection, options, ratePerSecond);
+    else await rehearse(work, source, selection, options);
   });
 }
 
-async function select({ letters, signal }: LetterWork, options: Options, limit: number): Promise<Selection> {
+/** Where letters are read, and who knows what became of them. */
+interface LetterSource {
+  readonly log: Pick<LetterLog, 'read'> & { fetcher(): Pick<LetterFetcher, 'fetch'> };
+  readonly states: ReplayOptions['states'];
+  /** For the audit. */
+  readonly detail: string | undefined;
+}
+
+function sourceOf({ letters }: LetterWork, { fromArchive, reason }: Options): LetterSource {
+  if (fromArchive === undefined) return { log: letters.log, states: letters.states, detail: reason };
+  const { states } = letters;
+  return {
+    log: new ArchivedLetters(fromArchive, states),
+    states: archiveStates(states),
+    detail: reason === undefined ? 'from the archive' : `from the archive: ${reason}`,
+  };
+}
+
+async function select({ letters, signal }: LetterWork, { log }: LetterSource, options: Options, limit: number): Promise<Selection> {
   const queues = queuesOf(letters.queues, options);
   const nowMs = Date.now();
   const filter = { ...filterOf(options, nowMs), states: options.force === true ? undefined : UNHANDLED };
   const progress = progressOnTerminal(options.json === true);
-  const selection = await selectLetters(letters.log, queues, filter, {
+  const selection = await selectLetters(log, queues, filter, {
     ...{ signal, limit, nowMs, onProgress: progress.onProgress },
     inboxRetentionMs: INBOX_RETENTION_MS,
     acceptDoubleEffects: options.acceptDoubleEffects === true,
@@ -94,16 +120,17 @@ async function select({ letters, signal }: LetterWork, options: Options, limit: 
 
 async function apply(
   { letters, signal }: LetterWork,
+  { log, states, detail }: LetterSource,
   selection: Selection,
   options: Options,
   ratePerSecond: number | undefined,
 ): Promise<void> {
   const report = await replayLetters(selection.chosen, {
-    letters: letters.log.fetcher(),
-    states: letters.states,
+    letters: log.fetcher(),
+    states,
     giveBack: giveBackTo(letters.connections),
     clock: systemClock,
-    ...{ actor: options.actor, detail: options.reason, force: options.force === true, ratePerSecond, signal },
+    ...{ actor: options.actor, detail, force: options.force === true, ratePerSecond, signal },
   });
   const { replayed, passedOver, interrupted } = report;
   if (interrupted) process.exitCode = 130;
@@ -111,8 +138,11 @@ async function apply(
     console.log(JSON.stringify({ applied: true, replayed, passed_over: passedOver, refused: selection.refused, interrupted }));
     return;
   }
-  console.log(`${replayed} letters are given back to their groups`);
-  if (passedOver > 0) console.log(`${passedOver} were handled by somebody else meanwhile, or are gone`);
+  console.log(`${counted(replayed, 'letter')} ${agrees(replayed, 'is given back to its group', 'are given back to their groups')}`);
+  if (passedOver > 0)
+    console.log(
+      `${passedOver} ${agrees(passedOver, 'was', 'were')} handled by somebody else meanwhile, or ${agrees(passedOver, 'is', 'are')} gone`,
+    );
   tellRefused(selection);
   if (interrupted) console.log('interrupted: the same command goes on with the rest');
 }
@@ -120,9 +150,14 @@ async function apply(
 /** Letters that are read together. */
 const FETCH_MAX = 50;
 
-async function rehearse({ letters, pipeline, signal }: LetterWork, selection: Selection, options: Options): Promise<void> {
+async function rehearse(
+  { letters, pipeline, signal }: LetterWork,
+  { log }: LetterSource,
+  selection: Selection,
+  options: Options,
+): Promise<void> {
   const { chosen } = selection;
-  const fetcher = letters.log.fetcher();
+  const fetcher = log.fetcher();
   const rehearsals = new Rehearsals({ pipeline, connections: letters.connections, withCalls: options.withCalls === true });
   const results = new Map<Rehearsal['kind'], number>();
   try {
@@ -147,11 +182,14 @@ async function rehearse({ letters, pipeline, signal }: LetterWork, selection: Se
 }
 
 const REFUSALS: Readonly<Record<Refusal, string>> = {
-  capture: 'of a capture: they are rows that never became records, and cannot be replayed; their domain has to write them again',
+  capture:
+    'of a capture: they are rows that never became records, and cannot be replayed. Their domain has to write them again; ' +
+    '`millrace dlt show <letter> --payload-to <file>` gives the payload of one, put together where it is in parts',
   foreign: 'that do not say which record of their group they were: somebody else wrote them',
   'older-than-inbox': 'whose event is older than the inbox remembers: its effect could come twice (--accept-double-effects)',
 };
 
 function tellRefused({ refused }: Selection): void {
-  for (const [refusal, count] of Object.entries(refused)) console.log(`left out: ${count} letters ${REFUSALS[refusal as Refusal]}`);
+  for (const [refusal, count] of Object.entries(refused))
+    console.log(`left out: ${counted(count, 'letter')} ${REFUSALS[refusal as Refusal]}`);
 }

@@ -1,12 +1,18 @@
+import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { letterPayload } from '../runtime/dead-letters/letter-payload.ts';
+import type { Parts } from '../runtime/dead-letters/letter-parts.ts';
+import { findParts } from '../runtime/dead-letters/letter-parts.ts';
+import type { Letter } from '../runtime/dead-letters/letter.ts';
 import { parsePlace } from '../runtime/dead-letters/letter.ts';
 import { createPayloads } from '../runtime/payloads.ts';
+import { dataFolderOption } from './common-options.ts';
 import { withLetters } from './dlt-options.ts';
 import { shownLetterJson, shownLetterText } from './dlt-text.ts';
 import { UsageError } from './exit.ts';
 
 interface Options {
+  readonly payloadTo?: string;
   readonly json?: true;
   readonly dataFolder: string;
 }
@@ -16,16 +22,18 @@ export function dltShowCommand(): Command {
   return new Command('show')
     .description('show one dead letter with headers, payload and what was done to it')
     .argument('<letter>', '<topic>/<partition>/<offset>, as `dlt list` prints it')
+    .option('--payload-to <file>', 'also write the payload to a new file, byte for byte, for your eyes alone')
     .option('--json', 'print one JSON object')
-    .option('--data-folder <folder>', 'the folder of `millrace start`', '.millrace')
+    .addOption(dataFolderOption())
     .addHelpText(
       'after',
       `
-Shows the payload, decoded where that is possible: for operators. It is written nowhere else.
+Shows the payload, decoded where that is possible: for operators. It is written nowhere else. What a capture had to keep in parts is put
+together from all of them, whichever is named.
 
 Examples:
   millrace dlt show events.scan.requested.processor.scan.dlt/2/17
-  millrace dlt show capture.scan.dlt/0/3 --json`,
+  millrace dlt show capture.scan.dlt/0/3 --payload-to ./payload.json`,
     )
     .action(async (text: string, options: Options) => show(text, options));
 }
@@ -39,12 +47,30 @@ async function show(text: string, options: Options): Promise<void> {
       throw new UsageError(`no such dead-letter topic\nTopics: ${letters.queues.map(({ topic }) => topic).join(', ')}`);
     const [found] = await letters.log.fetcher().fetch([{ queue, place }]);
     if (found === undefined) throw new Error('no letter is there: its topic keeps letters for 30 days');
+    const parts = await findParts(letters.connections.logReader(), found.letter);
+    const letter = parts?.whole === undefined ? found.letter : { ...found.letter, value: parts.whole };
+    if (options.payloadTo !== undefined) await writePayload(options.payloadTo, letter, parts);
     const { decoder } = createPayloads(pipeline, letters.connections);
     const shown = {
       found,
-      payload: await letterPayload(found.letter, decoder),
+      parts,
+      payload: await letterPayload(letter, decoder),
       audit: await letters.states.audit(found.topicId, found.letter),
     };
     console.log(options.json === true ? shownLetterJson(shown) : shownLetterText(shown));
   });
+}
+
+/** @throws UsageError when there is such a file, Error when there is no payload to write. */
+async function writePayload(file: string, { value, kept }: Letter, parts: Parts | undefined): Promise<void> {
+  if (kept?.kind === 'outbox') throw new Error('the letter has no payload: its row in the outbox has it, until its day is dropped');
+  if (parts !== undefined && parts.whole === undefined) throw new Error('not all parts of the payload are there');
+  if (value === null) throw new Error('the record has no value');
+  try {
+    await writeFile(file, value, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new UsageError(`${file} is there already: name a new file`);
+    throw error;
+  }
+  console.error(`${value.length} bytes written to ${file}`);
 }

@@ -3,6 +3,7 @@ import { fingerprint } from '../runtime/dead-letters/fingerprint.ts';
 import type { FoundLetter } from '../runtime/dead-letters/found-letter.ts';
 import type { LetterPayload } from '../runtime/dead-letters/letter-payload.ts';
 import type { LetterHeap } from '../runtime/dead-letters/letter-stats.ts';
+import type { Parts } from '../runtime/dead-letters/letter-parts.ts';
 import type { AuditEntry } from '../runtime/dead-letters/letter-states.ts';
 import { formatPlace, keyText } from '../runtime/dead-letters/letter.ts';
 
@@ -44,16 +45,39 @@ export function letterLines(found: FoundLetter): string {
 
 export interface ShownLetter {
   readonly found: FoundLetter;
+  /** Of a payload that is kept in several letters. */
+  readonly parts?: Parts | undefined;
   readonly payload: LetterPayload;
   readonly audit: readonly AuditEntry[];
 }
 
-export function shownLetterJson({ found, payload, audit }: ShownLetter): string {
+export function shownLetterJson({ found, parts, payload, audit }: ShownLetter): string {
   const headers = found.letter.headers.map(([name, value]) => [name, value === null ? null : utf8Text(value)]);
-  return JSON.stringify({ ...letterFields(found), headers, payload, audit });
+  return JSON.stringify({ ...letterFields(found), headers, kept: keptFields(found, parts), payload, audit });
 }
 
-export function shownLetterText({ found, payload, audit }: ShownLetter): string {
+function keptFields({ letter: { kept } }: FoundLetter, parts: Parts | undefined): object | null {
+  if (kept === undefined) return null;
+  return parts === undefined ? kept : { ...kept, parts: parts.found, complete: parts.whole !== undefined };
+}
+
+/** What became of a payload that was too large for its letter, and what to do. */
+function keptLines({ letter, queue }: FoundLetter, parts: Parts | undefined): string[] {
+  const { kept, eventId } = letter;
+  if (kept?.kind === 'outbox') {
+    const domain = queue.reader.kind === 'capture' ? queue.reader.domain.name : '<domain>';
+    return [
+      `  payload: ${kept.bytes} bytes, too many for a letter. Until its day is dropped it is in the outbox:`,
+      `    SELECT payload FROM ${domain}.outbox WHERE id = '${eventId ?? '<event id>'}'`,
+    ];
+  }
+  if (kept === undefined || parts === undefined) return [];
+  const { found, totalBytes, whole } = parts;
+  const state = whole === undefined ? 'not all of them are there, or it is too large to be put together' : 'put together here';
+  return [`  kept in parts: ${found} found, of ${totalBytes} bytes in all, ${state} (this one is bytes ${kept.from}-${kept.to - 1})`];
+}
+
+export function shownLetterText({ found, parts, payload, audit }: ShownLetter): string {
   const { headers, ...fields } = { ...letterFields(found), headers: found.letter.headers };
   const { origin, ...flat } = fields;
   return [
@@ -67,7 +91,8 @@ export function shownLetterText({ found, payload, audit }: ShownLetter): string 
     ...headers.map(
       ([name, value]) => `    ${oneLine(name)}: ${value === null ? '(null)' : oneLine(utf8Text(value)).slice(0, HEADER_WIDTH)}`,
     ),
-    ...payloadLines(payload),
+    ...keptLines(found, parts),
+    ...(found.letter.kept?.kind === 'outbox' ? [] : payloadLines(payload)),
     ...(audit.length === 0 ? [] : ['  audit', ...audit.map(auditLine)]),
   ].join('\n');
 }

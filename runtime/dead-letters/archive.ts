@@ -118,7 +118,7 @@ export class LetterArchive {
     const path = join(this.options.folder, topic, dayOf(first.writtenAtMs), name);
     await writeArchiveFile(
       path,
-      open.map(({ letter }) => archiveLine(letter)),
+      open.map(({ letter }) => archiveLine(letter, topicId)),
     );
     await this.options.failpoint?.('file-written');
     await this.options.states.settle(session, open, { state: 'archived', actor: ACTOR, detail: path });

@@ -92,6 +92,48 @@ export class LetterStates {
     return new Map(rows.map(({ topic, partition, record_offset: offset, state }) => [formatPlace({ topic, partition, offset }), state]));
   }
 
+  /**
+   * Of these letters, by topic id and formatted place with a space between them, those that somebody has decided on, by the audit: states are forgotten
+   * with the letters' topics, the audit is not.
+   */
+  async decidedOf(
+    letters: readonly Pick<AddressedLetter, 'letter' | 'topicId'>[],
+    session: Session = this.platform,
+  ): Promise<ReadonlyMap<string, LetterState>> {
+    if (letters.length === 0) return new Map();
+    const rows = await session.query<{ topic_id: string; topic: string; partition: number; record_offset: Offset; action: LetterState }>(
+      `SELECT l.topic_id, l.topic, l.partition, l.record_offset, last.action
+       FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) AS l (topic_id, topic, partition, record_offset)
+       CROSS JOIN LATERAL (
+         SELECT action FROM millrace.dead_letter_audit a
+         WHERE a.topic = l.topic AND a.partition = l.partition AND a.record_offset = l.record_offset AND a.topic_id = l.topic_id
+           AND a.action IN ('replayed', 'discarded') ORDER BY audit_id DESC LIMIT 1
+       ) AS last`,
+      [
+        letters.map(({ topicId }) => topicId),
+        letters.map(({ letter }) => letter.place.topic),
+        letters.map(({ letter }) => letter.place.partition),
+        letters.map(({ letter }) => letter.place.offset),
+      ],
+    );
+    return new Map(
+      rows.map(({ topic_id, topic, partition, record_offset: offset, action }) => [
+        `${topic_id} ${formatPlace({ topic, partition, offset })}`,
+        action,
+      ]),
+    );
+  }
+
+  /** The id of the topic of that name whose letters were archived, by the letters and digits that it begins with. */
+  async topicIdOf(topic: string, beginning: string): Promise<string | undefined> {
+    const [row] = await this.platform.query<{ topic_id: string }>(
+      `SELECT topic_id FROM millrace.dead_letter_archives
+       WHERE topic = $1 AND left(regexp_replace(topic_id, '[^A-Za-z0-9]', '', 'g'), 8) = $2 LIMIT 1`,
+      [topic, beginning],
+    );
+    return row?.topic_id;
+  }
+
   /** How many letters of each topic, from the partitions' earliest offsets on, are in each state but `open`. */
   async counts(partitions: readonly HeldPartition[]): Promise<readonly StateCount[]> {
     const rows = await this.platform.query<{ topic_id: string; state: LetterState; letters: bigint }>(

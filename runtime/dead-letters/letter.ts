@@ -14,6 +14,21 @@ export interface Origin extends LetterPlace {
   readonly timestampMs: number;
 }
 
+/** The letter's value is a part of the payload. */
+export interface KeptPart {
+  readonly kind: 'part';
+  readonly from: number;
+  /** Exclusive. */
+  readonly to: number;
+  readonly total: number;
+}
+
+/** What a capture kept of a payload that its dead-letter topic refused for its size. */
+export type KeptPayload =
+  | KeptPart
+  /** Nothing: its row is in the outbox until its day is dropped. */
+  | { readonly kind: 'outbox'; readonly bytes: number };
+
 /**
  * What a record of a dead-letter topic says. Texts come from headers that anybody may have written: they are cut and hold
  * no control character, and whatever is missing is undefined.
@@ -39,6 +54,8 @@ export interface Letter {
   readonly replayOf: string | undefined;
   readonly replays: number;
   readonly firstErrorCode: string | undefined;
+  /** Undefined: the value is the payload. */
+  readonly kept: KeptPayload | undefined;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   /** As the record had them, without what the letter added. */
@@ -72,6 +89,7 @@ export function readLetter(record: ConsumedRecord): Letter {
     replayOf: said('dlt-replay-of'),
     replays: wholeNumber(said('dlt-replays')) ?? 0,
     firstErrorCode: said('dlt-first-error-code'),
+    kept: keptOf(said),
     key: record.key,
     value: record.value,
     headers,
@@ -115,6 +133,14 @@ function originOf(said: (name: string) => string | undefined): Origin | undefine
   if (topic === undefined || partition === undefined || timestampMs === undefined) return undefined;
   if (at === undefined || !/^\d{1,18}$/.test(at)) return undefined;
   return { topic, partition, offset: offset(at), timestampMs };
+}
+
+function keptOf(said: (name: string) => string | undefined): KeptPayload | undefined {
+  const kind = said('dlt-payload');
+  if (kind === 'outbox') return { kind, bytes: wholeNumber(said('dlt-payload-bytes')) ?? 0 };
+  const [, from, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(said('dlt-payload-range') ?? '') ?? [];
+  if (kind !== 'part' || from === undefined) return undefined;
+  return { kind, from: Number(from), to: Number(last) + 1, total: Number(total) };
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

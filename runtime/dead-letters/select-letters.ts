@@ -47,7 +47,7 @@ const CHOSEN_MAX = 100_000;
  * @throws ClassifiedError CONFIGURATION_INVALID when more fit than can be put in order in memory.
  */
 export async function selectLetters(
-  log: LetterLog,
+  log: Pick<LetterLog, 'read'>,
   queues: readonly LetterQueue[],
   filter: LetterFilter,
   options: SelectOptions,

@@ -13,6 +13,8 @@ import { utf8 } from '../../core/record.ts';
 import { pipeline } from '../../pipeline.ts';
 import { composeRoles } from '../../runtime/compose.ts';
 import { Connections } from '../../runtime/connections.ts';
+import { LetterArchive } from '../../runtime/dead-letters/archive.ts';
+import { countLetters } from '../../runtime/dead-letters/count-letters.ts';
 import { giveBackTo } from '../../runtime/dead-letters/give-back.ts';
 import { UNHANDLED } from '../../runtime/dead-letters/letter-filter.ts';
 import type { ReplayOptions } from '../../runtime/dead-letters/replay.ts';
@@ -21,6 +23,7 @@ import { selectLetters } from '../../runtime/dead-letters/select-letters.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import type { Database } from '../../runtime/postgres/database.ts';
 import { INBOX_RETENTION_MS } from '../../runtime/postgres/inbox-retention.ts';
+import { OperatorRequests } from '../../runtime/postgres/operator-requests.ts';
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { apiOptions, AUTH, capturedDependencies } from '../support/api-harness.ts';
 import { eventHeaders } from '../support/consumed-record.ts';
@@ -225,6 +228,69 @@ describe('a replay', () => {
     await eventually(async () => (await counted('dora')).length === 2, { timeoutMs: 20_000 });
     expect(await counted('dora')).toEqual(['c1', 'c2']);
   });
+
+  it('over HTTP with an idempotency key is done once, and one that was cut off goes on and gives back no more than was asked for', async () => {
+    await makeLetters('gina', 4);
+    await mend();
+    const deadLetters = composeDeadLetters(pipeline, given.connections, systemClock);
+    const { topic: queue } = given.queue;
+    const request = { queue, count: 3, errorCode: undefined, actor: 'otto', idempotencyKey: 'http:x:otto:1', requestHash: 'h1' };
+    // As when it died after its second letter: claimed, no answer, and the audit has what was done.
+    const requests = new OperatorRequests(given.connections.platform());
+    const claim = await requests.claim(request.idempotencyKey, 'h1', 60_000);
+    if (claim.kind !== 'claimed') throw new Error(claim.kind);
+    const { chosen, options } = await replayOptions('gina');
+    await replayLetters(chosen.slice(0, 2), { ...options, detail: `by POST /admin/dlq/reprocess, request ${claim.requestId}` });
+    expect(await deadLetters.reprocess(request)).toEqual({ kind: 'in-progress' });
+    await requests.release(request.idempotencyKey);
+    expect(await deadLetters.reprocess(request)).toEqual({ kind: 'reprocessed', letters: 3, isRepeated: false });
+    expect(await deadLetters.reprocess(request)).toEqual({ kind: 'reprocessed', letters: 3, isRepeated: true });
+    expect(await deadLetters.reprocess({ ...request, requestHash: 'h2' })).toEqual({ kind: 'mismatch' });
+    await eventually(async () => (await counted('gina')).length === 3, { timeoutMs: 20_000 });
+    expect((await replayOptions('gina')).chosen).toHaveLength(1);
+    const all = { ...request, count: 10, idempotencyKey: 'http:x:otto:2' };
+    expect(await deadLetters.reprocess(all)).toMatchObject({ letters: 1, isRepeated: false });
+    await eventually(async () => (await counted('gina')).length === 4, { timeoutMs: 20_000 });
+    expect(await counted('gina')).toEqual(['c1', 'c2', 'c3', 'c4']);
+  });
+
+  it(
+    'from the archive gives back letters that Kafka holds no more, once, and goes on where it was interrupted',
+    { timeout: 120_000 },
+    async () => {
+      await makeLetters('fred', 3);
+      const archive = new LetterArchive({
+        ...{ reader: given.connections.logReader(), states: given.letters.states, platform: given.connections.platform() },
+        ...{ folder: join(folder, 'archive'), afterMs: -60_000, clock: systemClock },
+      });
+      await archive.pass([given.queue], new AbortController().signal);
+      const [first] = await dlt('list', '--key', 'fred', '--state', 'archived');
+      expect(first).toMatchObject({ state: 'archived' });
+      const { topics } = await given.connections.logReader().describe([given.queue.topic]);
+      await given.admin.deleteRecords(topics[0]!.partitions.map(({ topic, partition, end }) => ({ topic, partition, offset: end })));
+      const counts = await countLetters(given.connections.logReader(), given.letters.states, [given.queue]);
+      await given.letters.states.forgetGone(counts.partitions);
+      expect(await dlt('list', '--key', 'fred', '--state', 'all')).toEqual([]);
+      await mend();
+
+      const from = ['replay', '--from-archive', join(folder, 'archive'), '--key', 'fred'];
+      expect(await dlt(...from)).toMatchObject(Array(3).fill({ result: 'acked', changes: [{ table: 'users', key: { user_id: 'fred' } }] }));
+      expect(await dlt(...from, '--apply', '--limit', '2', '--actor', 'olga')).toMatchObject([{ replayed: 2 }]);
+      // What is forgotten with the topic's records is not forgotten by the audit.
+      await given.letters.states.forgetGone(counts.partitions);
+      expect(await dlt(...from, '--apply', '--actor', 'olga')).toMatchObject([{ replayed: 1, passed_over: 0 }]);
+      await eventually(async () => (await counted('fred')).length === 3, { timeoutMs: 20_000 });
+      expect(await counted('fred')).toEqual(['c1', 'c2', 'c3']);
+      expect(await dlt(...from, '--apply')).toMatchObject([{ replayed: 0 }]);
+      expect(await dlt(...from, '--force')).toMatchObject(Array(3).fill({ result: 'skipped', reason: 'duplicate' }));
+      const [audit] = await given.connections
+        .platform()
+        .query<{ rows: bigint }>(
+          `SELECT count(*) AS rows FROM millrace.dead_letter_audit WHERE action = 'replayed' AND detail = 'from the archive'`,
+        );
+      expect(audit?.rows).toBe(3n);
+    },
+  );
 
   it('over HTTP needs an operator, gives back so many, and is audited with the subject of the token', async () => {
     await makeLetters('emil', 3);

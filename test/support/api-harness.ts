@@ -254,6 +254,8 @@ export class InMemoryPorts {
   /** Queues by name, each with the letters that it holds by error code; what was asked for is kept. */
   readonly letters = new Map<string, Record<string, number>>();
   readonly reprocessed: ReprocessRequest[] = [];
+  /** By idempotency key; without letters: it is being worked on. */
+  readonly operatorRequests = new Map<string, { readonly requestHash: string; readonly letters: number | undefined }>();
   readonly deadLetters: DeadLetterQueues = {
     list: async () => {
       await this.pass();
@@ -267,15 +269,20 @@ export class InMemoryPorts {
       const codes = this.letters.get(request.queue);
       if (codes === undefined) return { kind: 'unknown-queue' };
       if (request.queue.startsWith('capture.')) return { kind: 'not-replayable' };
+      const first = this.operatorRequests.get(request.idempotencyKey ?? '');
+      if (first !== undefined) {
+        if (first.requestHash !== request.requestHash) return { kind: 'mismatch' };
+        return first.letters === undefined ? { kind: 'in-progress' } : { kind: 'reprocessed', letters: first.letters, isRepeated: true };
+      }
       this.reprocessed.push(request);
       const fitting = Object.entries(codes).filter(([code]) => request.errorCode === undefined || code === request.errorCode);
-      return {
-        kind: 'reprocessed',
-        letters: Math.min(
-          request.count,
-          fitting.reduce((sum, [, count]) => sum + count, 0),
-        ),
-      };
+      const letters = Math.min(
+        request.count,
+        fitting.reduce((sum, [, count]) => sum + count, 0),
+      );
+      if (request.idempotencyKey !== undefined)
+        this.operatorRequests.set(request.idempotencyKey, { requestHash: request.requestHash, letters });
+      return { kind: 'reprocessed', letters, isRepeated: false };
     },
   };
 
