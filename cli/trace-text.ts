@@ -227,7 +227,8 @@ function stepJson(step: ExpectedStep, { waiting }: TracedFlow, { payloads, group
 
 /** Milliseconds with three digits behind the point, from times with up to microseconds. */
 export function betweenMs(from: string, to: string): number {
-  const micros = (text: string): number => Date.parse(`${text.slice(0, 19)}Z`) * 1_000 + Number((/\.(\d{1,6})/.exec(text)?.[1] ?? '0').padEnd(6, '0'));
+  const micros = (text: string): number =>
+    Date.parse(`${text.slice(0, 19)}Z`) * 1_000 + Number((/\.(\d{1,6})/.exec(text)?.[1] ?? '0').padEnd(6, '0'));
   return (micros(to) - micros(from)) / 1_000;
 }
 

@@ -14,7 +14,9 @@ describe('health as a metric', () => {
       },
     };
     const lines = async () => {
-      return (await renderingHealth(rendered, [relay, broken])()).body.split('\n').filter((line) => line.startsWith('millrace_health{') && line.endsWith(' 1'));
+      return (await renderingHealth(rendered, [relay, broken])()).body
+        .split('\n')
+        .filter((line) => line.startsWith('millrace_health{') && line.endsWith(' 1'));
     };
     const down = 'millrace_health{part="health",status="down",service="test"} 1';
     expect(await lines()).toEqual(['millrace_health{part="relay.scan",status="down",service="test"} 1', down]);
