@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { SETTLED_MS } from '../runtime/flows/flow-sweep.ts';
+import { SWEEP_LIMITS } from '../runtime/flows/flow-sweep.ts';
 import type { UnseenFlows } from '../runtime/flows/unseen-flows.ts';
 import { unseenFlows } from '../runtime/flows/unseen-flows.ts';
 import type { FlowRow, OverdueSummary } from '../runtime/postgres/flow-table.ts';
@@ -12,6 +12,7 @@ import { withConnections } from './with-connections.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 10_000;
+const SETTLED_MINUTES = SWEEP_LIMITS.settledMs / 60_000;
 
 interface FlowsOptions {
   readonly overdue?: true;
@@ -32,7 +33,7 @@ export function flowsCommand(): Command {
     .addHelpText(
       'after',
       `
-The role \`flows\` takes a flow in ${SETTLED_MS / 60_000} minutes after its beginning, and looks at all of them once a minute; \`millrace trace <flow id>\`
+The role \`flows\` takes a flow in ${SETTLED_MINUTES} minutes after its beginning, and looks at all of them once a minute; \`millrace trace <flow id>\`
 looks now. Exit code 1 with --overdue when there are any, and when a database could not be read.
 
 Examples:
@@ -79,7 +80,7 @@ export function flowsText({ rows, unseen, overdue }: Listing, overdueOnly: boole
   if (unseen.isSweepLate)
     lines.push('the sweep is late: does a process run the role `flows`? (`millrace run flows`; its /health says what it meets)');
   else if (unseen.flows.length > 0)
-    lines.push(`the sweep takes a flow in ${SETTLED_MS / 60_000} to ${SETTLED_MS / 60_000 + 1} minutes after its beginning`);
+    lines.push(`the sweep takes a flow in ${SETTLED_MINUTES} to ${SETTLED_MINUTES + 1} minutes after its beginning`);
   const late = overdue.reduce((sum, each) => sum + each.overdue, 0);
   if (late > 0) lines.push(`${counted(late, 'flow')} overdue in all: \`millrace flows --overdue\` lists them with who waits`);
   return [...lines, ...unseen.gaps.map((gap) => `not looked at: ${gap}`)].join('\n');

@@ -46,20 +46,16 @@ export interface SweepLimits {
 }
 
 const HOUR_MS = 3_600_000;
-/** A flow is taken in when its beginning is so old. */
-export const SETTLED_MS = 120_000;
-/** Beginnings are read so far back. */
-export const BACK_MS = 24 * HOUR_MS;
 /** Rows of a statement, of which a pass makes as many as pages. */
 const PRUNED_AT_ONCE = 5_000;
 const PASSED_OVER_COUNTED = 1_000_000;
 /** The inbox keeps its keys for 31 days: beyond them nobody can say whether a step was made. */
-const LIMITS: SweepLimits = {
+export const SWEEP_LIMITS: SweepLimits = {
   pageFlows: 200,
   pages: 100,
   located: 200,
-  settledMs: SETTLED_MS,
-  backMs: BACK_MS,
+  settledMs: 120_000,
+  backMs: 24 * HOUR_MS,
   keepEndedMs: 7 * 24 * HOUR_MS,
   forgetMs: 28 * 24 * HOUR_MS,
 };
@@ -89,7 +85,7 @@ export class FlowSweep {
 
   constructor(options: FlowSweepOptions) {
     this.options = options;
-    this.limits = { ...LIMITS, ...options.limits };
+    this.limits = { ...SWEEP_LIMITS, ...options.limits };
     this.sagas = new Map((options.pipeline.sagas ?? []).map((saga) => [saga.name, saga]));
   }
 

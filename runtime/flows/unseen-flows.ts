@@ -4,7 +4,7 @@ import type { Session } from '../postgres/database.ts';
 import type { Beginning } from '../postgres/flow-events.ts';
 import { readBeginnings } from '../postgres/flow-events.ts';
 import { platformTime, readPosition } from '../postgres/flow-table.ts';
-import { BACK_MS, SETTLED_MS } from './flow-sweep.ts';
+import { SWEEP_LIMITS } from './flow-sweep.ts';
 import { unreadText } from './load-flows.ts';
 
 /** A flow that has begun and that the sweep has not taken in yet. */
@@ -23,7 +23,7 @@ export interface UnseenFlows {
 }
 
 /** A sweep comes once a minute and takes seconds. */
-const LATE_MS = SETTLED_MS + 3 * 60_000;
+const LATE_MS = SWEEP_LIMITS.settledMs + 3 * 60_000;
 
 /**
  * What began since the sweep last looked, from the event stores: at most `limit` flows of each beginning, the oldest. Rejects with
@@ -41,7 +41,7 @@ export async function unseenFlows(
     for (const type of saga.begins) {
       const domain = pipeline.domains.find(({ events }) => events.some((event) => event.type === type))?.name;
       if (domain === undefined) continue;
-      const position = await readPosition(platform, saga.name, type, BACK_MS);
+      const { position } = await readPosition(platform, saga.name, type, SWEEP_LIMITS);
       try {
         const found = await readBeginnings(database(domain), domain, type, position, { settledMs: 0, limit });
         for (const beginning of [...found].reverse())
