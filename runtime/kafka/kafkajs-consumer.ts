@@ -10,6 +10,7 @@ import type { KafkaJsSettings } from './kafkajs-client.ts';
 import type { Position } from './kafkajs-commit.ts';
 import { classifyKafkaError, isUnknownTopic } from './kafkajs-errors.ts';
 import { KafkaJsSession } from './kafkajs-session.ts';
+import { RemadeTopics } from './kafkajs-remade-topics.ts';
 import { TopicWatch } from './kafkajs-topic-watch.ts';
 
 /** How long a topic may be unknown before it is a mistake: it may have been made a moment ago, or be about to be made. */
@@ -34,7 +35,7 @@ export class KafkaJsConsumer implements Consumer {
   private readonly dependencies: KafkaJsConsumerSettings;
   private readonly stopping = new AbortController();
   private readonly topicWatch: TopicWatch;
-  private readonly remade = new Set<string>();
+  private readonly remade = new RemadeTopics();
   private readonly begun = new Set<string>();
   private session: KafkaJsSession | undefined;
   private supervision: Promise<void> | undefined;

@@ -11,6 +11,7 @@ import { isNotAMember, kafkaErrorName } from './kafkajs-errors.ts';
 import { KafkaJsMembership } from './kafkajs-membership.ts';
 import { commitForGeneration, commitThroughClient, type Position } from './kafkajs-commit.ts';
 import { consumedRecord } from './kafkajs-records.ts';
+import type { RemadeTopics } from './kafkajs-remade-topics.ts';
 import type { TopicWatch } from './kafkajs-topic-watch.ts';
 import { settledWithin, within } from './within.ts';
 
@@ -37,7 +38,7 @@ export interface SessionOptions {
   /** Outlives the session: what it has noticed is not forgotten with a crash. */
   readonly topicWatch: TopicWatch;
   /** Topics of which the log is another one than an earlier session read: read from its beginning. */
-  readonly remade: Set<string>;
+  readonly remade: RemadeTopics;
   /** Partitions of which it was said that the group has no offset for them. */
   readonly begun: Set<string>;
   onJoined(): void;
@@ -161,6 +162,8 @@ export class KafkaJsSession {
       if (isNotAMember(thrown)) return false;
       throw thrown;
     }
+    // What a session that is over has committed may be of the old log.
+    if (!this.over) this.options.remade.committed(ours);
     return ours.length === positions.length;
   }
 
@@ -306,12 +309,10 @@ export class KafkaJsSession {
 
   /** What was committed for a topic that was made again may be a position of the old log, committed by somebody since. */
   private beginAnew(): void {
-    for (const partition of this.membership.all()) {
-      if (!this.options.remade.has(partition.topic)) continue;
+    for (const partition of this.options.remade.unbegun(this.membership.all())) {
       this.seek(partition, offset(0n));
       this.options.events.onReset({ ...partition, reason: 'topic-remade', from: undefined, to: offset(0n), end: undefined, lost: 0n });
     }
-    this.options.remade.clear();
   }
 
   /** One look after another; what goes wrong with one is the next one's matter. */
@@ -319,16 +320,17 @@ export class KafkaJsSession {
     clearTimeout(this.topicLook);
     const { cluster } = this.membership;
     if (cluster === undefined || this.isLeaving()) return;
+    let remade: readonly string[] = [];
     try {
-      const remade = await this.options.topicWatch.look(await cluster.findControllerBroker());
-      for (const topic of remade) this.options.remade.add(topic);
+      remade = await this.options.topicWatch.look(await cluster.findControllerBroker());
+      this.options.remade.add(remade);
     } catch (thrown) {
       this.options.logger.debug({ 'kafka.error': kafkaErrorName(thrown) }, 'the topics could not be looked at');
     }
     if (this.isLeaving()) return;
-    if (this.options.remade.size > 0) {
+    if (remade.length > 0) {
       void this.disconnect();
-      this.end(new Error(`${[...this.options.remade].join(', ')} was deleted and made again`));
+      this.end(new Error(`${remade.join(', ')} was deleted and made again`));
       return;
     }
     clearTimeout(this.topicLook);
