@@ -29,6 +29,7 @@ import { deadLetterCare } from './compose-dead-letters.ts';
 import type { Connections } from './connections.ts';
 import { captureUrl } from './database-url.ts';
 import type { Payloads } from './payloads.ts';
+import { outboxRetentionDays } from './outbox-retention.ts';
 import { createPayloads } from './payloads.ts';
 import type { OutboxCare } from './postgres/maintenance.ts';
 import type { Database } from './postgres/database.ts';
@@ -216,14 +217,10 @@ function maintenance(domain: DomainDefinition, capture: OutboxCapture | undefine
   });
 }
 
-const DAY_MS = 86_400_000;
-
 function outboxCare(domain: DomainDefinition, capture: OutboxCapture, config: Config): OutboxCare {
-  const topicDays = Math.max(0, ...domain.events.map(({ retentionMs }) => Math.ceil(retentionMs / DAY_MS)));
   return {
     slot: config.names.slot(domain.name),
-    // A row outlives its record, so that a repair can compare the two.
-    retentionDays: Math.max(config.retention.outboxDays, topicDays + 1),
+    retentionDays: outboxRetentionDays(domain, config),
     keptBecause: capture.keptBecause,
   };
 }

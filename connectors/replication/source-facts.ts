@@ -38,11 +38,17 @@ export interface SourceFacts {
   readonly lastPublished: 'there' | 'missing' | 'untold';
 }
 
+export interface SourceFactsOptions {
+  readonly source: CaptureSource;
+  readonly replicationUrl: string;
+  /** Days for which a row stays in the outbox at least. */
+  readonly outboxKeptDays: number;
+}
+
 /** @throws ClassifiedError POSTGRES_UNAVAILABLE for a server in recovery: it cannot be the source, and may become it. */
 export async function readSourceFacts(
   sql: Sql,
-  source: CaptureSource,
-  replicationUrl: string,
+  { source, replicationUrl, outboxKeptDays }: SourceFactsOptions,
   remembered: SourceRecord | undefined,
 ): Promise<SourceFacts> {
   const server = await readServer(sql);
@@ -54,7 +60,7 @@ export async function readSourceFacts(
     publication: await sightPublication(sql, source.publication),
     row: await readSourceRow(sql, source),
     timelineSwitch: moved ? await readTimelineSwitch(replicationUrl, server.timeline, remembered.timeline) : undefined,
-    lastPublished: await findPublishedRows(sql, source, [remembered?.lastPublished, remembered?.publishedBefore]),
+    lastPublished: await findPublishedRows(sql, source, outboxKeptDays, [remembered?.lastPublished, remembered?.publishedBefore]),
   };
 }
 
@@ -113,11 +119,12 @@ export async function deleteSourceRow(sql: Sql, source: CaptureSource): Promise<
 async function findPublishedRows(
   sql: Sql,
   source: CaptureSource,
+  outboxKeptDays: number,
   rows: readonly (PublishedRow | undefined)[],
 ): Promise<SourceFacts['lastPublished']> {
   let verdict: SourceFacts['lastPublished'] = 'untold';
   for (const row of rows) {
-    const found = row === undefined ? 'untold' : await findPublishedRow(sql, source, row);
+    const found = row === undefined ? 'untold' : await findPublishedRow(sql, source, outboxKeptDays, row);
     if (found === 'there') return 'there';
     if (found === 'missing') verdict = 'missing';
   }
@@ -125,18 +132,24 @@ async function findPublishedRows(
 }
 
 /**
- * A day that was dropped for its age takes its rows with it. The row must be there when its day has a partition, or when
- * the table still holds a row that is as old.
+ * A day that was dropped for its age takes its rows with it, and old rows of the default partition leave it in any order. The row
+ * must be there when its day has a partition; or when it is too young to have left, and the table still holds a row that is as old.
  */
-async function findPublishedRow(sql: Sql, source: CaptureSource, row: PublishedRow): Promise<SourceFacts['lastPublished']> {
+async function findPublishedRow(
+  sql: Sql,
+  source: CaptureSource,
+  outboxKeptDays: number,
+  row: PublishedRow,
+): Promise<SourceFacts['lastPublished']> {
   const { schema, table } = source.publication;
   const outbox = `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
   const found = await sql.query(`SELECT 1 FROM ${outbox} WHERE id = $1 AND created_at = $2`, [row.id, row.createdAt]);
   if (found.rows.length > 0) return 'there';
   const { rows } = await sql.query(
     `SELECT to_regclass(format('%I.%I', $1::text, $2::text || to_char($3::timestamptz AT TIME ZONE 'UTC', '"_p"YYYYMMDD'))) IS NOT NULL
-         OR EXISTS (SELECT 1 FROM ${outbox} WHERE created_at <= $3::timestamptz) AS expected`,
-    [schema, table, row.createdAt],
+         OR ($3::timestamptz > now() - make_interval(days => $4)
+             AND EXISTS (SELECT 1 FROM ${outbox} WHERE created_at <= $3::timestamptz)) AS expected`,
+    [schema, table, row.createdAt, outboxKeptDays],
   );
   return (rows[0] as { expected: boolean }).expected ? 'missing' : 'untold';
 }

@@ -23,6 +23,8 @@ export interface SourceIdentityOptions {
   readonly topics: readonly string[];
   /** Its dead-letter topic. Whoever purges it removes young records by right, so that only its id and its ends are looked at. */
   readonly letters: string;
+  /** Days for which a row stays in the outbox at least. */
+  readonly outboxKeptDays: number;
   readonly memory: SourceMemory;
   readonly reader: LogReader;
   readonly clock: Clock;
@@ -93,7 +95,7 @@ export class SourceIdentity {
   private async compare(remembered: SourceRecord | undefined): Promise<Assessment> {
     const { source, reader, topics, letters, clock } = this.options;
     const cluster = await reader.describe([...topics, letters]);
-    const facts = await withSqlSession(source.url, (sql) => readSourceFacts(sql, source, this.options.replicationUrl, remembered));
+    const facts = await withSqlSession(source.url, (sql) => readSourceFacts(sql, this.options, remembered));
     return { remembered, facts, cluster, findings: sourceFindings(source, remembered, facts, cluster, clock.nowMs()) };
   }
 

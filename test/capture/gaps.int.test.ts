@@ -317,6 +317,19 @@ describe('a relay that comes back to', () => {
     await eventually(() => expect(standing(last)).toBe('gap DATABASE_RESTORED'));
   });
 
+  it('rows of long ago that were published last, and swept since, goes on', async () => {
+    const relay = await capture.relay();
+    await database.insert({ createdAt: hoursFromNow(-24 * 50) });
+    const last: string[] = [];
+    for (const days of [40, 30]) {
+      last.push(await database.insert({ createdAt: hoursFromNow(-24 * days) }));
+      await eventually(async () => (await capture.remembered())?.lastPublished?.id === last.at(-1));
+    }
+    await relay.stop(AbortSignal.timeout(10_000));
+    for (const id of last) await erase(id);
+    expect(standing(await capture.relay())).toBe('streaming');
+  });
+
   /** As an administrator may, past the trigger that refuses it. */
   const erase = async (id: string): Promise<void> => {
     await database.sql.query('SET session_replication_role = replica');

@@ -63,6 +63,7 @@ const identity = new SourceIdentity({
   replicationUrl: task.url,
   topics: task.routes.map((route) => names.eventTopic(route)),
   letters: names.captureDeadLetterTopic('image'),
+  outboxKeptDays: 1,
   memory: new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader),
   reader,
   clock: systemClock,

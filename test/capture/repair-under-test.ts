@@ -73,6 +73,7 @@ export class CaptureUnderTest {
       replicationUrl: url,
       topics: [this.topic],
       letters: this.names.captureDeadLetterTopic('image'),
+      outboxKeptDays: 1,
       memory,
       reader,
       clock: systemClock,
