@@ -1,8 +1,8 @@
 import type { BenchContext } from './bench-context.ts';
-import type { RunningCapture } from './capture.ts';
-import { TopicWatch } from './topic-watch.ts';
+import type { Lane } from './lane.ts';
+import { RecordCount } from './record-count.ts';
 
-const STILL_MS = 120_000;
+const WITHIN_MS = 120_000;
 
 /**
  * From the start of the process to the first event in Kafka; a row waits for it. Of Debezium the process is Kafka Connect,
@@ -19,37 +19,51 @@ export async function firstEventRuns(context: BenchContext): Promise<void> {
   }
 }
 
-async function firstEventOfRelay({ lanes, writer, captures, admin }: BenchContext): Promise<number> {
-  const lane = await lanes.open('image');
-  const watch = new TopicWatch(admin, lane.topic);
-  await writer.write('image', 1, 1);
-  await watch.sample();
-  const started = performance.now();
-  const running = await captures.millrace.start(lane);
-  const ms = await firstEventMs(watch, 1, started, running);
-  await running.stop();
-  await lanes.close(lane);
-  return ms;
+async function firstEventOfRelay(context: BenchContext): Promise<number> {
+  const { writer, captures } = context;
+  return atWatchedLane(context, async (lane, count) => {
+    await writer.write('image', 1, 1);
+    const started = performance.now();
+    const running = await captures.millrace.start(lane);
+    try {
+      return (await count.until(1, { check: () => running.assertRunning(), withinMs: WITHIN_MS })) - started;
+    } finally {
+      await running.stop();
+    }
+  });
 }
 
-async function firstEventOfDebezium({ lanes, writer, captures, servers, admin }: BenchContext): Promise<number> {
-  const lane = await lanes.open('image');
-  const watch = new TopicWatch(admin, lane.topic);
-  const connector = await captures.debezium.start(lane);
-  await writer.write('image', 1, 1);
-  await watch.until(1, { check: () => connector.assertRunning(), stillMs: STILL_MS });
-  await servers.stopConnect();
-  await writer.write('image', 1, 1);
-  // A position that was not stored before the stop lets the first row come again: it is an event as well.
-  const before = (await watch.sample()).records;
-  const started = performance.now();
-  const [ms] = await Promise.all([firstEventMs(watch, before + 1, started, undefined), servers.startConnect()]);
-  await connector.stop();
-  await lanes.close(lane);
-  return ms;
+async function firstEventOfDebezium(context: BenchContext): Promise<number> {
+  const { writer, captures, servers } = context;
+  return atWatchedLane(context, async (lane, count) => {
+    const connector = await captures.debezium.start(lane);
+    await writer.write('image', 1, 1);
+    await count.until(1, { check: () => connector.assertRunning(), withinMs: WITHIN_MS });
+    await servers.stopConnect();
+    await writer.write('image', 1, 1);
+    // A position that was not stored before the stop lets the first row come again: it is an event as well.
+    const wanted = count.records + 1;
+    const started = performance.now();
+    const first = count.until(wanted, { check: async () => undefined, withinMs: WITHIN_MS });
+    const [atMs] = await Promise.all([first, servers.startConnect()]);
+    await connector.stop();
+    return atMs - started;
+  });
 }
 
-async function firstEventMs(watch: TopicWatch, records: number, started: number, running: RunningCapture | undefined): Promise<number> {
-  const samples = await watch.until(records, { check: async () => running?.assertRunning(), stillMs: STILL_MS });
-  return (samples.at(-1)?.atMs ?? NaN) - started;
+async function atWatchedLane(
+  { lanes, driver }: BenchContext,
+  measure: (lane: Lane, count: RecordCount) => Promise<number>,
+): Promise<number> {
+  const lane = await lanes.open('image');
+  const count = new RecordCount(driver, lane.topic);
+  let ms: number;
+  try {
+    await count.start();
+    ms = await measure(lane, count);
+  } finally {
+    await count.stop();
+  }
+  await lanes.close(lane);
+  return ms;
 }

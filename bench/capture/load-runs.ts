@@ -1,5 +1,6 @@
 import type { BenchContext } from './bench-context.ts';
 import type { Side, Variant } from './figures.ts';
+import { STEADY_RATES } from './plan.ts';
 import { measureStalledBroker } from './stalled-broker.ts';
 import { LoadedLane, type Percentiles } from './steady-load.ts';
 
@@ -19,6 +20,7 @@ export async function steadyRuns(context: BenchContext): Promise<void> {
 async function steadyRun(context: BenchContext, variant: Loaded, rates: readonly (500 | 5_000)[], run: number): Promise<void> {
   const { plan, book, say } = context;
   await withLoadedLane(context, variant, async (loaded) => {
+    await loaded.warmUp(plan.steadyWarmUpRows, Math.max(...STEADY_RATES));
     for (const rate of rates) {
       const { append, consumer, cpuMicrosPerEvent } = await loaded.steady(rate, plan.steadySeconds);
       say(`steady: ${variant}, run ${run + 1}, ${rate}/s: ${inWords(append)} to the append, ${inWords(consumer)} to the consumer`);

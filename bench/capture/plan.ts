@@ -8,6 +8,8 @@ export interface Plan {
   readonly framedRows: number;
   /** A new Connect worker is cold for these rows, and warm when it has seen them three times. */
   readonly warmUpRows: number;
+  /** Rows that a capture has passed at the higher rate before its latency is measured. */
+  readonly steadyWarmUpRows: number;
   readonly steadySeconds: number;
   readonly steadyRates: readonly (500 | 5_000)[];
   /** Tried in this order until one is too much. */
@@ -17,7 +19,7 @@ export interface Plan {
   readonly stallRate: number;
 }
 
-const STEADY_RATES = [500, 5_000] as const;
+export const STEADY_RATES = [500, 5_000] as const;
 
 export const FULL_PLAN: Plan = {
   runs: 3,
@@ -25,6 +27,7 @@ export const FULL_PLAN: Plan = {
   largeRows: 1_000_000,
   framedRows: 300_000,
   warmUpRows: 200_000,
+  steadyWarmUpRows: 25_000,
   steadySeconds: 15,
   steadyRates: STEADY_RATES,
   risingRates: [6_000, 8_000, 10_000, 12_500, 15_000, 17_500, 20_000, 22_500, 25_000, 30_000, 35_000, 40_000],
@@ -40,6 +43,7 @@ export const QUICK_PLAN: Plan = {
   largeRows: 60_000,
   framedRows: 30_000,
   warmUpRows: 60_000,
+  steadyWarmUpRows: 2_000,
   steadySeconds: 4,
   steadyRates: STEADY_RATES,
   risingRates: [6_000, 12_500, 20_000],

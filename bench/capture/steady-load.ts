@@ -73,6 +73,14 @@ export class LoadedLane {
     }
   }
 
+  /**
+   * Engines compile what runs often, for some ten thousand rows. Kafka Connect keeps its process from measurement to measurement,
+   * a relay has begun a moment ago: without it, the compilers of one side would be measured and not those of the other.
+   */
+  async warmUp(rows: number, rate: number): Promise<void> {
+    await this.pass(rows, rate, true);
+  }
+
   /** One-row transactions at a rate (rows per second) that each wait for the disk. */
   async steady(rate: number, seconds: number): Promise<SteadyLoad> {
     await this.pass(rate * WARM_UP_SECONDS, rate, true);

@@ -7,8 +7,11 @@ export interface TopicSample {
   readonly records: number;
 }
 
-const FIRST_POLL_MS = 2;
-const POLL_MS = 20;
+const FIRST_POLL_MS = 5;
+/** A look costs the broker and this process what the capture could use: few, until the end is near. */
+const POLL_MS_MIN = 5;
+const STILL_POLL_MS = 20;
+const POLL_MS_MAX = 100;
 const CHECK_MS = 1_000;
 
 /** Counts the records of a topic by the ends of its partitions, which costs far less than reading them. */
@@ -49,7 +52,16 @@ export class TopicWatch {
         checked = sample.atMs;
         await options.check();
       }
-      await sleep(sample.records === 0 ? FIRST_POLL_MS : POLL_MS);
+      await sleep(pauseMs(samples, records));
     }
   }
+}
+
+/** A quarter of the time that the rest will take at the rate of the last two looks. */
+export function pauseMs(samples: readonly TopicSample[], wanted: number): number {
+  const [last, before] = [samples.at(-1), samples.at(-2)];
+  if (last === undefined || last.records === 0) return FIRST_POLL_MS;
+  if (before === undefined || last.records <= before.records) return STILL_POLL_MS;
+  const perMs = (last.records - before.records) / (last.atMs - before.atMs);
+  return Math.min(POLL_MS_MAX, Math.max(POLL_MS_MIN, (wanted - last.records) / perMs / 4));
 }
