@@ -72,7 +72,7 @@ export function composeRoles(roles: Roles, given: Surroundings): readonly (Servi
   const surroundings = { ...given, payloads: createPayloads(pipeline, connections) };
   const domains = (names: readonly string[]): DomainDefinition[] => pipeline.domains.filter(({ name }) => names.includes(name));
   return [
-    surroundings.payloads.preload(typesReadBy(roles, pipeline)),
+    surroundings.payloads.preload({ read: typesReadBy(roles, pipeline), written: typesWrittenBy(roles, pipeline) }),
     ...(roles.flows ? [flowSweeper(pipeline, connections, given.metrics)] : []),
     ...deadLetterCare(roles, given),
     ...pipeline.projections
@@ -95,6 +95,11 @@ function typesReadBy(roles: Roles, pipeline: PipelineDefinition): readonly strin
   const projections = pipeline.projections.filter(({ name }) => roles.projectors.includes(name));
   const reactions = processors.flatMap((processor) => processor?.reactions ?? []);
   return [...new Set([...reactions.map(({ on }) => on), ...projections.flatMap(({ reads }) => reads).map(({ type }) => type)])];
+}
+
+/** The event types that the relays of this process publish. */
+function typesWrittenBy(roles: Roles, pipeline: PipelineDefinition): readonly string[] {
+  return pipeline.domains.filter(({ name }) => roles.relays.includes(name)).flatMap(({ events }) => events.map(({ type }) => type));
 }
 
 /** What captures an outbox, and what keeps its rows from being dropped; undefined while all is well. */

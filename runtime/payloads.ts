@@ -12,8 +12,11 @@ import type { Connections } from './connections.ts';
 export interface Payloads {
   readonly encoder: PayloadEncoder;
   readonly decoder: PayloadDecoder;
-  /** Reads the schemas of the event types from the registry, beside the start and not before it: see `SchemaRegistry.preload`. */
-  preload(types: readonly string[]): Service;
+  /**
+   * Asks the registry ahead for what reading and writing the event types will need, beside the start and not before it: see
+   * `SchemaRegistry.preload`.
+   */
+  preload(types: { readonly read: readonly string[]; readonly written: readonly string[] }): Service;
 }
 
 type PayloadConnections = Pick<Connections, 'registry'> & { readonly config: Pick<Config, 'names' | 'wireFormat'> };
@@ -26,11 +29,16 @@ export function createPayloads(pipeline: PipelineDefinition, connections: Payloa
   return {
     encoder: config.wireFormat === 'json' ? createJsonEncoder() : createAvroEncoder({ registry, subjectOf, schemaOf }),
     decoder: keyedDecoder(pipeline, createPayloadDecoder({ registry, readerSchemaOf: schemaOf })),
-    preload: (types) => {
+    preload: ({ read, written }) => {
       const stopped = new AbortController();
       return {
         name: 'schemas',
-        start: async () => void registry.preload(types.map(subjectOf), stopped.signal),
+        start: async () => {
+          // What cannot be told now is asked again by the first event that needs it.
+          if (config.wireFormat === 'avro')
+            void Promise.allSettled(written.map(async (type) => registry.idOf(subjectOf(type), schemaOf(type))));
+          void registry.preload(read.map(subjectOf), stopped.signal);
+        },
         stop: async () => stopped.abort(),
       };
     },

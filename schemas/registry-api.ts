@@ -38,18 +38,24 @@ export type RegistryAnswer = { readonly status: 200; readonly data: unknown } | 
  * Every method rejects with REGISTRY_UNAVAILABLE, after twice the time of a request (3 s) and one second at the latest.
  */
 export class RegistryApi {
-  private readonly api: SchemaRegistryAPIClient;
+  private readonly args: SchemaRegistryAPIClientArgs;
   private readonly callTimeoutMs: number;
+  private made: SchemaRegistryAPIClient | undefined;
 
   constructor(url: string, auth: RegistryAuth | undefined, requestTimeoutMs = REQUEST_TIMEOUT_MS) {
     this.callTimeoutMs = 2 * requestTimeoutMs + 1_000;
-    const args: SchemaRegistryAPIClientArgs = {
+    this.args = {
       host: url.replace(/\/+$/, ''),
       clientId: 'millrace',
       retry: RETRY,
       middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: requestTimeoutMs }) })],
+      ...(auth === undefined ? {} : { auth: { ...auth } }),
     };
-    this.api = client()(auth === undefined ? args : { ...args, auth: { ...auth } });
+  }
+
+  private get api(): SchemaRegistryAPIClient {
+    this.made ??= client()(this.args);
+    return this.made;
   }
 
   schema(id: number): Promise<RegistryAnswer> {
