@@ -28,11 +28,11 @@ export async function collectState(connections: Connections, users: readonly str
 async function readImages(connections: Connections, like: string): Promise<DemoState['images']> {
   const rows = await connections
     .database('image')
-    .query<{ image_id: string; user_id: string; cdn_url: string }>(
-      'SELECT image_id, user_id, cdn_url FROM image.images WHERE user_id LIKE $1',
+    .query<{ image_id: string; user_id: string; cdn_url: string; status: string }>(
+      'SELECT image_id, user_id, cdn_url, status FROM image.images WHERE user_id LIKE $1',
       [like],
     );
-  return new Map(rows.map((row) => [row.image_id, { userId: row.user_id, cdnUrl: row.cdn_url }]));
+  return new Map(rows.map((row) => [row.image_id, { userId: row.user_id, cdnUrl: row.cdn_url, status: row.status }]));
 }
 
 interface ScanRecordRow {

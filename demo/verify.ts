@@ -4,7 +4,7 @@ import type { SentRegistration } from './load.ts';
 /** What the stores hold at the end, as plain as possible: the comparison shares no code with what wrote it. */
 export interface DemoState {
   /** Write side, by image id. */
-  readonly images: ReadonlyMap<string, { readonly userId: string; readonly cdnUrl: string }>;
+  readonly images: ReadonlyMap<string, { readonly userId: string; readonly cdnUrl: string; readonly status: string }>;
   /** Write side, by scan id. */
   readonly scanRecords: ReadonlyMap<string, ObservedScan>;
   /** Write side: character ids by user. */
@@ -54,6 +54,7 @@ export function differences(
     const image = state.images.get(answer.imageId);
     same(`image ${answer.imageId} user`, image?.userId, registration.userId);
     same(`image ${answer.imageId} cdn_url`, image?.cdnUrl, registration.imageUrl);
+    same(`image ${answer.imageId} status`, image?.status, scan.status === 'failed' ? 'registered' : 'processed');
     compareScan(`scan record ${answer.scanId}`, state.scanRecords.get(answer.scanId), scan, registration.userId, same);
     const document = state.scanDocuments.get(answer.scanId);
     compareScan(`scan document ${answer.scanId}`, document, scan, registration.userId, same);
