@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Read } from './ports.ts';
+import type { Read } from './query-ports.ts';
 
 /** Unpacks a read and says, in the answer's header and in the log line, where it came from. */
 export function answerRead<T>(request: FastifyRequest, reply: FastifyReply, read: Read<T>): T {

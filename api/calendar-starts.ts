@@ -1,5 +1,5 @@
 import { isoWeek, isoWeekMondayMs } from '../projectors/weekly-ranking/iso-week.ts';
-import type { CalendarStarts } from './ports.ts';
+import type { CalendarStarts } from './query-ports.ts';
 import { startOfDayMs } from './scan-period.ts';
 
 /** When today, this week and this month began in the time zone. */

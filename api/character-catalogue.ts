@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { answerRead } from './answer-read.ts';
 import { commonProblems, described, SECURED, TRACE_HEADERS, Uuid } from './api-route.ts';
 import type { ApiServer } from './api-route.ts';
-import type { CatalogueCharacter, Queries } from './ports.ts';
+import type { CatalogueCharacter, Queries } from './query-ports.ts';
 import { HttpProblem } from './problem.ts';
 import { storableText } from './storable-text.ts';
 

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { commonProblems, described, SECURED, Timestamp, TRACE_HEADERS } from './api-route.ts';
 import type { ApiServer } from './api-route.ts';
 import { answerRead } from './answer-read.ts';
-import type { Queries } from './ports.ts';
+import type { Queries } from './query-ports.ts';
 import { userOf } from './user-of.ts';
 
 const Characters = Type.Object({

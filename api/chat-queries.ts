@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { commonProblems, described, SECURED, Timestamp, TRACE_HEADERS, Uuid } from './api-route.ts';
 import type { ApiServer } from './api-route.ts';
 import { answerRead } from './answer-read.ts';
-import type { Queries } from './ports.ts';
+import type { Queries } from './query-ports.ts';
 import { HttpProblem } from './problem.ts';
 import { userOf } from './user-of.ts';
 

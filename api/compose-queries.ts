@@ -18,7 +18,7 @@ import { readRecentImages } from '../runtime/postgres/read-images.ts';
 import { readProfile, searchProfiles } from '../runtime/postgres/read-profiles.ts';
 import type { ScanRow } from '../runtime/postgres/read-scans.ts';
 import { countScans, readScan, readScanTask, readScans } from '../runtime/postgres/read-scans.ts';
-import type { CatalogueCharacter, FinishedScan, OwnedCharacter, Queries, Read, Scan } from './ports.ts';
+import type { CatalogueCharacter, FinishedScan, OwnedCharacter, Queries, Read, Scan } from './query-ports.ts';
 import { createReadWithFallback } from './read-with-fallback.ts';
 
 /** What a read found, and the events from which the read model can be filled when it came from the write side. */

@@ -1,7 +1,7 @@
 import { classified } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
-import type { Read } from './ports.ts';
+import type { Read } from './query-ports.ts';
 
 export interface FallbackRead<T> {
   /** The query's name in the metric: one of a few, never an id. */

@@ -1,4 +1,4 @@
-import type { ScanPosition } from './ports.ts';
+import type { ScanPosition } from './query-ports.ts';
 import { InvalidInput } from './validation.ts';
 
 /** The place after which the next page begins, as the opaque text that a client sends back. */

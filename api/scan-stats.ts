@@ -3,7 +3,7 @@ import { answerRead } from './answer-read.ts';
 import { commonProblems, described, SECURED, TRACE_HEADERS } from './api-route.ts';
 import type { ApiServer } from './api-route.ts';
 import { calendarStarts } from './calendar-starts.ts';
-import type { Queries } from './ports.ts';
+import type { Queries } from './query-ports.ts';
 import { userOf } from './user-of.ts';
 
 const count = (description: string) => Type.Integer({ description });

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { answerRead } from './answer-read.ts';
 import { commonProblems, described, SECURED, Timestamp, TRACE_HEADERS, Uuid } from './api-route.ts';
 import type { ApiServer } from './api-route.ts';
-import type { Queries, ScanPage } from './ports.ts';
+import type { Queries, ScanPage } from './query-ports.ts';
 import { HttpProblem } from './problem.ts';
 import { readCursor, writeCursor } from './scan-cursor.ts';
 import { readPeriod } from './scan-period.ts';

@@ -6,25 +6,27 @@ import type { ApiDependencies, ApiOptions } from '../../api/create-api.ts';
 import { developmentToken } from '../../api/development-token.ts';
 import type {
   Accounts,
-  CalendarStarts,
-  CatalogueCharacter,
-  ChatMessage,
   CommandOutcome,
-  Conversation,
-  PageQuery,
   CommandRequest,
   DeadLetterQueues,
   ReprocessRequest,
   Revocations,
   Commands,
+  Tokens,
+} from '../../api/ports.ts';
+import type {
+  CalendarStarts,
+  CatalogueCharacter,
+  ChatMessage,
+  Conversation,
+  PageQuery,
   FinishedScan,
   RecentImage,
   Scan,
   ScansQuery,
   ScanTask,
-  Tokens,
   WeeklyRankingQuery,
-} from '../../api/ports.ts';
+} from '../../api/query-ports.ts';
 import type { TokenOptions } from '../../api/verify-token.ts';
 import type { Revocation } from '../../core/access-token.ts';
 import type { Clock } from '../../core/clock.ts';
