@@ -3,6 +3,7 @@ import { partitionOfKey } from '../../core/partition-of-key.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { ConsumedRecord, TopicPartition } from '../../core/record.ts';
 import { headerText, utf8 } from '../../core/record.ts';
+import { groupBy } from './group-by.ts';
 
 /** An event whose record is looked for. */
 export interface Wanted {
@@ -18,20 +19,40 @@ export interface ReadBudget {
   records: number;
 }
 
+/**
+ * Works with a share of the budget: what is left of it over the parts that are still to come, this one included. What a part
+ * does not use is for those after it; what one of them would use up is not at the cost of all others.
+ */
+export async function withShare<T>(budget: ReadBudget, parts: number, work: (share: ReadBudget) => Promise<T>): Promise<T> {
+  const given = Math.ceil(Math.max(0, budget.records) / parts);
+  const share = { records: given };
+  try {
+    return await work(share);
+  } finally {
+    budget.records -= given - share.records;
+  }
+}
+
 export interface FoundRecords {
   readonly found: ReadonlyMap<string, ConsumedRecord>;
   /** Events that are in none of the topic's partitions, as far as records are kept. Neither here nor found: the budget was used up. */
   readonly absent: ReadonlySet<string>;
   /** Events that were not looked for because of `isWorthReading`: where their key's partition would have been read from. */
-  readonly unread: ReadonlyMap<string, TopicPartition & { readonly offset: Offset }>;
+  readonly unread: ReadonlyMap<string, PartitionPlace>;
 }
+
+type PartitionPlace = TopicPartition & { readonly offset: Offset };
 
 /** A record carries the time of its commit by the clock that gave its event its own, or a later one by the broker's. */
 const CLOCK_SLACK_MS = 10_000;
 
+/** Events that lie no further apart in time are read together: the log is read from the oldest one on. */
+const TOGETHER_MS = [3_600_000, 6 * 3_600_000, 24 * 3_600_000, 7 * 24 * 3_600_000];
+
 /**
  * Looks for events in a topic by the id in their headers: first in the partition of their key, then, as partitions may have been
- * added since, in the others. Rejects with KAFKA_UNAVAILABLE.
+ * added since, in the others. The youngest ones first, so that an old one does not keep them from being found. Rejects with
+ * KAFKA_UNAVAILABLE.
  */
 export async function findRecords(
   reader: LogReader,
@@ -40,9 +61,33 @@ export async function findRecords(
   budget: ReadBudget,
   isWorthReading: (partition: number, from: Offset) => boolean = () => true,
 ): Promise<FoundRecords> {
+  const groups = groupsByAge(wanted);
+  const all = { found: new Map<string, ConsumedRecord>(), absent: new Set<string>(), unread: new Map<string, PartitionPlace>() };
+  for (const [index, group] of groups.entries()) {
+    const some = await withShare(budget, groups.length - index, (share) => findTogether(reader, topic, group, share, isWorthReading));
+    for (const [id, record] of some.found) all.found.set(id, record);
+    for (const id of some.absent) all.absent.add(id);
+    for (const [id, place] of some.unread) all.unread.set(id, place);
+  }
+  return all;
+}
+
+/** The youngest group first. */
+function groupsByAge(wanted: readonly Wanted[]): readonly (readonly Wanted[])[] {
+  const newestMs = Math.max(...wanted.map(({ sinceMs }) => sinceMs));
+  const groups = groupBy(wanted, ({ sinceMs }) => TOGETHER_MS.filter((ms) => newestMs - sinceMs > ms).length);
+  return [...groups].sort(([a], [b]) => a - b).map(([, group]) => group);
+}
+
+async function findTogether(
+  reader: LogReader,
+  topic: string,
+  wanted: readonly Wanted[],
+  budget: ReadBudget,
+  isWorthReading: (partition: number, from: Offset) => boolean,
+): Promise<FoundRecords> {
   const found = new Map<string, ConsumedRecord>();
-  const unread = new Map<string, TopicPartition & { readonly offset: Offset }>();
-  if (wanted.length === 0) return { found, absent: new Set(), unread };
+  const unread = new Map<string, PartitionPlace>();
   const [facts] = (await reader.describe([topic])).topics;
   if (facts === undefined) return { found, absent: new Set(wanted.map(({ id }) => id)), unread };
   const oldestMs = Math.min(...wanted.map(({ sinceMs }) => sinceMs)) - CLOCK_SLACK_MS;

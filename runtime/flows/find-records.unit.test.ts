@@ -4,24 +4,30 @@ import { utf8 } from '../../core/record.ts';
 import { imageRegistered } from '../../schemas/catalogue.ts';
 import { arrived } from '../../test/support/arrived.ts';
 import { createInMemoryBroker } from '../kafka/in-memory-broker.ts';
-import { findRecords } from './find-records.ts';
+import { findRecords, withShare } from './find-records.ts';
 
 const TOPIC = 'events.image.registered';
 const ID = (index: number) => `0e000000-0000-4000-8000-${index.toString().padStart(12, '0')}`;
 const T0 = Date.parse('2026-03-01T09:00:00Z');
 
-async function topicOf(count: number, partitions = 3) {
+async function topicOf(count: number, partitions = 3, everyMs = 1) {
   const broker = createInMemoryBroker();
   await broker.admin().ensureTopics([{ topic: TOPIC, partitions, retentionMs: 1e9, replicationFactor: 1 }]);
   const records = Array.from({ length: count }, (_, index) => {
     const event = arrived(imageRegistered, { image_id: 'i', user_id: `u${index % 7}`, cdn_url: 'c' }, { id: ID(index) as never });
-    return { topic: TOPIC, key: utf8(event.aggregateId), value: utf8('{}'), headers: envelopeHeaders(event, ''), timestampMs: T0 + index };
+    return {
+      topic: TOPIC,
+      key: utf8(event.aggregateId),
+      value: utf8('{}'),
+      headers: envelopeHeaders(event, ''),
+      timestampMs: T0 + index * everyMs,
+    };
   });
   const producer = broker.producer({ clientId: 'test' });
   for (const record of records) await producer.send([record]);
   return broker;
 }
-const wanted = (index: number) => ({ id: ID(index), key: `u${index % 7}`, sinceMs: T0 + index });
+const wanted = (index: number, everyMs = 1) => ({ id: ID(index), key: `u${index % 7}`, sinceMs: T0 + index * everyMs });
 
 describe('looking for events in a topic', () => {
   it('finds them by the id in their headers, and says which are in no partition', async () => {
@@ -43,6 +49,30 @@ describe('looking for events in a topic', () => {
     const broker = await topicOf(2_000, 1);
     const { found, absent } = await findRecords(broker.logReader(), TOPIC, [wanted(5), wanted(1_999), wanted(3_000)], { records: 600 });
     expect([found.size, absent.size]).toEqual([1, 0]);
+  });
+
+  it('finds the young ones although an old one that is not there makes it read from far back', async () => {
+    const everyMs = 60_000;
+    const broker = await topicOf(2_000, 1, everyMs);
+    const old = { ...wanted(3_000), sinceMs: T0 };
+    const looked = await findRecords(broker.logReader(), TOPIC, [old, wanted(1_900, everyMs), wanted(1_990, everyMs)], { records: 1_200 });
+    expect([...looked.found.keys()].sort()).toEqual([ID(1_900), ID(1_990)]);
+    expect(looked.absent.size).toBe(0);
+    const all = await findRecords(broker.logReader(), TOPIC, [old, wanted(1_990, everyMs)], { records: 10_000 });
+    expect([...all.absent]).toEqual([ID(3_000)]);
+  });
+
+  it('leaves to each part its share of what may be read, and what a part does not use to those after it', async () => {
+    const budget = { records: 90 };
+    const used: number[] = [];
+    for (const [index, uses] of [100, 10, 100].entries()) {
+      await withShare(budget, 3 - index, async (share) => {
+        used.push(Math.min(uses, share.records));
+        share.records -= Math.min(uses, share.records);
+      });
+    }
+    expect(used).toEqual([30, 10, 50]);
+    expect(budget.records).toBe(0);
   });
 
   it('reads nothing of a partition that is not worth it, and says from where it would have', async () => {

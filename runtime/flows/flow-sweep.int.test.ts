@@ -328,6 +328,22 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     await swept(unseen, { status: 'overdue' });
   });
 
+  it('looks for as many as it may, leaves the others due as they were, and comes to them next', async () => {
+    const { flowId } = await register('one of many');
+    await swept(flowId, { status: 'overdue' });
+    await due();
+    const platform = world.connections.platform();
+    const later = async (): Promise<number> =>
+      (await platform.query(`SELECT FROM millrace.flows WHERE status = 'overdue' AND next_look_at > now()`)).length;
+    const many = (await platform.query(`SELECT FROM millrace.flows WHERE status = 'overdue'`)).length;
+    expect(many).toBeGreaterThan(1);
+    const sweep = sweepWith({ limits: { settledMs: 0, located: 1 } });
+    for (let looked = 1; looked <= many; looked += 1) {
+      expect((await sweep.pass(NEVER)).more).toBe(looked < many);
+      expect(await later()).toBe(looked);
+    }
+  });
+
   it('takes in what began while no sweep looked, however long that was, and says what is too old to be judged', async () => {
     const { flowId } = await register('while it stood');
     await sweepWith({ limits: { settledMs: 0, backMs: 1 } }).pass(NEVER);

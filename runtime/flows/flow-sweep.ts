@@ -186,7 +186,8 @@ export class FlowSweep {
     const now = await platformTime(platform);
     let more = true;
     for (let page = 0; more && page < this.limits.pages && !stopping.aborted; page += 1) {
-      const due = await readDueFlows(platform, now, this.limits.pageFlows);
+      // Once no more may be looked for: those that need no looking for. The others stay due, first of all in the next pass.
+      const due = await readDueFlows(platform, now, this.limits.pageFlows, toLocate > 0 ? 'all' : 'running');
       if (due.length > 0) toLocate = Math.max(0, toLocate - (await this.lookAtPage(due, toLocate, report, counts, stopping)));
       more = due.length === this.limits.pageFlows;
     }
@@ -232,9 +233,17 @@ export class FlowSweep {
       // Of a saga that is no longer declared: it is forgotten in time.
       return saga === undefined ? [] : [{ row, saga, flow, verdict: judge(saga, row, flow, now) }];
     });
-    const waitings = await this.locate(looks, toLocate);
+    const overdue = looks.filter(({ verdict }) => verdict.status === 'overdue');
+    const located = new Set(overdue.slice(0, toLocate));
+    const left = new Set(overdue.slice(toLocate));
+    if (left.size > 0) counts.more = true;
+    const waitings = await this.locate([...located]);
     const rows: FlowRow[] = [];
     for (const look of looks) {
+      if (left.has(look)) {
+        if (look.row.status === 'running') rows.push({ ...rowOf(look.row, look.verdict, [], now), next_look_at: now });
+        continue;
+      }
       const waiting = waitings.get(look) ?? [];
       const action = stopping.aborted ? undefined : await this.settle(look, waiting, report, counts, stopping);
       const row = rowOf(look.row, look.verdict, waiting, now);
@@ -244,23 +253,21 @@ export class FlowSweep {
     const undeclared = due.filter(({ saga }) => !this.sagas.has(saga)).map((row) => ({ ...row, next_look_at: null }));
     await writeFlows(this.options.platform, [...rows, ...undeclared]);
     this.countEnds(rows, counts);
-    return looks.filter(({ verdict }) => verdict.status === 'overdue').length;
+    return located.size;
   }
 
-  private async locate(looks: readonly Look[], toLocate: number): Promise<ReadonlyMap<Look, readonly Waiting[]>> {
-    const overdue = looks.filter(({ verdict }) => verdict.status === 'overdue');
-    const looked = new Set(overdue.slice(0, toLocate));
-    const steps = [...looked].flatMap(({ verdict }) => (verdict.status === 'ended' ? [] : verdict.waiting));
+  private async locate(looks: readonly Look[]): Promise<ReadonlyMap<Look, readonly Waiting[]>> {
+    const steps = looks.flatMap(({ verdict }) => (verdict.status === 'ended' ? [] : verdict.waiting));
     const places = new Map((await locateSteps(this.options, steps)).map((where, index) => [steps[index], where]));
     return new Map(
-      overdue.map((look) => [
+      looks.map((look) => [
         look,
         look.verdict.status === 'ended'
           ? []
           : look.verdict.waiting.map((step) => ({
               step,
               group: groupOf(this.options, step),
-              where: places.get(step) ?? { kind: 'unknown' as const, why: 'other flows were looked for first' },
+              where: places.get(step) ?? { kind: 'unknown' as const, why: 'it was not looked for' },
             })),
       ]),
     );

@@ -9,7 +9,7 @@ import type { Session } from '../postgres/database.ts';
 import type { ParkedPlace } from '../postgres/flow-steps.ts';
 import { readParked } from '../postgres/flow-steps.ts';
 import type { FoundRecords, ReadBudget, Wanted } from './find-records.ts';
-import { findRecords } from './find-records.ts';
+import { findRecords, withShare } from './find-records.ts';
 import type { ExpectedStep } from './flow.ts';
 import { groupBy } from './group-by.ts';
 import { unreadText } from './load-flows.ts';
@@ -37,8 +37,10 @@ export async function locateSteps(sources: LocateSources, steps: readonly Expect
     ({ event }) => topicOf(sources, event.type),
   );
   const located = new Map<ExpectedStep, Whereabouts>();
-  for (const [topic, ofTopic] of byTopic) {
-    const places = await locateIn(sources, topic, ofTopic, budget).catch((error: unknown) => unknownFor(ofTopic, error));
+  for (const [index, [topic, ofTopic]] of [...byTopic].entries()) {
+    const places = await withShare(budget, byTopic.size - index, (share) =>
+      locateIn(sources, topic, ofTopic, share).catch((error: unknown) => unknownFor(ofTopic, error)),
+    );
     for (const [step, where] of places) located.set(step, where);
   }
   return steps.map(
