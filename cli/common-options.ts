@@ -29,7 +29,7 @@ export function settingsIn(dataFolder: string, needs?: Partial<ConfigNeeds>): Co
 }
 
 export function limitOption(byDefault: number, meaning = 'so many at most'): Option {
-  return new Option('--limit <count>', meaning).default(String(byDefault));
+  return new Option('--limit <count>', meaning).default(String(byDefault), String(byDefault));
 }
 
 /** @throws UsageError */

@@ -71,10 +71,10 @@ export const NONE_UNSEEN: UnseenFlows = { flows: [], isSweepLate: false, gaps: [
 /** For people: a line per flow, and one per step that it waits for; below them what the sweep has not seen, and what else there is to know. */
 export function flowsText({ rows, unseen, overdue }: Listing, overdueOnly: boolean): string {
   const lines = [
-    ...rows.flatMap((row) => [`${row.began_at}  flow ${oneLine(row.flow_id)}  ${sagaText(row)}`, ...waitingLines(row)]),
     ...unseen.flows.map(
       ({ at, flowId, saga, type }) => `${at}  flow ${oneLine(flowId)}  ${saga}: began with ${type}, not seen by the sweep yet`,
     ),
+    ...rows.flatMap((row) => [`${row.began_at}  flow ${oneLine(row.flow_id)}  ${sagaText(row)}`, ...waitingLines(row)]),
   ];
   if (lines.length === 0) lines.push(overdueOnly ? 'no flow is overdue' : 'no flow has begun within a day, and none is remembered');
   if (unseen.isSweepLate)

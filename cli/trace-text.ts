@@ -111,7 +111,7 @@ class Tree {
       ...(place?.projections ?? []).map(({ group, passed }) =>
         this.line(undefined, depth + 1, `${group}: ${passed ? 'read' : 'not read yet'}`),
       ),
-      ...this.aside(event, steps, depth + 1),
+      ...this.aside(event, depth + 1),
       ...steps.flatMap((step) => [
         this.step(step, depth + 1),
         ...caused.filter(({ aggregateType }) => aggregateType === step.domain).flatMap((next) => this.event(next, depth + 2)),
@@ -120,16 +120,15 @@ class Tree {
     ];
   }
 
-  /** Parked records and dead letters of the event; a step that waits says itself that its record is parked. */
-  private aside(event: EventRecord, steps: readonly ExpectedStep[], depth: number): string[] {
-    const { aside, waiting } = this.traced;
-    const said = new Set(steps.filter((step) => waiting.get(step)?.kind === 'parked').map(({ domain }) => this.shown.groupOf(domain)));
+  /** Parked records and dead letters of the event, with the time at which they came to be that. */
+  private aside(event: EventRecord, depth: number): string[] {
+    const { aside } = this.traced;
     return [
       ...aside.letters
         .filter(({ letter }) => letter.eventId === event.id)
         .map((found) => this.line(new Date(found.letter.writtenAtMs).toISOString(), depth, oneLine(letterText(found, event.occurredAt)))),
       ...aside.parked
-        .filter(({ eventId, group }) => eventId === event.id && !said.has(group))
+        .filter(({ eventId }) => eventId === event.id)
         .map((record) => this.line(record.parkedAt, depth, oneLine(parkedText(record)))),
     ];
   }

@@ -114,6 +114,7 @@ describe('the timeline of a flow', () => {
       '                  projection.scan-history.v1: read',
       '   +12.0 s        projection.scan-history.v1: DEAD LETTER events.happened.processor.scan.dlt/0/17, open, 12.0 s after the event, after 4 attempts (DECISION_FAILED)',
       '   +10.0 s        projection.scan-history.v1: PARKED events.scan.completed/3@17, attempt 3 at 2026-03-01T09:02:00.000001Z (HANDLER_FAILED)',
+      '   +10.0 s        processor.character: PARKED events.scan.completed/3@17, attempt 3 at 2026-03-01T09:02:00.000001Z (HANDLER_FAILED)',
       '                  processor.character: WAITS: its record events.scan.completed/3@17 is parked after 2 attempts, due 2026-03-01T09:02:00.000001Z (HANDLER_FAILED)',
       '',
       'not looked at: the database of my could not be read',

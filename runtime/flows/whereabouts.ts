@@ -67,7 +67,7 @@ export function whereaboutsText(where: Whereabouts): string {
         ? `its record ${placeText(where.at)} is ${where.recordsBefore} records ahead of its group`
         : `its record is at ${placeText(where.at)} or later, at least ${where.recordsBefore} records ahead of its group`;
     case 'parked':
-      return `its record ${placeText(where.at)} is parked after ${where.attempt} attempts, ${where.blocked ? 'and waits for a person' : `due ${where.dueAt}`}${codeText(where.errorCode)}`;
+      return `its record ${placeText(where.at)} is parked after ${where.attempt} attempt${where.attempt === 1 ? '' : 's'}, ${where.blocked ? 'and waits for a person' : `due ${where.dueAt}`}${codeText(where.errorCode)}`;
     case 'dead-lettered':
       return `its record ${placeText(where.at)} is in ${where.topic}${codeText(where.errorCode)}`;
     case 'passed':
