@@ -5,8 +5,8 @@ import { utf8 } from '../../core/record.ts';
 import { RecordingLogger } from '../../test/conformance/broker-under-test.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { recordBatchOf } from '../../test/support/record-batch-of.ts';
-import type { SaslKafka } from '../../test/support/sasl-kafka.ts';
-import { startSaslKafka } from '../../test/support/sasl-kafka.ts';
+import type { SecuredKafka } from '../../test/support/secured-kafka.ts';
+import { startSecuredKafka } from '../../test/support/secured-kafka.ts';
 import type { KafkaJsSettings } from './kafkajs-client.ts';
 import { createKafkaJsDriver } from './kafkajs-driver.ts';
 
@@ -17,12 +17,12 @@ const batchOf = (value: string): RecordBatch => recordBatchOf([{ key: null, valu
 const REAUTHENTICATE_MS = 10_500;
 
 describe('the batch producer on a listener with SASL', () => {
-  let kafka: SaslKafka;
+  let kafka: SecuredKafka;
   let sockets = 0;
   let authentications = 0;
 
   beforeAll(async () => {
-    kafka = await startSaslKafka({ username: USERNAME, password: PASSWORD, reauthenticateMs: REAUTHENTICATE_MS });
+    kafka = await startSecuredKafka({ sasl: { username: USERNAME, password: PASSWORD, reauthenticateMs: REAUTHENTICATE_MS } });
   }, 120_000);
   afterAll(async () => kafka.stop());
 

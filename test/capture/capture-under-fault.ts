@@ -11,7 +11,7 @@ import { captureDatabase } from '../support/capture-database.ts';
 import { eventually } from '../support/eventually.ts';
 import { uniqueNamespace } from '../support/services.ts';
 import { AcknowledgeWitness } from '../support/wire/acknowledge-witness.ts';
-import type { ProduceSighting } from '../support/wire/produce-tap.ts';
+import type { ProduceSighting, ProduceWitness } from '../support/wire/produce-tap.ts';
 import { ProduceTap } from '../support/wire/produce-tap.ts';
 import { ReplicationTap } from '../support/wire/replication-tap.ts';
 import { TappedProxy } from '../support/wire/tapped-proxy.ts';
@@ -47,6 +47,8 @@ export class CaptureUnderFault {
   readonly database: CaptureDatabase;
   readonly postgres: TappedProxy;
   readonly kafka: TappedProxy;
+  /** Of all captures whose records go through this proxy. */
+  readonly kafkaWitnesses: AcknowledgeWitness[];
   readonly admin: BrokerAdmin;
   readonly topics: readonly string[];
   readonly letters: string;
@@ -58,7 +60,7 @@ export class CaptureUnderFault {
   private readonly workloads: Workload[] = [];
 
   private constructor(
-    parts: Pick<CaptureUnderFault, 'database' | 'witness' | 'produced' | 'postgres' | 'kafka'>,
+    parts: Pick<CaptureUnderFault, 'database' | 'witness' | 'produced' | 'postgres' | 'kafka' | 'kafkaWitnesses'>,
     brokers: readonly string[],
     topicConfig: Readonly<Record<string, string>>,
   ) {
@@ -68,6 +70,7 @@ export class CaptureUnderFault {
     this.produced = parts.produced;
     this.postgres = parts.postgres;
     this.kafka = parts.kafka;
+    this.kafkaWitnesses = parts.kafkaWitnesses;
     this.brokers = brokers;
     this.driver = createKafkaJsDriver({ brokers, clientId: 'test-fault', logger: SILENT_LOGGER });
     this.admin = this.driver.admin();
@@ -76,15 +79,29 @@ export class CaptureUnderFault {
     this.letters = this.database.names.captureDeadLetterTopic('image');
   }
 
-  static async open(label: string, servers: Servers, topicConfig: Readonly<Record<string, string>> = {}): Promise<CaptureUnderFault> {
+  /** @param neighbour its relay runs in one process with this one's: they share their way to Kafka. */
+  static async open(
+    label: string,
+    servers: Servers,
+    topicConfig: Readonly<Record<string, string>> = {},
+    neighbour?: CaptureUnderFault,
+  ): Promise<CaptureUnderFault> {
     const database = await captureDatabase(label, servers.postgresUrl);
     await database.sql.query(`SET search_path = image; ${await readFile(MEMORY_TABLE, 'utf8')}; RESET search_path`);
     const witness = new AcknowledgeWitness();
-    const produced: ProduceSighting[] = [];
+    const produced: ProduceSighting[] = neighbour?.produced ?? [];
+    const kafkaWitnesses = neighbour?.kafkaWitnesses ?? [];
+    kafkaWitnesses.push(witness);
     const brokers = servers.kafkaBrokers.split(',');
     const postgres = await TappedProxy.open(addressOf(new URL(servers.postgresUrl).host), () => new ReplicationTap(witness));
-    const kafka = await TappedProxy.open(addressOf(brokers[0]!), () => new ProduceTap(witness, (sighting) => produced.push(sighting)));
-    const capture = new CaptureUnderFault({ database, witness, produced, postgres, kafka }, brokers, topicConfig);
+    const all: ProduceWitness = {
+      acknowledged: (ids) => kafkaWitnesses.forEach((each) => each.acknowledged(ids)),
+      blind: (what) => kafkaWitnesses.forEach((each) => each.blind(what)),
+    };
+    const kafka =
+      neighbour?.kafka ??
+      (await TappedProxy.open(addressOf(brokers[0]!), () => new ProduceTap(all, (sighting) => produced.push(sighting))));
+    const capture = new CaptureUnderFault({ database, witness, produced, postgres, kafka, kafkaWitnesses }, brokers, topicConfig);
     await capture.ensureTopics();
     return capture;
   }
@@ -102,12 +119,8 @@ export class CaptureUnderFault {
 
   /** A relay behind the two proxies, with quick settings. Not awaited: it may be meant to die on its way. */
   relay({ walSenderTimeout = '20s', ...task }: RelayOrder = {}): RelayProcess {
-    const url = new URL(this.database.url);
-    url.host = `127.0.0.1:${this.postgres.port}`;
-    url.searchParams.set('options', `-c wal_sender_timeout=${walSenderTimeout}`);
     const relay = new RelayProcess({
-      url: url.toString(),
-      namespace: this.database.names.namespace,
+      ...this.source(walSenderTimeout),
       routes: ROUTES,
       brokers: this.brokers,
       kafkaPort: this.kafka.port,
@@ -161,6 +174,14 @@ export class CaptureUnderFault {
     } finally {
       await reader.stop();
     }
+  }
+
+  /** Where a relay finds what it captures. */
+  source(walSenderTimeout = '20s'): { readonly url: string; readonly namespace: string } {
+    const url = new URL(this.database.url);
+    url.host = `127.0.0.1:${this.postgres.port}`;
+    url.searchParams.set('options', `-c wal_sender_timeout=${walSenderTimeout}`);
+    return { url: url.toString(), namespace: this.database.names.namespace };
   }
 
   workload(options: WorkloadOptions = {}): Workload {
@@ -234,9 +255,10 @@ export class CaptureUnderFault {
    */
   async verifyStandstill(fault: string, order: 'known' | 'unknown', gone: readonly string[] = []): Promise<Verdict> {
     for (const workload of this.workloads) await workload.stop();
-    const rows = await readOutbox(this.database);
-    const excused = new Set([...gone, ...rows.map(({ id }) => id).filter((id) => !this.witness.isAcknowledged(id))]);
-    return this.judged(`${fault}; ${excused.size} rows are owed`, 0, order === 'known' ? await this.database.commits() : undefined, {
+    const commits = order === 'known' ? await this.database.commits() : undefined;
+    const known = [...(await readOutbox(this.database)), ...(commits ?? []), ...this.workloads.flatMap(({ fired }) => fired)];
+    const excused = new Set([...gone, ...known.map(({ id }) => id).filter((id) => !this.witness.isAcknowledged(id))]);
+    return this.judged(`${fault}; ${excused.size} events are owed`, 0, commits, {
       excused,
     });
   }
@@ -246,7 +268,8 @@ export class CaptureUnderFault {
     for (const workload of this.workloads) await workload.stop();
     for (const relay of this.relays) await relay.kill();
     await this.postgres.close();
-    await this.kafka.close();
+    // The first of those who share it.
+    if (this.kafkaWitnesses[0] === this.witness) await this.kafka.close();
     await this.admin.deleteTopics([...this.topics, this.letters, this.memory]);
     await this.admin.stop();
     await this.database.drop();
@@ -271,7 +294,7 @@ export class CaptureUnderFault {
     };
     const verdict = judge(evidence, this.workloads, this.witness, expected);
     process.stdout.write(
-      `fault: ${fault} | recovered in ${Math.round(recoveryMs)} ms | ${verdict.duplicates} duplicates of ${verdict.rows} rows\n`,
+      `fault: ${fault} | recovered in ${Math.round(recoveryMs)} ms | ${verdict.duplicates} duplicates of ${verdict.rows} events\n`,
     );
     return verdict;
   }

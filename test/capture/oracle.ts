@@ -1,9 +1,9 @@
 import type { BrokerDriver } from '../../core/broker.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { headerText, utf8Text } from '../../core/record.ts';
-import type { CaptureDatabase } from '../support/capture-database.ts';
+import type { CaptureDatabase, CommittedEvent, FiredEvent } from '../support/capture-database.ts';
 import { eventually } from '../support/eventually.ts';
-import type { AcknowledgeWitness, CommittedRow } from '../support/wire/acknowledge-witness.ts';
+import type { AcknowledgeWitness } from '../support/wire/acknowledge-witness.ts';
 import type { Workload } from './workload.ts';
 
 /** What is in the source, in the topics and on the wire, once all is quiet. */
@@ -11,18 +11,11 @@ export interface Evidence {
   readonly rows: readonly OutboxRowSeen[];
   readonly records: readonly ConsumedRecord[];
   readonly letters: readonly ConsumedRecord[];
-  /** In commit order; undefined when the server cannot tell it any more. */
-  readonly commits: readonly CommittedRow[] | undefined;
+  /** Rows and messages in commit order; undefined when the server cannot tell it any more. */
+  readonly commits: readonly CommittedEvent[] | undefined;
 }
 
-export interface OutboxRowSeen {
-  readonly id: string;
-  readonly streamId: string;
-  readonly version: number;
-  readonly key: string;
-  readonly topic: string;
-  readonly payload: string;
-}
+export type OutboxRowSeen = FiredEvent;
 
 export interface Expected {
   /** Rows that must be dead letters, and in no topic. */
@@ -42,14 +35,14 @@ export interface Verdict {
 }
 
 /**
- * Judges one run: every committed row is in its topic or, when it was bound for it, in the dead-letter topic (I3); nothing else
+ * Judges one run, of a logical message as of a row: every committed row is in its topic or, when it was bound for it, in the dead-letter topic (I3); nothing else
  * is (I2), and nothing is mixed up; versions of a stream begin at 1 and leave none out, rows of a key come in commit order, by
  * their first occurrence (I5); what a writer knows of its commits is true (I1); and the acknowledge rule held on the wire (I7).
  * Duplicates are allowed and counted.
  * @throws Error that names every breach.
  */
 export function judge(evidence: Evidence, workloads: readonly Workload[], witness: AcknowledgeWitness, expected: Expected = {}): Verdict {
-  const rows = new Map([...evidence.rows, ...(expected.truncated ?? [])].map((row) => [row.id, row]));
+  const rows = new Map([...evidence.rows, ...firedEvents(evidence, workloads), ...(expected.truncated ?? [])].map((row) => [row.id, row]));
   const breaches = [
     ...writersAreRight(rows, workloads),
     ...nothingUnknown(rows, evidence.records, expected),
@@ -62,6 +55,12 @@ export function judge(evidence: Evidence, workloads: readonly Workload[], witnes
   if (breaches.length > 0) throw new Error(`${breaches.length} breaches:\n  ${breaches.slice(0, 10).join('\n  ')}`);
   const distinct = new Set(evidence.records.map(idOf)).size;
   return { rows: rows.size, records: evidence.records.length, duplicates: evidence.records.length - distinct };
+}
+
+/** As the server's log has them; where that cannot be read any more, as their writers know them. */
+function firedEvents({ commits }: Evidence, workloads: readonly Workload[]): FiredEvent[] {
+  if (commits === undefined) return workloads.flatMap(({ fired }) => fired);
+  return commits.flatMap(({ fired }) => (fired === undefined ? [] : [fired]));
 }
 
 function writersAreRight(rows: ReadonlyMap<string, unknown>, workloads: readonly Workload[]): string[] {

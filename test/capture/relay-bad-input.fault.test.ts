@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { headerText } from '../../core/record.ts';
 import { services } from '../support/services.ts';
@@ -15,7 +16,7 @@ describe('a relay that meets what nobody should have done', () => {
     await capture.close();
   });
 
-  it('keeps rows that can never be published as dead letters, in order of each kind, and all others pass', async () => {
+  it('keeps rows and messages that can never be published as dead letters, in order of each kind, and all others pass', async () => {
     await capture.startedRelay({ wire: 'avro' });
     capture.workload().start();
     await capture.moves();
@@ -27,7 +28,16 @@ describe('a relay that meets what nobody should have done', () => {
       { code: 'EVENT_UNKNOWN', row: { type: 'NobodyKnowsThis' } },
     ];
     const expected: (readonly [id: string, code: string])[] = [];
+    const bound = { streamId: 'stream-fired', key: 'user-bad', topic: 'image.registered' };
     for (let round = 0; round < 3; round += 1) {
+      for (const [code, event] of [
+        ['EVENT_UNROUTABLE', { topic: 'image.nowhere', payload: payload('https://cdn') }],
+        ['PAYLOAD_INVALID', { payload: payload(7) }],
+      ] as const) {
+        const id = randomUUID();
+        await capture.database.fire({ ...bound, id, version: expected.length + 1, ...event });
+        expected.push([id, code]);
+      }
       for (const { code, row } of bad) {
         expected.push([await capture.database.insert({ aggregateid: 'user-bad', ...row }), code]);
         await capture.database.insert({ aggregateid: 'user-bad', payload: payload('https://cdn') });

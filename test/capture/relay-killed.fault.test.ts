@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
 import { RELAY_FAILPOINTS } from '../../connectors/outbox/failpoint.ts';
@@ -64,8 +65,16 @@ describe('a relay that is killed', () => {
       ids.add(await capture.database.insert({ topic: 'image.nowhere' }));
       ids.add(await capture.database.insert({ payload: JSON.stringify({ filler: incompressible(80_000) }) }));
       await capture.database.insert({ payload: '{"n": 1}' });
+      ids.add(await firedNowhere(round + 1));
     }
     return ids;
+  }
+
+  /** An event without a row that can never be published. */
+  async function firedNowhere(version: number): Promise<string> {
+    const id = randomUUID();
+    await capture.database.fire({ id, streamId: 'stream-fired', version, key: 'user-1', topic: 'image.nowhere', payload: '{"n": 1}' });
+    return id;
   }
 });
 

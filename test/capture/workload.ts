@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import type pg from 'pg';
-import type { CaptureDatabase } from '../support/capture-database.ts';
+import type { CaptureDatabase, FiredEvent } from '../support/capture-database.ts';
 
 export const ROUTES = ['image.registered', 'image.processed'] as const;
 
@@ -23,15 +23,19 @@ interface Stream {
 
 const STREAMS_PER_WRITER = 4;
 const KEYS = 5;
+/** Of the events of a writer, so many are logical messages and no rows. */
+const FIRED_SHARE = 0.25;
 
 /**
- * Writers that share keys but not streams: transactions of one to a few rows, some of many, some rolled back, some with a
- * savepoint that is rolled back. What a writer knows of an outcome it writes down; an outcome that it could not learn (the server
+ * Writers that share keys but not streams: transactions of one to a few events, rows and logical messages mixed, some of many, some
+ * rolled back, some with a savepoint that is rolled back; and in between transactions that hold nothing for the capture. What a writer knows of an outcome it writes down; an outcome that it could not learn (the server
  * died in the commit) counts as neither.
  */
 export class Workload {
   /** Ids whose commit was confirmed. */
   readonly committed = new Set<string>();
+  /** Of the committed ones, those that are no rows. */
+  readonly fired: FiredEvent[] = [];
   /** Ids that were rolled back, by transaction or savepoint. */
   readonly rolledBack = new Set<string>();
   /** Transactions whose outcome a writer could not learn. */
@@ -41,6 +45,7 @@ export class Workload {
   private running: Promise<unknown> | undefined;
   private stopping = false;
   private remaining = Infinity;
+  private connections = 0;
 
   constructor(database: CaptureDatabase, options: WorkloadOptions = {}) {
     this.database = database;
@@ -72,12 +77,18 @@ export class Workload {
       const route = ROUTES[(writer + index) % ROUTES.length]!;
       return { id: `stream-${this.options.seed}-${writer}-${index}`, key: `user-${(writer + index) % KEYS}`, route, version: 0 };
     });
+    // Of messages no table tells where a stream was: after an outcome that could not be learned another stream begins.
+    let fired: Stream[] = [];
     let client: pg.Client | undefined;
     while (!this.stopping && this.remaining > 0) {
       this.remaining -= 1;
       try {
-        client ??= await this.connect(streams);
-        await this.transaction(client, streams, random);
+        if (client === undefined) {
+          client = await this.connect(streams);
+          this.connections += 1;
+          fired = streams.map((stream) => ({ ...stream, id: `${stream.id}-fired-${this.connections}`, version: 0 }));
+        }
+        await this.transaction(client, [...streams, ...fired], streams.length, random);
         await after(this.options.pauseMs);
       } catch {
         // The server is away, or it does not take writes: what came of the transaction is learned from the server itself.
@@ -100,29 +111,48 @@ export class Workload {
     return client;
   }
 
-  private async transaction(client: pg.Client, streams: readonly Stream[], random: () => number): Promise<void> {
+  /** @param tables how many of the streams, from the first on, are those of rows. */
+  private async transaction(client: pg.Client, streams: readonly Stream[], tables: number, random: () => number): Promise<void> {
     const before = streams.map((stream) => stream.version);
-    const written: string[] = [];
+    const [rows, messages] = [streams.slice(0, tables), streams.slice(tables)];
+    const [written, fired]: [string[], FiredEvent[]] = [[], []];
     const size = random() < 0.05 ? 40 : 1 + Math.floor(random() * 4);
     await client.query('BEGIN');
-    for (let row = 0; row < size; row += 1) written.push(await this.insert(client, pick(streams, random)));
-    if (random() < 0.15) await this.rolledBackSavepoint(client, streams, random);
+    for (let event = 0; event < size; event += 1) {
+      if (random() < FIRED_SHARE) fired.push(await this.fire(client, pick(messages, random)));
+      else written.push(await this.insert(client, pick(rows, random)));
+    }
+    if (random() < 0.15) await this.rolledBackSavepoint(client, streams, tables, random);
     if (random() < 0.1) {
       await client.query('ROLLBACK');
-      for (const id of written) this.rolledBack.add(id);
+      for (const id of [...written, ...fired.map(({ id: each }) => each)]) this.rolledBack.add(id);
       streams.forEach((stream, index) => (stream.version = before[index]!));
       return;
     }
     await client.query('COMMIT');
-    for (const id of written) this.committed.add(id);
+    this.fired.push(...fired);
+    for (const id of [...written, ...fired.map(({ id: each }) => each)]) this.committed.add(id);
+    if (random() < 0.1) await client.query(`SELECT pg_logical_emit_message($1, 'somebody else', 'nothing of ours')`, [random() < 0.5]);
   }
 
-  private async rolledBackSavepoint(client: pg.Client, streams: readonly Stream[], random: () => number): Promise<void> {
-    const stream = pick(streams, random);
+  private async rolledBackSavepoint(client: pg.Client, streams: readonly Stream[], tables: number, random: () => number): Promise<void> {
+    const index = Math.floor(random() * streams.length);
+    const stream = streams[index]!;
     await client.query('SAVEPOINT attempt');
-    this.rolledBack.add(await this.insert(client, stream));
+    this.rolledBack.add(index < tables ? await this.insert(client, stream) : (await this.fire(client, stream)).id);
     await client.query('ROLLBACK TO SAVEPOINT attempt');
     stream.version -= 1;
+  }
+
+  private async fire(client: pg.Client, stream: Stream): Promise<FiredEvent> {
+    stream.version += 1;
+    const { id: streamId, key, route: topic, version } = stream;
+    const filler = incompressible(this.options.fillerChars);
+    // A text that no parser would write again as it is.
+    const payload = `{"user_id":"${key}" ,  "image_id": "${streamId}", "cdn_url": "https:\\/\\/cdn/${version}${filler}"}`;
+    const event = { id: randomUUID(), streamId, version, key, topic, payload };
+    await this.database.fire(event, client);
+    return event;
   }
 
   private async insert(client: pg.Client, stream: Stream): Promise<string> {

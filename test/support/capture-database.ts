@@ -31,6 +31,27 @@ export interface NewRow {
   readonly createdAt?: string;
 }
 
+/** An event that no table keeps, as the server's log has it. */
+export interface FiredEvent {
+  readonly id: string;
+  readonly streamId: string;
+  readonly version: number;
+  readonly key: string;
+  readonly topic: string;
+  readonly payload: string;
+}
+
+export interface CommittedEvent {
+  readonly id: string;
+  /** Start of the commit record. */
+  readonly commitLsn: Lsn;
+  readonly endLsn: Lsn;
+  /** Left out: it is a row of the outbox. */
+  readonly fired?: FiredEvent;
+}
+
+export const MESSAGE_PREFIX = 'millrace.outbox';
+
 /** A database of its own with a minimal outbox of the domain `image`, its publication and slots. */
 export interface CaptureDatabase {
   readonly names: Names;
@@ -42,13 +63,15 @@ export interface CaptureDatabase {
   reconnect(): Promise<void>;
   /** Inserts in the client's transaction, or in one of its own; returns the id. */
   insert(row?: NewRow, client?: pg.Client): Promise<string>;
+  /** Writes a transactional logical message instead of a row, in the client's transaction or in one of its own. */
+  fire(event: FiredEvent, client?: pg.Client): Promise<void>;
   /** So many rows in one transaction, of a stream and a key of their own. */
   insertMany(rows: number): Promise<void>;
   confirmedFlushLsn(): Promise<string>;
   /** Where the server keeps its files. */
   dataDirectory(): Promise<string>;
-  /** Where the server says each row committed (start of the commit record), read through a slot of its own, in commit order. */
-  commits(): Promise<{ readonly id: string; readonly commitLsn: Lsn; readonly endLsn: Lsn }[]>;
+  /** Where the server says each row and each message committed, read through a slot of its own, in commit order. */
+  commits(): Promise<CommittedEvent[]>;
   drop(): Promise<void>;
 }
 
@@ -105,6 +128,9 @@ export async function captureDatabase(label: string, serverUrl?: string): Promis
       );
       return id;
     },
+    fire: async (event, client = sql) => {
+      await client.query('SELECT pg_logical_emit_message(true, $1, $2::text)', [MESSAGE_PREFIX, messageOf(event)]);
+    },
     insertMany: async (rows) => {
       await sql.query(
         `INSERT INTO image.outbox (id, aggregatetype, aggregateid, type, payload, trace_id, topic, stream_id, version)
@@ -130,19 +156,39 @@ export async function captureDatabase(label: string, serverUrl?: string): Promis
   };
 }
 
-async function readCommits(sql: pg.Client, slot: string, publication: string) {
+/** The payload comes last, as it is written. */
+const PAYLOAD_MEMBER = ', "payload": ';
+
+function messageOf({ id, streamId, version, key, topic, payload }: FiredEvent): string {
+  const columns = { id, aggregatetype: 'image', aggregateid: key, type: 'ImageRegistered', trace_id: 'a'.repeat(32), topic };
+  const envelope = JSON.stringify({ ...columns, stream_id: streamId, version, created_at: '2025-11-21 08:00:00.12+00' });
+  return `${envelope.slice(0, -1)}${PAYLOAD_MEMBER}${payload}}`;
+}
+
+function firedEvent(content: string): FiredEvent {
+  const columns = JSON.parse(content) as { id: string; stream_id: string; version: number; aggregateid: string; topic: string };
+  const { id, stream_id: streamId, version, aggregateid: key, topic } = columns;
+  return { id, streamId, version, key, topic, payload: content.slice(content.indexOf(PAYLOAD_MEMBER) + PAYLOAD_MEMBER.length, -1) };
+}
+
+async function readCommits(sql: pg.Client, slot: string, publication: string): Promise<CommittedEvent[]> {
   const { rows } = await sql.query<{ data: Buffer }>(
-    `SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)`,
+    `SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL,
+       'proto_version', '1', 'publication_names', $2, 'messages', 'true')`,
     [slot, publication],
   );
-  const commits: { id: string; commitLsn: Lsn; endLsn: Lsn }[] = [];
-  let ids: string[] = [];
+  const commits: CommittedEvent[] = [];
+  let open: Pick<CommittedEvent, 'id' | 'fired'>[] = [];
   for (const { data } of rows) {
     const message = decodePgoutput(data);
-    if (message.kind === 'insert') ids.push(tupleColumns(message.tuple)[0]!.toString());
+    if (message.kind === 'insert') open.push({ id: tupleColumns(message.tuple)[0]!.toString() });
+    if (message.kind === 'message' && message.transactional && message.prefix === MESSAGE_PREFIX) {
+      const fired = firedEvent(message.content.toString());
+      open.push({ id: fired.id, fired });
+    }
     if (message.kind !== 'commit') continue;
-    for (const id of ids) commits.push({ id, commitLsn: message.commitLsn, endLsn: message.endLsn });
-    ids = [];
+    for (const event of open) commits.push({ ...event, commitLsn: message.commitLsn, endLsn: message.endLsn });
+    open = [];
   }
   return commits;
 }

@@ -18,6 +18,9 @@ interface Produce {
   readonly partitions: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Who is told of what Kafka has acknowledged. */
+export type ProduceWitness = Pick<AcknowledgeWitness, 'acknowledged' | 'blind'>;
+
 /** What Kafka was sent and what it answered, per partition. */
 export interface ProduceSighting {
   readonly partition: string;
@@ -33,14 +36,14 @@ export interface ProduceSighting {
  * Source: Kafka protocol guide, Produce v3 to v12.
  */
 export class ProduceTap implements Tap {
-  private readonly witness: AcknowledgeWitness;
+  private readonly witness: ProduceWitness;
   private readonly onSighting: (sighting: ProduceSighting) => void;
   private readonly requests = kafkaFrames();
   private readonly responses = kafkaFrames();
   private readonly inFlight = new Map<number, Produce>();
   private producing = false;
 
-  constructor(witness: AcknowledgeWitness, onSighting: (sighting: ProduceSighting) => void = () => undefined) {
+  constructor(witness: ProduceWitness, onSighting: (sighting: ProduceSighting) => void = () => undefined) {
     this.witness = witness;
     this.onSighting = onSighting;
   }

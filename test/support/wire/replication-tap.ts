@@ -3,6 +3,8 @@ import { FrameCutter } from './frame-cutter.ts';
 import type { Side, Tap } from './tapped-proxy.ts';
 
 const SSL_REQUEST = 80_877_103;
+/** Of logical messages that are events. */
+const MESSAGE_PREFIX = 'millrace.outbox';
 
 interface Relation {
   readonly isOutbox: boolean;
@@ -10,7 +12,7 @@ interface Relation {
 }
 
 /**
- * Reads PostgreSQL's replication protocol along the way: which rows were sent with which commit, and which positions were told.
+ * Reads PostgreSQL's replication protocol along the way: which rows and messages were sent with which commit, and which positions were told.
  * A decoder of its own, so that an error of the relay's decoder cannot hide itself. Other sessions pass unread.
  *
  * Source: PostgreSQL documentation, "Streaming Replication Protocol" and "Logical Replication Message Formats".
@@ -90,8 +92,20 @@ export class ReplicationTap implements Tap {
       const relation = this.relations.get(message.readUInt32BE(1));
       if (relation === undefined) throw new Error('a row of an unknown relation');
       if (relation.isOutbox) this.witness.row({ id: columnText(message, 6, relation.idColumn), commitLsn: this.commitLsn });
+    } else if (tag === 'M') {
+      const id = firedId(message);
+      if (id !== undefined) this.witness.row({ id, commitLsn: this.commitLsn });
     }
   }
+}
+
+/** The id of an event that stands in a transactional message of ours. */
+function firedId(message: Buffer): string | undefined {
+  const prefixEnd = message.indexOf(0, 10);
+  if (message[1] !== 1 || message.toString('utf8', 10, prefixEnd) !== MESSAGE_PREFIX) return undefined;
+  const { id } = JSON.parse(message.toString('utf8', prefixEnd + 5)) as { id?: unknown };
+  if (typeof id !== 'string') throw new Error('a message without an id');
+  return id;
 }
 
 function typedFrames(): FrameCutter {

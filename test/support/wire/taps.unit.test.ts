@@ -56,6 +56,18 @@ describe('the tap on replication', () => {
     expect(witness.breaches).toEqual(['row a, committed at 0/64, was told as durable by 0/8C before Kafka acknowledged it']);
   });
 
+  it('sees events that are messages, and not those of somebody else or of no transaction', () => {
+    const { witness, tap } = tapped();
+    const message = (flags: number, prefix: string, id: string): Buffer => {
+      const content = JSON.stringify({ id });
+      return xlog(bytes('M', flags, int64(90n), prefix, 0, int32(content.length), content));
+    };
+    const all = [message(0, 'millrace.outbox', 'lone'), begin(100n), message(1, 'theirs', 'x'), message(1, 'millrace.outbox', 'fired')];
+    for (const piece of pieces(bytes(...all, commit(100n, 140n)))) tap.fromServer(piece);
+    tap.fromClient(bytes(startup, status(140n)));
+    expect(witness.breaches).toEqual(['row fired, committed at 0/64, was told as durable by 0/8C before Kafka acknowledged it']);
+  });
+
   it('sees that all is well when it is', () => {
     const { witness, tap } = tapped();
     tap.fromClient(startup);
