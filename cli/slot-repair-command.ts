@@ -99,6 +99,7 @@ function print(report: RepairReport): void {
   printLosses(report);
   for (const { topic, rows } of missing) console.log(`  ${will[1]} ${rows} rows that ${topic} lacks`);
   if (missing.length === 0) console.log('  no row is missing from the topics');
+  if ((report.deadLettered ?? 0) > 0) console.log(`  ${report.deadLettered} of them can never be published, and are dead letters`);
   console.log(`  compared ${report.checkedRows} rows; ${report.beyondRetentionRows} more are older than their topics keep records`);
   console.log(
     report.oldestRow === undefined

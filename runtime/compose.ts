@@ -14,6 +14,7 @@ import { createRelay } from '../connectors/outbox/relay.ts';
 import type { CaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readSlot } from '../connectors/replication/slot.ts';
+import type { SourceWatch } from '../connectors/replication/source-watch.ts';
 import { createSourceWatch } from '../connectors/replication/source-watch.ts';
 import type { Sql } from '../connectors/replication/sql-session.ts';
 import { createWalWatch } from '../connectors/replication/wal-watch.ts';
@@ -115,24 +116,32 @@ function capture(domain: DomainDefinition, surroundings: Shared): { readonly out
   const watch = (connector: string, connect: ConnectRest): Part =>
     createConnectorWatch({ connector, rest: connect, logger, clock: systemClock });
   const tables = rest !== undefined && capturesTables(config, domain) ? [watch(config.names.tableConnector(domain.name), rest)] : [];
-  if (rest === undefined || capturerOf(config, domain.name) === 'relay') return { outbox: relayCapture(domain, surroundings), tables };
+  if (rest === undefined || capturerOf(config, domain.name) === 'relay') {
+    // For the time after a handover, as long as the slot is Debezium's.
+    return { outbox: relayCapture(domain, surroundings), tables: [sourceWatch(domain, surroundings, true), ...tables] };
+  }
   const connector = config.names.connector(domain.name);
   logger.info({ 'log.logger': 'relay', domain: domain.name, connector }, 'no relay here: Debezium captures the domain');
   const part = watch(connector, rest);
   // Debezium trusts whatever slot it finds: a healthy connector does not say that the rows of the outbox were captured.
-  const source = createSourceWatch({
-    domain: domain.name,
-    identity: createSourceIdentity(domain, surroundings.connections),
-    readOwner: ownerReader(domain, surroundings),
-    logger,
-    clock: systemClock,
-  });
+  const source = sourceWatch(domain, surroundings, false);
   const keptBecause = (): string | undefined => {
     const [health] = part.health();
     if (health?.status === 'ok') return source.keptBecause();
     return `the connector ${connector} does not work: ${health?.detail ?? 'unknown'}`;
   };
   return { outbox: { part, keptBecause }, tables: [source, ...tables] };
+}
+
+function sourceWatch(domain: DomainDefinition, surroundings: Shared, besideRelay: boolean): SourceWatch {
+  return createSourceWatch({
+    domain: domain.name,
+    identity: createSourceIdentity(domain, surroundings.connections),
+    readOwner: ownerReader(domain, surroundings),
+    besideRelay,
+    logger: surroundings.connections.logger,
+    clock: systemClock,
+  });
 }
 
 function relayCapture(domain: DomainDefinition, surroundings: Shared): OutboxCapture {

@@ -29,7 +29,7 @@ export interface HandoverOptions {
   readonly rest: ConnectRest;
   readonly driver: BrokerDriver;
   /** What the relay remembers of its source. */
-  readonly identity: Pick<SourceIdentity, 'assess' | 'adopt'>;
+  readonly identity: Pick<SourceIdentity, 'assess' | 'adopt' | 'sight'>;
   /** Each step when it begins, for a person who watches. */
   readonly report: (step: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -116,6 +116,8 @@ async function toDebezium(options: HandoverOptions, from: CaptureOwner): Promise
     const counted = await whenFree(options);
     await refuseGap(options, from);
     await refuseMessages(options);
+    // From here on a slot that is made anew is known by what it has sent.
+    await options.identity.sight();
     report(`connector ${connector.name}: starting`);
     started = true;
     await rest.resume(connector.name);

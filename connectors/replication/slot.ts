@@ -23,6 +23,8 @@ export interface SlotFacts {
   readonly synced: boolean;
   /** Transactions that were decoded since the slot was made, or since the server crashed. */
   readonly transactionsSent: bigint;
+  /** Names the span in which that number only grows: another one after a crash of the server, or when somebody has reset the count. */
+  readonly countedSince: string;
   readonly currentLsn: Lsn;
 }
 
@@ -47,6 +49,7 @@ interface SlotRow {
   readonly invalidation_reason: string | null;
   readonly synced: boolean;
   readonly total_txns: string;
+  readonly counted_since: string;
   readonly current_lsn: string;
 }
 
@@ -66,6 +69,7 @@ export async function readSlot(sql: Sql, name: string): Promise<SlotFacts | unde
     invalidationReason: row.invalidation_reason ?? undefined,
     synced: row.synced,
     transactionsSent: BigInt(row.total_txns),
+    countedSince: row.counted_since,
     currentLsn: parseLsn(row.current_lsn),
   };
 }
@@ -127,9 +131,11 @@ async function readSlotRow(sql: Sql, name: string): Promise<SlotRow | undefined>
     `SELECT plugin, database, active, active_pid, confirmed_flush_lsn::text, restart_lsn::text, wal_status,
             to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
             coalesce((to_jsonb(s) ->> 'synced')::boolean, false) AS synced,
-            coalesce((SELECT total_txns FROM pg_stat_replication_slots t WHERE t.slot_name = s.slot_name), 0)::text AS total_txns,
+            coalesce(t.total_txns, 0)::text AS total_txns,
+            -- A crash takes all counts of the server along, and leaves its moment here.
+            concat((SELECT extract(epoch FROM b.stats_reset) FROM pg_stat_bgwriter b), '/', extract(epoch FROM t.stats_reset)) AS counted_since,
             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS current_lsn
-       FROM pg_replication_slots s
+       FROM pg_replication_slots s LEFT JOIN pg_stat_replication_slots t USING (slot_name)
       WHERE s.slot_name = $1`,
     [name],
   );

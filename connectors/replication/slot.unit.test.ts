@@ -16,6 +16,7 @@ const slot: SlotFacts = {
   invalidationReason: undefined,
   synced: false,
   transactionsSent: 0n,
+  countedSince: '',
   currentLsn: parseLsn('0/20'),
 };
 

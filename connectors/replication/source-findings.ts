@@ -4,7 +4,8 @@ import type { ClusterFacts, TopicFacts } from '../../core/log-reader.ts';
 import { LSN_ZERO, formatLsn } from '../../core/lsn.ts';
 import type { CaptureSource } from './source.ts';
 import type { SourceFacts } from './source-facts.ts';
-import type { RememberedTopic, SourceRecord } from './source-record.ts';
+import type { SlotFacts } from './slot.ts';
+import type { RememberedTopic, SightedSlot, SourceRecord } from './source-record.ts';
 
 /** Why a slot must not be streamed from as if nothing had happened: events may be missing. */
 export const GAP_CODES = [
@@ -31,6 +32,9 @@ export const SLOT_IS_BEYOND: readonly GapCode[] = ['SLOT_AHEAD', 'SLOT_RECREATED
 
 /** What the server says of these while it streams, the catalogue cannot tell afterwards. */
 export const PUBLICATION_GAPS = ['PUBLICATION_MISSING', 'PUBLICATION_YOUNGER', 'PUBLICATION_CHANGED'] as const satisfies readonly GapCode[];
+
+/** Gaps that a later look may not find again, and which are therefore written down. A restored database looks right once its log has grown. */
+export const NOTED_GAPS = [...PUBLICATION_GAPS, 'DATABASE_RESTORED'] as const satisfies readonly GapCode[];
 
 export interface Finding {
   readonly code: GapCode;
@@ -118,6 +122,9 @@ function databaseFindings(remembered: SourceRecord, facts: SourceFacts): Finding
     return [{ code: 'DATABASE_RESTORED', message }];
   }
   if (missing) return [{ code: 'DATABASE_RESTORED', message: 'the outbox lacks the rows that were published last' }];
+  if (remembered.gap === 'DATABASE_RESTORED') {
+    return [{ code: 'DATABASE_RESTORED', message: 'the server was found to be older than what was published' }];
+  }
   return [];
 }
 
@@ -127,12 +134,29 @@ function slotFindings(source: CaptureSource, remembered: SourceRecord | undefine
     const reason = slot.invalidationReason === undefined ? '' : ` (${slot.invalidationReason})`;
     return [{ code: 'SLOT_LOST', message: `the slot ${source.slot} was invalidated${reason}` }];
   }
+  const sighted = remembered?.sightedSlot;
+  if (sighted?.madeAnew === true) {
+    return [{ code: 'SLOT_RECREATED', message: `the slot ${source.slot} was made anew while another capture read from it` }];
+  }
+  if (sighted !== undefined && wasMadeAnew(sighted, slot)) {
+    const message = `the slot ${source.slot} is another one than before: it has sent ${slot.transactionsSent} transactions, and that one ${sighted.transactionsSent}`;
+    return [{ code: 'SLOT_RECREATED', message }];
+  }
   const told = remembered?.flushLsn ?? row?.consistentPoint;
   if (told === LSN_ZERO) return [{ code: 'SLOT_YOUNGER', message: `the outbox held rows already when the slot ${source.slot} was made` }];
   if (told === undefined || slot.confirmedFlushLsn === undefined || slot.confirmedFlushLsn <= told) return [];
   const where = `the slot ${source.slot} stands at ${formatLsn(slot.confirmedFlushLsn)}, and was told nothing beyond ${formatLsn(told)}`;
   // A slot that nobody has read from since it was made. The server counts anew after a crash, so that this is only a name.
-  return [{ code: slot.transactionsSent === 0n ? 'SLOT_RECREATED' : 'SLOT_AHEAD', message: where }];
+  const isUnread = slot.transactionsSent === 0n && sighted === undefined;
+  return [{ code: isUnread ? 'SLOT_RECREATED' : 'SLOT_AHEAD', message: where }];
+}
+
+/**
+ * A slot counts the transactions that it has sent, and a new one begins at 0. One that has overtaken the old count meanwhile is not
+ * known, nor one that was made anew while the server counted anew.
+ */
+function wasMadeAnew(sighted: SightedSlot, slot: SlotFacts): boolean {
+  return sighted.countedSince === slot.countedSince && slot.transactionsSent < BigInt(sighted.transactionsSent);
 }
 
 function publicationFindings(source: CaptureSource, remembered: SourceRecord | undefined, { publication, row }: SourceFacts): Finding[] {

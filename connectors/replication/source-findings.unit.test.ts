@@ -42,6 +42,7 @@ const facts: SourceFacts = {
     invalidationReason: undefined,
     synced: false,
     transactionsSent: 4n,
+    countedSince: '1/',
     currentLsn: parseLsn('0/300'),
   },
   publication: { version: '10/1/11/1', whole: true, settled: true },
@@ -77,6 +78,18 @@ describe('what differs from the memory of a source', () => {
     expect(codes({ slot: { ...slot, transactionsSent: 0n } })).toEqual(['SLOT_RECREATED']);
   });
 
+  it('is a slot that has sent less than the one that another capture was seen to read from, as long as the server has not counted anew', () => {
+    const read = { ...remembered, sightedSlot: { transactionsSent: '10', countedSince: '1/', madeAnew: false } };
+    const slot = { ...facts.slot!, confirmedFlushLsn: parseLsn('0/280') };
+    const seen = (transactionsSent: bigint, countedSince = '1/', memory: SourceRecord = read): string[] =>
+      codes({ slot: { ...slot, transactionsSent, countedSince } }, cluster(), memory);
+    expect(seen(9n)).toEqual(['SLOT_RECREATED']);
+    expect(seen(0n)).toEqual(['SLOT_RECREATED']);
+    expect(seen(10n)).toEqual(['SLOT_AHEAD']);
+    expect(seen(0n, '2/')).toEqual(['SLOT_AHEAD']);
+    expect(seen(12n, '2/', { ...read, sightedSlot: { ...read.sightedSlot, madeAnew: true } })).toEqual(['SLOT_RECREATED']);
+  });
+
   it('is nothing on a first start, and a lost memory when the database knows that there was one', () => {
     const row = { ...facts.row!, kafkaCluster: undefined };
     const slot = { ...facts.slot!, confirmedFlushLsn: parseLsn('0/100') };
@@ -103,6 +116,8 @@ describe('what differs from the memory of a source', () => {
     expect(codes({ currentLsn: parseLsn('0/1FF') })).toEqual(['DATABASE_RESTORED']);
     expect(codes({ lastPublished: 'missing' })).toEqual(['DATABASE_RESTORED']);
     expect(codes({ lastPublished: 'untold' })).toEqual([]);
+    // Its log has grown, and one of the rows is there; a relay had met it before.
+    expect(codes({}, cluster(), { ...remembered, gap: 'DATABASE_RESTORED' })).toEqual(['DATABASE_RESTORED']);
   });
 
   it('is another server alone, whatever else differs on it', () => {

@@ -9,7 +9,7 @@ import { hasMoved, rememberTopic } from './remembered-topics.ts';
 import type { SourceFacts } from './source-facts.ts';
 import { readSourceFacts, writeSourceRow } from './source-facts.ts';
 import type { Finding, GapCode } from './source-findings.ts';
-import { PUBLICATION_GAPS, SLOT_IS_BEYOND, findingError, sourceFindings, topicsFindings } from './source-findings.ts';
+import { NOTED_GAPS, SLOT_IS_BEYOND, findingError, sourceFindings, topicsFindings } from './source-findings.ts';
 import type { SourceMemory } from './source-memory.ts';
 import type { PublishedRow, SourceRecord } from './source-record.ts';
 import { withSqlSession } from './sql-session.ts';
@@ -151,15 +151,35 @@ export class SourceIdentity {
     if (gravest !== undefined) throw findingError(gravest);
     const known = remembered ?? firstRecord(this.options.source, facts, cluster);
     const flushLsn = maxLsn(known.flushLsn, facts.slot?.confirmedFlushLsn ?? known.flushLsn);
-    await this.remember({ ...known, flushLsn, timeline: facts.timeline }, facts);
+    await this.remember({ ...known, flushLsn, timeline: facts.timeline, sightedSlot: undefined }, facts);
   }
 
   /**
-   * Remembers a gap that the stream met and that a look at the catalogue may not find again, so that a repair in whatever
+   * To be called from time to time while another capture reads from the slot, which knows nothing of this memory: notes how much
+   * the slot has sent, by which one that is made anew meanwhile is known, and remembers when it was. Returns the gravest
+   * difference; that the slot has moved is none. @throws as `assess` does.
+   */
+  async sight(): Promise<Finding | undefined> {
+    const { remembered, facts, cluster, findings } = await this.assess();
+    const gravest = findings.find(({ code }) => code !== 'SLOT_AHEAD');
+    if (gravest === undefined && facts.slot !== undefined) {
+      const { transactionsSent, countedSince } = facts.slot;
+      const known = remembered ?? firstRecord(this.options.source, facts, cluster);
+      const sightedSlot = { transactionsSent: String(transactionsSent), countedSince, madeAnew: false };
+      await this.options.memory.write({ ...known, sightedSlot, writtenAtMs: this.options.clock.nowMs() });
+    } else if (gravest?.code === 'SLOT_RECREATED' && remembered?.sightedSlot?.madeAnew === false) {
+      const sightedSlot = { ...remembered.sightedSlot, madeAnew: true };
+      await this.options.memory.write({ ...remembered, sightedSlot, writtenAtMs: this.options.clock.nowMs() });
+    }
+    return gravest;
+  }
+
+  /**
+   * Remembers a gap that the relay met and that a later look may not find again, so that a repair in whatever
    * process knows of it. Nothing is written of other gaps, nor of a source that is not remembered yet.
    */
   async noteGap(code: GapCode): Promise<void> {
-    if (!PUBLICATION_GAPS.some((each) => each === code)) return;
+    if (!NOTED_GAPS.some((each) => each === code)) return;
     this.stands = true;
     const { source, memory, clock } = this.options;
     const remembered = await memory.read(source.slot);

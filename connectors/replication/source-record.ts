@@ -29,6 +29,15 @@ export interface RememberedTopic {
   readonly marks: readonly TopicMark[];
 }
 
+/** How much a slot had sent when it was seen last, while another capture read from it. */
+export interface SightedSlot {
+  /** A decimal number. */
+  readonly transactionsSent: string;
+  readonly countedSince: string;
+  /** The slot that was there next had sent less: it is another one. */
+  readonly madeAnew: boolean;
+}
+
 /**
  * What the capture remembers of one slot's source, so that it can tell another source, or an older one, from its own.
  *
@@ -50,6 +59,8 @@ export interface SourceRecord {
   readonly topics: readonly RememberedTopic[];
   /** A gap that the stream met and no later look can see. It stands until a repair begins a new epoch. */
   readonly gap?: ErrorCode | undefined;
+  /** Left out while the slot is the relay's, which knows it by its position. */
+  readonly sightedSlot?: SightedSlot | undefined;
   readonly writtenAtMs: number;
 }
 

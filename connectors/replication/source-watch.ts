@@ -9,16 +9,18 @@ import type { SourceIdentity } from './source-identity.ts';
 
 export interface SourceWatchOptions {
   readonly domain: string;
-  readonly identity: Pick<SourceIdentity, 'assess'>;
+  readonly identity: Pick<SourceIdentity, 'sight'>;
   /** Whose the slot is, by the word of the domain's database. */
   readonly readOwner: () => Promise<CaptureOwner>;
+  /** There is a relay in this process for when the slot is the relay's: then nothing is looked at. Otherwise that is a contradiction. */
+  readonly besideRelay?: boolean;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Between two looks. */
   readonly intervalMs?: number;
 }
 
-const INTERVAL_MS = 60_000;
+const INTERVAL_MS = 15_000;
 
 /** A source that another capture reads, which does not know whether it is still the same one. */
 export interface SourceWatch extends Service, HealthSource {
@@ -28,16 +30,19 @@ export interface SourceWatch extends Service, HealthSource {
 
 /** Looks at the source as long as it runs. That the slot moved is no difference here: the other capture moves it. */
 export function createSourceWatch(options: SourceWatchOptions): SourceWatch {
-  const { domain, identity, readOwner, logger, clock, intervalMs = INTERVAL_MS } = options;
+  const { domain, identity, readOwner, besideRelay = false, logger, clock, intervalMs = INTERVAL_MS } = options;
   const lifetime = new AbortController();
   const name = `source.${domain}`;
   let watching: Promise<void> | undefined;
-  let looked = false;
+  let [looked, idle] = [false, besideRelay];
   let error: ClassifiedError | undefined;
 
   const look = async (): Promise<ClassifiedError | undefined> => {
-    if ((await readOwner()) === 'relay') return new ClassifiedError('CONFIGURATION_INVALID', contradiction(domain));
-    const finding = (await identity.assess()).findings.find(({ code }) => code !== 'SLOT_AHEAD');
+    const isAnothers = (await readOwner()) !== 'relay';
+    idle = besideRelay && !isAnothers;
+    if (idle) return undefined;
+    if (!isAnothers) return new ClassifiedError('CONFIGURATION_INVALID', contradiction(domain));
+    const finding = await identity.sight();
     return finding === undefined ? undefined : findingError(finding);
   };
   const watch = async (): Promise<void> => {
@@ -64,6 +69,7 @@ export function createSourceWatch(options: SourceWatchOptions): SourceWatch {
       await Promise.race([watching, aborted(hard)]);
     },
     health: (): HealthReport[] => {
+      if (idle) return [];
       const detail = keptBecause();
       return [detail === undefined ? { name, status: 'ok' } : { name, status: 'degraded', detail }];
     },

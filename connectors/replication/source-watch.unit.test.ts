@@ -4,21 +4,21 @@ import { SILENT_LOGGER } from '../../core/log.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
 import type { CaptureOwner } from './capture-owner.ts';
-import type { GapCode } from './source-findings.ts';
-import type { Assessment } from './source-identity.ts';
+import type { Finding, GapCode } from './source-findings.ts';
 import { createSourceWatch } from './source-watch.ts';
 
 describe('a source that another capture reads', () => {
   it('keeps its outbox until a look has found nothing, and again when slot, database or topics are others', async () => {
-    let answer: () => GapCode[] = () => ['SLOT_AHEAD'];
+    let answer: () => GapCode | undefined = () => undefined;
     let looks = 0;
-    const assess = async (): Promise<Assessment> => {
+    const sight = async (): Promise<Finding | undefined> => {
       looks += 1;
-      return { findings: answer().map((code) => ({ code, message: 'it differs' })) } as unknown as Assessment;
+      const code = answer();
+      return code === undefined ? undefined : { code, message: 'it differs' };
     };
     let owner: CaptureOwner = 'debezium';
     const watch = createSourceWatch({
-      ...{ domain: 'image', identity: { assess }, readOwner: async () => owner },
+      ...{ domain: 'image', identity: { sight }, readOwner: async () => owner },
       ...{ logger: SILENT_LOGGER, clock: systemClock, intervalMs: 1 },
     });
     expect(watch.keptBecause()).toBe('the source was not looked at yet');
@@ -26,7 +26,7 @@ describe('a source that another capture reads', () => {
     await eventually(() => watch.keptBecause() === undefined);
     expect(watch.health()).toEqual([{ name: 'source.image', status: 'ok' }]);
 
-    answer = () => ['SLOT_AHEAD', 'PUBLICATION_YOUNGER'];
+    answer = () => 'PUBLICATION_YOUNGER';
     await eventually(() => watch.keptBecause()?.startsWith('PUBLICATION_YOUNGER: it differs') === true);
     expect(watch.health()[0]?.status).toBe('degraded');
     answer = () => {
@@ -40,5 +40,26 @@ describe('a source that another capture reads', () => {
     const seen = looks;
     await watch.stop(AbortSignal.abort());
     expect(looks).toBe(seen);
+  });
+
+  it('is not looked at, and says nothing, while the slot is the relay’s and a relay is here', async () => {
+    let owner: CaptureOwner = 'relay';
+    let looks = 0;
+    const sight = async (): Promise<Finding | undefined> => {
+      looks += 1;
+      return { code: 'SLOT_RECREATED', message: 'it differs' };
+    };
+    const watch = createSourceWatch({
+      ...{ domain: 'image', identity: { sight }, readOwner: async () => owner, besideRelay: true },
+      ...{ logger: SILENT_LOGGER, clock: systemClock, intervalMs: 1 },
+    });
+    await watch.start(new AbortController().signal);
+    await eventually(() => watch.keptBecause() === undefined);
+    expect([watch.health(), looks]).toEqual([[], 0]);
+    owner = 'debezium';
+    await eventually(() => watch.health()[0]?.detail?.startsWith('SLOT_RECREATED: it differs') === true);
+    owner = 'relay';
+    await eventually(() => watch.health().length === 0);
+    await watch.stop(new AbortController().signal);
   });
 });

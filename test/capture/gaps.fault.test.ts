@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -46,6 +47,59 @@ class OwnServer {
     this.run('cp', '-a', backup, cluster);
     if (as === 'standby') this.run('cp', '-a', join(cluster, 'PG_VERSION'), join(cluster, 'standby.signal'));
     await this.start();
+  }
+
+  /** Of the server that runs, as an administrator's tool takes it. It brings neither log nor slot along. */
+  async takeBaseBackup(): Promise<void> {
+    const { cluster, backup } = this;
+    const session = new pg.Client({ connectionString: `${this.url}/postgres` });
+    await session.connect();
+    try {
+      await session.query(`SELECT pg_backup_start('base', true)`);
+      this.run('rm', '-rf', backup);
+      this.run('cp', '-a', cluster, backup);
+      const { rows } = await session.query<{ labelfile: string }>('SELECT labelfile FROM pg_backup_stop(false)');
+      this.run('sh', '-c', `cd "${backup}" && rm -rf pg_wal/* pg_replslot/* postmaster.pid && cp -a PG_VERSION backup_label`);
+      writeFileSync(join(backup, 'backup_label'), rows[0]!.labelfile);
+    } finally {
+      await session.end();
+    }
+  }
+
+  /** Starts with the base backup and follows the old server's log as far as the target. */
+  async restore(target: Readonly<Record<string, string>>): Promise<void> {
+    const { cluster, backup, old } = this;
+    await this.stop();
+    this.run('rm', '-rf', old);
+    this.run('mv', cluster, old);
+    this.run('cp', '-a', backup, cluster);
+    const settings = { ...target, restore_command: `cp "${old}/pg_wal/%f" "%p"`, recovery_target_action: 'promote' };
+    const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`);
+    appendFileSync(join(cluster, 'postgresql.auto.conf'), lines.join(''));
+    this.run('cp', '-a', join(cluster, 'PG_VERSION'), join(cluster, 'recovery.signal'));
+    await this.start();
+    await eventually(async () => (await this.ask('SELECT pg_is_in_recovery() AS standby'))[0]!['standby'] === false, { timeoutMs: 30_000 });
+  }
+
+  /** So that the next restore has one target only. */
+  async forget(): Promise<void> {
+    await this.ask('ALTER SYSTEM RESET ALL');
+    this.run('rm', '-rf', this.old, this.backup);
+  }
+
+  private async ask(sql: string): Promise<Record<string, unknown>[]> {
+    const client = new pg.Client({ connectionString: `${this.url}/postgres` });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  private get old(): string {
+    return `${this.cluster}-old`;
   }
 
   private get cluster(): string {
@@ -145,6 +199,37 @@ describe('a relay whose server', () => {
     await eventually(() => standing(relay) === 'streaming');
     await capture.untilPublished(await insert(2));
   }, 120_000);
+
+  it.each([
+    ['a name', () => ({ recovery_target_name: 'before' })],
+    ['a position', (lsn: string) => ({ recovery_target_lsn: lsn })],
+  ])(
+    'was restored from a base backup up to a point, given as %s, waits for a person and goes on from there',
+    async (_, target) => {
+      const kept = await captured(3);
+      await server.takeBaseBackup();
+      kept.push(...(await captured(3)));
+      const [point] = await query<{ lsn: string }>(`SELECT pg_create_restore_point('before')::text AS lsn`);
+      await captured(5);
+      await server.restore(target(point!.lsn));
+      try {
+        const later = await insert(4);
+        const relay = await capture.relay({ repair: capture.automaticRepair() });
+        await eventually(() => expect(standing(relay)).toBe('gap DATABASE_RESTORED'), { timeoutMs: 20_000 });
+        const plan = await capture.repair({ apply: false });
+        expect(plan).toMatchObject({ needsConfirmation: true, applied: false, newSlot: true, phantoms: [{ rows: 5 }] });
+        expect(plan.findings.map(({ code }) => code)).toEqual(['DATABASE_RESTORED', 'SLOT_MISSING']);
+        await expect(capture.repair({ apply: true })).rejects.toMatchObject({ code: 'REPAIR_NEEDS_CONFIRMATION' });
+        expect(standing(relay)).toBe('gap DATABASE_RESTORED');
+        await expectRepaired([...kept, ...later], 5, 'DATABASE_RESTORED', true);
+        await eventually(() => standing(relay) === 'streaming');
+        await capture.untilPublished(await insert(2));
+      } finally {
+        await server.forget();
+      }
+    },
+    180_000,
+  );
 
   it('was replaced by a standby that was behind says which events it lost, and goes on', async () => {
     const kept = await captured(6);

@@ -5,7 +5,7 @@ import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
 import { SourceIdentity } from '../../connectors/replication/source-identity.ts';
 import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { ClassifiedError } from '../../core/errors.ts';
-import type { HealthReport } from '../../core/lifecycle.ts';
+import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { Names } from '../../core/names.ts';
@@ -20,6 +20,8 @@ import { systemClock } from '../support/system-clock.ts';
 export interface RelayTask {
   readonly url: string;
   readonly namespace: string;
+  /** Further sources, each captured by a relay of its own beside the first one: they share the process and its producer. */
+  readonly beside?: readonly { readonly url: string; readonly namespace: string }[];
   readonly routes: readonly string[];
   readonly brokers: readonly string[];
   /** All connections to brokers go here, whatever address the brokers advertise. */
@@ -40,7 +42,14 @@ export type RelayNews =
   | { readonly is: 'refused'; readonly code: string }
   | { readonly is: 'held'; readonly at: RelayFailpoint }
   | { readonly is: 'stopped' }
-  | { readonly is: 'health'; readonly report: HealthReport; readonly rssBytes: number; readonly visits: Readonly<Record<string, number>> };
+  | {
+      readonly is: 'health';
+      readonly report: HealthReport;
+      /** Of the relays beside it. */
+      readonly beside: readonly HealthReport[];
+      readonly rssBytes: number;
+      readonly visits: Readonly<Record<string, number>>;
+    };
 
 const task = JSON.parse(process.argv[2] ?? '{}') as RelayTask;
 const driver = createKafkaJsDriver({
@@ -55,40 +64,9 @@ const honest = driver.batchProducer({ clientId: 'test-relay' });
 const producer = task.lyingProducer === true ? lying(honest) : honest;
 const visits: Record<string, number> = {};
 let release: () => void = () => undefined;
-const names = new Names(task.namespace);
 const reader = driver.logReader();
 const memoryProducer = driver.producer({ clientId: 'test-relay-memory' });
-const identity = new SourceIdentity({
-  source: captureSource('image', task.url, names),
-  replicationUrl: task.url,
-  topics: task.routes.map((route) => names.eventTopic(route)),
-  letters: names.captureDeadLetterTopic('image'),
-  outboxKeptDays: 1,
-  memory: new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader),
-  reader,
-  clock: systemClock,
-  logger: SILENT_LOGGER,
-  topicLookMs: 200,
-});
-
-const relay = createRelay({
-  domain: 'image',
-  connection: { url: task.url },
-  names,
-  routes: new Set(task.routes),
-  producer,
-  encoder:
-    task.wire === 'avro'
-      ? createAvroEncoder({ registry: { idOf: async () => 7 }, subjectOf: (type) => type, schemaOf })
-      : JSON_PASS_THROUGH,
-  metrics: NO_METRICS,
-  logger: SILENT_LOGGER,
-  clock: systemClock,
-  settings: task.settings,
-  // An honest memory of positions would notice a Kafka that does not answer, and so hide the lie.
-  ...(task.lyingProducer === true ? {} : { identity }),
-  failpoint: visit,
-});
+const relays = [task, ...(task.beside ?? [])].map(relayOf);
 
 process.on('message', (order: RelayOrder) => void obey(order));
 // Whoever started this process is gone.
@@ -98,25 +76,61 @@ await producer.start();
 await memoryProducer.start();
 if (task.lyingProducer === true) {
   // Its lies need no answer of Kafka, and the number of partitions would.
-  for (const route of task.routes) await producer.partitionCount(names.eventTopic(route));
+  for (const route of task.routes) await producer.partitionCount(new Names(task.namespace).eventTopic(route));
 }
 try {
-  await relay.start(new AbortController().signal);
+  for (const relay of relays) await relay.start(new AbortController().signal);
   tell({ is: 'started' });
 } catch (thrown) {
   tell({ is: 'refused', code: thrown instanceof ClassifiedError ? thrown.code : 'UNCLASSIFIED' });
 }
 
+function relayOf({ url, namespace }: Pick<RelayTask, 'url' | 'namespace'>): Service & HealthSource {
+  const names = new Names(namespace);
+  const identity = new SourceIdentity({
+    source: captureSource('image', url, names),
+    replicationUrl: url,
+    topics: task.routes.map((route) => names.eventTopic(route)),
+    letters: names.captureDeadLetterTopic('image'),
+    outboxKeptDays: 1,
+    memory: new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader),
+    reader,
+    clock: systemClock,
+    logger: SILENT_LOGGER,
+    topicLookMs: 200,
+  });
+  return createRelay({
+    domain: 'image',
+    connection: { url },
+    names,
+    routes: new Set(task.routes),
+    producer,
+    encoder:
+      task.wire === 'avro'
+        ? createAvroEncoder({ registry: { idOf: async () => 7 }, subjectOf: (type) => type, schemaOf })
+        : JSON_PASS_THROUGH,
+    metrics: NO_METRICS,
+    logger: SILENT_LOGGER,
+    clock: systemClock,
+    settings: task.settings,
+    // An honest memory of positions would notice a Kafka that does not answer, and so hide the lie.
+    ...(task.lyingProducer === true ? {} : { identity }),
+    failpoint: visit,
+  });
+}
+
 async function obey(order: RelayOrder): Promise<void> {
   switch (order) {
-    case 'health':
-      tell({ is: 'health', report: relay.health()[0]!, rssBytes: process.memoryUsage.rss(), visits });
+    case 'health': {
+      const [report, ...beside] = relays.map((relay) => relay.health()[0]!);
+      tell({ is: 'health', report: report!, beside, rssBytes: process.memoryUsage.rss(), visits });
       return;
+    }
     case 'release':
       release();
       return;
     case 'stop':
-      await relay.stop(AbortSignal.timeout(15_000));
+      await Promise.all(relays.map((relay) => relay.stop(AbortSignal.timeout(15_000))));
       await producer.stop();
       await memoryProducer.stop();
       await reader.stop();

@@ -50,11 +50,15 @@ export class CaptureUnderTest {
     this.memory = new KafkaSourceMemory(names.captureSourcesTopic(), this.producer, this.reader);
   }
 
+  get deadLetterTopic(): string {
+    return this.names.captureDeadLetterTopic('image');
+  }
+
   get topics(): TopicDeclaration[] {
     const common = { retentionMs: 3_600_000, replicationFactor: 1 };
     return [
       { topic: this.topic, partitions: 3, ...common },
-      { topic: this.names.captureDeadLetterTopic('image'), partitions: 1, ...common },
+      { topic: this.deadLetterTopic, partitions: 1, ...common },
       { topic: this.names.captureSourcesTopic(), partitions: 1, ...common, retentionMs: -1, config: { 'cleanup.policy': 'compact' } },
     ];
   }
@@ -72,7 +76,7 @@ export class CaptureUnderTest {
       source: captureSource('image', url, this.names),
       replicationUrl: url,
       topics: [this.topic],
-      letters: this.names.captureDeadLetterTopic('image'),
+      letters: this.deadLetterTopic,
       outboxKeptDays: 1,
       memory,
       reader,
@@ -154,7 +158,7 @@ export class CaptureUnderTest {
   }
 
   /** Everything that the topic holds now, in the order of each partition. */
-  async published(): Promise<{ readonly ids: readonly string[]; readonly byKey: ReadonlyMap<string, readonly string[]> }> {
+  async published(of = this.topic): Promise<{ readonly ids: readonly string[]; readonly byKey: ReadonlyMap<string, readonly string[]> }> {
     const ids: string[] = [];
     const byKey = new Map<string, string[]>();
     for (const record of await this.records(this.topic)) {
@@ -183,15 +187,15 @@ export class CaptureUnderTest {
     return found;
   }
 
-  async untilPublished(expected: readonly string[], timeoutMs = 20_000): Promise<readonly string[]> {
+  async untilPublished(expected: readonly string[], of = this.topic): Promise<readonly string[]> {
     let ids: readonly string[] = [];
     await eventually(
       async () => {
-        ({ ids } = await this.published());
+        ({ ids } = await this.published(of));
         const missing = expected.filter((id) => !ids.includes(id));
         if (missing.length > 0) throw new Error(`${missing.length} of ${expected.length} rows are not in the topic`);
       },
-      { timeoutMs },
+      { timeoutMs: 20_000 },
     );
     return ids;
   }

@@ -60,6 +60,7 @@ export interface RepairRequest {
 
 const FETCH_ROWS = 500;
 const OPEN_POLL_MS = 100;
+const DEAD_LETTERED = 'millrace_capture_dead_lettered_total';
 const PUBLISHER_SETTINGS: PublisherSettings = {
   batchRowsMax: FETCH_ROWS,
   batchBytesMax: 900_000,
@@ -105,7 +106,7 @@ class Repair {
     const assessment = await this.options.identity.assess();
     const { findings, facts } = assessment;
     const needsConfirmation = findings.some(({ code }) => needsPerson(code));
-    const nothing = { checkedRows: 0, missing: [], phantoms: [], beyondRetentionRows: 0, oldestRow: undefined };
+    const nothing = { checkedRows: 0, missing: [], deadLettered: undefined, phantoms: [], beyondRetentionRows: 0, oldestRow: undefined };
     const { domain, source, reader, ensureTopics, clock } = this.options;
     const keeps = keepsSlot(assessment);
     const unseen = unseenLog(assessment, keeps ? facts.slot?.confirmedFlushLsn : undefined);
@@ -149,7 +150,7 @@ class Repair {
   /** Compares in one snapshot, taken when everything that the slot will not send is visible; publishes when it is to. */
   private async compare(
     topics: readonly TopicFacts[],
-  ): Promise<Pick<RepairReport, 'checkedRows' | 'missing' | 'phantoms' | 'beyondRetentionRows' | 'oldestRow'>> {
+  ): Promise<Pick<RepairReport, 'checkedRows' | 'missing' | 'deadLettered' | 'phantoms' | 'beyondRetentionRows' | 'oldestRow'>> {
     const { reader, names, routes, source, domain } = this.options;
     const { apply, progress, signal } = this.request;
     if (apply) await this.untilOpenOnesEnded();
@@ -159,14 +160,11 @@ class Repair {
     const rows = new MissingRows(this.sql, source, keptRoutes(names, domain, routes, topics));
     const counted = await rows.count(this.letters);
     const phantoms = await rows.phantoms();
-    if (apply)
-      await this.publish(
-        rows,
-        counted.missing.reduce((sum, each) => sum + each.rows, 0),
-      );
+    const total = counted.missing.reduce((sum, each) => sum + each.rows, 0);
+    const deadLettered = apply ? await this.publish(rows, total) : undefined;
     await this.sql.query('COMMIT');
     await this.sql.query('DROP TABLE repair_published');
-    return { ...counted, phantoms };
+    return { ...counted, deadLettered, phantoms };
   }
 
   /**
@@ -185,15 +183,22 @@ class Repair {
     }
   }
 
-  private async publish(rows: MissingRows, total: number): Promise<void> {
+  /** Returns how many of the rows became dead letters. */
+  private async publish(rows: MissingRows, total: number): Promise<number> {
     const { domain, names, routes, producer, encoder, logger, clock, metrics } = this.options;
     const relation = await rows.relation();
+    let letters = 0;
     const options: Omit<PublisherOptions, 'onAstray'> = {
       ...{ domain, names, routes, producer, encoder, logger, clock, lifetime: this.request.signal, settings: PUBLISHER_SETTINGS },
       service: `repair.${domain}`,
       deadLetterDialects: this.options.deadLetterDialects,
       // Rows of a repair are old by nature: they are not the capture's latency.
-      metrics: NO_METRICS,
+      metrics: {
+        ...NO_METRICS,
+        count: (name, _labels, by = 1) => {
+          if (name === DEAD_LETTERED) letters += by;
+        },
+      },
       failpoint: undefined,
     };
     const publisher = new MissingRowsPublisher(options, relation);
@@ -208,6 +213,7 @@ class Repair {
     } finally {
       publisher.close();
     }
+    return letters;
   }
 
   /**

@@ -35,7 +35,10 @@ export interface RepairReport {
   readonly lettersLost: boolean;
   /** Rows of the outbox that should be in their topics. */
   readonly checkedRows: number;
+  /** By the topic in which each was looked for. */
   readonly missing: readonly TopicCount[];
+  /** Of the missing rows, those that can never be published: they became dead letters. Known once it was applied. */
+  readonly deadLettered: number | undefined;
   readonly phantoms: readonly PhantomRows[];
   /** Rows that are older than their topic keeps records: not compared. */
   readonly beyondRetentionRows: number;
