@@ -4,6 +4,9 @@ import type { Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { KafkaJsOffsetManager, OffsetsByTopic } from './kafkajs-internals.ts';
 
+/** With every commit of ours, by which it is known from one that somebody else has made for the group. */
+export const COMMITTED_BY = 'millrace';
+
 export type Position = TopicPartition & { readonly offset: Offset };
 
 /**
@@ -21,7 +24,9 @@ export async function commitThroughClient(consumer: KafkaConsumer, positions: re
     commits.push(event);
   });
   try {
-    await consumer.commitOffsets(positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: offset.toString() })));
+    await consumer.commitOffsets(
+      positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: offset.toString(), metadata: COMMITTED_BY })),
+    );
   } finally {
     forget();
   }
@@ -29,11 +34,11 @@ export async function commitThroughClient(consumer: KafkaConsumer, positions: re
 }
 
 function byTopic(positions: readonly Position[]): OffsetsByTopic {
-  const topics = new Map<string, { partition: number; offset: string; metadata: null }[]>();
+  const topics = new Map<string, { partition: number; offset: string; metadata: string }[]>();
   for (const { topic, partition, offset } of positions) {
     const partitions = topics.get(topic) ?? [];
     topics.set(topic, partitions);
-    partitions.push({ partition, offset: offset.toString(), metadata: null });
+    partitions.push({ partition, offset: offset.toString(), metadata: COMMITTED_BY });
   }
   return { topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })) };
 }

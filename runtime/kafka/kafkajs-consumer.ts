@@ -44,6 +44,7 @@ export class KafkaJsConsumer implements Consumer {
   private joined = false;
   private state: 'new' | 'joining' | 'consuming' | 'failed' | 'stopped' = 'new';
   private restarts = 0;
+  private foreignOffsets = 0;
 
   constructor(options: ConsumerOptions, dependencies: KafkaJsConsumerSettings) {
     this.options = options;
@@ -101,7 +102,7 @@ export class KafkaJsConsumer implements Consumer {
       name: `kafka.consumer.${group}`,
       status: up ? 'ok' : 'down',
       ...(up ? {} : { detail: this.state === 'failed' ? 'the consumer has given up' : 'the consumer is joining its group' }),
-      facts: { state: this.state, restarts: this.restarts },
+      facts: { state: this.state, restarts: this.restarts, foreign_offsets: this.foreignOffsets },
     };
   }
 
@@ -145,6 +146,9 @@ export class KafkaJsConsumer implements Consumer {
         this.joined = true;
         this.state = 'consuming';
         onJoined();
+      },
+      onForeignOffsets: (count) => {
+        this.foreignOffsets = count;
       },
     });
     this.session = session;

@@ -81,7 +81,7 @@ function keyOf(topic: string, { partition }: { readonly partition: number }): st
   return partitionKey({ topic, partition });
 }
 
-function byTopic(partitions: readonly TopicPartition[]): { topic: string; partitions: { partition: number }[] }[] {
+export function byTopic(partitions: readonly TopicPartition[]): { topic: string; partitions: { partition: number }[] }[] {
   return [...new Set(partitions.map(({ topic }) => topic))].map((topic) => ({
     topic,
     partitions: partitions.filter((other) => other.topic === topic).map(({ partition }) => ({ partition })),

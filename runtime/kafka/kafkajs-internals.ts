@@ -12,16 +12,15 @@ const load = createRequire(import.meta.url);
 export interface OffsetsByTopic {
   readonly topics: readonly {
     readonly topic: string;
-    readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: null }[];
+    readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[];
   }[];
 }
 
 export interface KafkaJsCoordinator {
   heartbeat(request: { groupId: string; memberId: string; groupGenerationId: number }): Promise<unknown>;
-  offsetFetch(request: {
-    groupId: string;
-    topics: readonly { topic: string; partitions: readonly { partition: number }[] }[];
-  }): Promise<{ responses: readonly { topic: string; partitions: readonly { partition: number; offset: string }[] }[] }>;
+  offsetFetch(request: { groupId: string; topics: readonly { topic: string; partitions: readonly { partition: number }[] }[] }): Promise<{
+    responses: readonly { topic: string; partitions: readonly { partition: number; offset: string; metadata: string | null }[] }[];
+  }>;
 }
 
 /** Belongs to one generation of the group: what it commits carries that generation and is refused after the next one. */

@@ -2,9 +2,9 @@ import type { ConsumerOptions } from '../../core/broker.ts';
 import type { Logger } from '../../core/log.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { GuardedEvents } from './guarded-events.ts';
-
 import { kafkaErrorName } from './kafkajs-errors.ts';
 import { beginAtEnd, beginningsOf, recoverOutOfRange } from './kafkajs-first-positions.ts';
+import { findForeignOffsets } from './kafkajs-foreign-offsets.ts';
 import { beginHeartbeats } from './kafkajs-heartbeats.ts';
 import type { KafkaJsCluster, KafkaJsConsumerGroup, KafkaJsOffsetManager } from './kafkajs-internals.ts';
 import type { MembershipHooks } from './kafkajs-patches.ts';
@@ -23,6 +23,8 @@ export interface MembershipOptions {
   isLeaving(): boolean;
   /** Something was heard of the group. */
   onAlive(): void;
+  /** So many of the partitions go on from where no member of the group has committed. */
+  onForeignOffsets(count: number): void;
   /** Before the caller is told. */
   onAssigned(partitions: readonly TopicPartition[]): void;
   /** After the caller was told. */
@@ -86,6 +88,8 @@ export class KafkaJsMembership implements MembershipHooks {
     });
     if (this.options.from === 'latest') await beginAtEnd(group, partitions);
     else await this.tellBeginnings(group, partitions);
+    // Before the first commit of this stay, which would hide it.
+    this.options.onForeignOffsets(await findForeignOffsets(group, partitions, this.options.logger));
     this.assign(partitions);
   }
 

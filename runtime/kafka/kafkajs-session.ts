@@ -42,6 +42,7 @@ export interface SessionOptions {
   /** Partitions of which it was said that the group has no offset for them. */
   readonly begun: Set<string>;
   onJoined(): void;
+  onForeignOffsets(count: number): void;
 }
 
 /**
@@ -184,6 +185,9 @@ export class KafkaJsSession {
       isLeaving: () => this.isLeaving(),
       onAlive: () => {
         this.alive();
+      },
+      onForeignOffsets: (count) => {
+        this.options.onForeignOffsets(count);
       },
       onAssigned: (partitions) => {
         // kafkajs keeps pauses across assignments: a partition that comes back is not paused.

@@ -22,6 +22,8 @@ export interface Evidence {
   readonly parked: ReadonlySet<string>;
   /** By partition: the offset of the next record to read. */
   readonly committed: ReadonlyMap<number, bigint>;
+  /** Orders that somebody has moved the offsets past, before anybody had them. */
+  readonly passedOver: ReadonlySet<string>;
   /** Of members that could be asked. */
   readonly books: readonly Books[];
 }
@@ -40,6 +42,8 @@ export interface Verdict {
   readonly letters: number;
   /** Letters that were written more than once: a writer that died cannot know that it had written. */
   readonly repeatedLetters: number;
+  /** How many attempts the letters say that there were, each number once. */
+  readonly attempts: readonly string[];
 }
 
 /**
@@ -58,7 +62,8 @@ export function judge(evidence: Evidence): Verdict {
   ];
   if (breaches.length > 0) throw new Error(`${breaches.length} breaches:\n  ${breaches.slice(0, 10).join('\n  ')}`);
   const letters = new Set(evidence.letters.map(idOf)).size;
-  return { orders: evidence.sent.length, letters, repeatedLetters: evidence.letters.length - letters };
+  const attempts = [...new Set(evidence.letters.map(({ headers }) => headerText(headers, 'dlt-attempts') ?? 'unknown'))];
+  return { orders: evidence.sent.length, letters, repeatedLetters: evidence.letters.length - letters, attempts };
 }
 
 function oneEffect({ effects, outbox }: Evidence): string[] {
@@ -86,8 +91,8 @@ function inOrder({ effects }: Evidence): string[] {
   });
 }
 
-function nothingPassedOver({ records, committed, effects, letters, parked }: Evidence): string[] {
-  const accounted = new Set([...effects.map(({ orderId }) => orderId), ...letters.map(idOf), ...parked]);
+function nothingPassedOver({ records, committed, effects, letters, parked, passedOver }: Evidence): string[] {
+  const accounted = new Set([...effects.map(({ orderId }) => orderId), ...letters.map(idOf), ...parked, ...passedOver]);
   return records
     .filter((record) => record.offset < (committed.get(record.partition) ?? 0n) && !accounted.has(idOf(record)))
     .map((record) => `I6: offset ${record.offset} of partition ${record.partition} is committed, and nothing came of it`);
@@ -99,12 +104,13 @@ function balanced({ books }: Evidence): string[] {
     .map((book) => `I10: ${JSON.stringify(book)}`);
 }
 
-function ended({ sent, effects, letters, parked }: Evidence): string[] {
+function ended({ sent, effects, letters, parked, passedOver }: Evidence): string[] {
   const deposited = new Set(effects.map(({ orderId }) => orderId));
   const buried = new Set(letters.map(idOf));
   return sent.flatMap(({ id, kind, owner_id, n }) => {
     const name = `I11: order ${n} of ${owner_id} (${kind})`;
     if (parked.has(id)) return [`${name} still waits`];
+    if (passedOver.has(id)) return deposited.has(id) || buried.has(id) ? [`${name} was passed over, and came all the same`] : [];
     if (kind === 'poison') return buried.has(id) && !deposited.has(id) ? [] : [`${name} is not in the dead letters alone`];
     return deposited.has(id) && !buried.has(id) ? [] : [`${name} was not deposited`];
   });

@@ -52,7 +52,7 @@ export type ProcessorNews =
   | { readonly is: 'handling'; readonly id: string }
   | { readonly is: 'fatal'; readonly code: string }
   | { readonly is: 'left'; readonly books: Books }
-  | { readonly is: 'seen'; readonly report: HealthReport; readonly books: Books };
+  | { readonly is: 'seen'; readonly report: HealthReport; readonly books: Books; readonly foreignOffsets: number };
 
 const task = JSON.parse(process.argv[2] ?? '{}') as ProcessorTask;
 const logger = SILENT_LOGGER;
@@ -93,7 +93,7 @@ await join();
 async function obey(order: ProcessorOrder): Promise<void> {
   switch (order) {
     case 'look':
-      if (group !== undefined) tell({ is: 'seen', report: group.health()[0]!, books: group.balance() });
+      if (group !== undefined) tell({ is: 'seen', report: group.health()[0]!, books: group.balance(), foreignOffsets: foreignOffsets() });
       return;
     case 'release':
       release();
@@ -109,6 +109,11 @@ async function obey(order: ProcessorOrder): Promise<void> {
       await database.stop();
       process.disconnect();
   }
+}
+
+function foreignOffsets(): number {
+  const consumer = driver.health().find(({ name }) => name === `kafka.consumer.${task.group}`);
+  return Number(consumer?.facts?.['foreign_offsets']);
 }
 
 async function join(): Promise<void> {

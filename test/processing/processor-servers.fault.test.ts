@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { OwnServers } from '../support/own-servers.ts';
+import { tcpProxy } from '../support/tcp-proxy.ts';
+import type { Processor } from './processor-under-fault.ts';
 import { ProcessorUnderFault } from './processor-under-fault.ts';
 
 describe('a processor whose servers die', () => {
@@ -17,6 +19,7 @@ describe('a processor whose servers die', () => {
     fault = await ProcessorUnderFault.open('servers', servers.endpoints);
   }, 120_000);
   afterEach(async () => {
+    if (await servers.isRunning('postgres')) await servers.thaw('postgres');
     for (const part of ['postgres', 'kafka', 'registry'] as const) await servers.up(part);
     await fault.reconnect();
     await fault.close();
@@ -27,6 +30,22 @@ describe('a processor whose servers die', () => {
     fault.feed();
     await fault.moves();
     return processor;
+  };
+
+  const breakerOpens = (processor: Processor): Promise<unknown> =>
+    eventually(
+      async () => {
+        const { report } = await processor.ask({ order: 'look' }, 'seen');
+        expect(report).toMatchObject({ status: 'degraded', facts: { breaker_postgres: expect.stringMatching(/open/) as string } });
+      },
+      { timeoutMs: 30_000 },
+    );
+
+  /** Resolves once some more records have tried, each until its own deadline. */
+  const triesInVain = async (processor: Processor, times = 2): Promise<void> => {
+    const tried = (): number => processor.heard.filter(({ is }) => is === 'handling').length;
+    const before = tried();
+    await eventually(() => tried() > before + times, { timeoutMs: 60_000 });
   };
 
   it('loses nothing when Kafka is stopped and started', async () => {
@@ -47,13 +66,7 @@ describe('a processor whose servers die', () => {
   it('waits for PostgreSQL, killed, without a dead letter or a lost attempt', async () => {
     const processor = await underLoad();
     await servers.kill('postgres');
-    await eventually(
-      async () => {
-        const { report } = await processor.ask({ order: 'look' }, 'seen');
-        expect(report).toMatchObject({ status: 'degraded', facts: { breaker_postgres: expect.stringMatching(/open/) as string } });
-      },
-      { timeoutMs: 30_000 },
-    );
+    await breakerOpens(processor);
     await eventually(async () => !(await servers.isRunning('postgres')));
     await servers.up('postgres');
     await fault.reconnect();
@@ -61,6 +74,46 @@ describe('a processor whose servers die', () => {
     await fault.moves();
     await fault.verify('postgres: killed', recovery);
     expect((await processor.ask({ order: 'look' }, 'seen')).report.status).toBe('ok');
+  });
+
+  it('waits for a PostgreSQL that hangs, finds out by its own deadlines, and what the server does late doubles nothing', async () => {
+    const processor = await underLoad();
+    await servers.freeze('postgres');
+    try {
+      await breakerOpens(processor);
+      const letters = await fault.lettersWritten();
+      await fault.order(120);
+      await triesInVain(processor);
+      expect(await fault.lettersWritten()).toBe(letters);
+    } finally {
+      await servers.thaw('postgres');
+    }
+    const recovery = await fault.recovery();
+    await fault.moves();
+    expect((await fault.verify('postgres: hung', recovery)).attempts).toEqual(['1']);
+  });
+
+  it('waits for a PostgreSQL behind a black hole, without a dead letter or a lost attempt', async () => {
+    const proxy = await tcpProxy(new URL(fault.databaseUrl));
+    try {
+      const processor = await fault.startedProcessor({ databaseUrl: proxy.url });
+      fault.feed();
+      await fault.moves();
+      proxy.blackhole();
+      await breakerOpens(processor);
+      const letters = await fault.lettersWritten();
+      await fault.order(120);
+      await triesInVain(processor);
+      expect(await fault.lettersWritten()).toBe(letters);
+      proxy.heal();
+      const recovery = await fault.recovery();
+      await fault.moves();
+      expect((await fault.verify('postgres: black hole', recovery)).attempts).toEqual(['1']);
+      expect((await processor.ask({ order: 'look' }, 'seen')).report.status).toBe('ok');
+    } finally {
+      await fault.stopFeeding();
+      await proxy.close();
+    }
   });
 
   it('waits for the registry when it has to ask it, and goes on without it when it need not', async () => {

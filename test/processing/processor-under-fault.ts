@@ -38,7 +38,7 @@ export interface Servers {
   readonly registryUrl: string;
 }
 
-type Processor = ChildProgram<ProcessorNews, { readonly order: ProcessorOrder }>;
+export type Processor = ChildProgram<ProcessorNews, { readonly order: ProcessorOrder }>;
 
 /**
  * One processor group that is about to meet a fault: a database, topics, members in processes of their own, and orders that go on
@@ -108,10 +108,21 @@ export class ProcessorUnderFault {
     await eventually(() => this.admin.ensureTopics(declared).then(() => true), { timeoutMs: 30_000 });
   }
 
+  /** As its members know it. */
+  get databaseUrl(): string {
+    return this.databases.url('bank');
+  }
+
+  /** How many dead letters there are by now. */
+  async lettersWritten(): Promise<number> {
+    const offsets = await this.admin.offsets([this.letters]);
+    return offsets.reduce((sum, { earliest, end }) => sum + Number(end - earliest), 0);
+  }
+
   /** Not awaited: it may be meant to die on its way. */
   processor(task: Partial<ProcessorTask> = {}): Processor {
     const processor: Processor = new ChildProgram(PROGRAM, {
-      databaseUrl: this.databases.url('bank'),
+      databaseUrl: this.databaseUrl,
       brokers: this.servers.kafkaBrokers.split(','),
       registryUrl: this.servers.registryUrl,
       group: this.group,
@@ -199,8 +210,9 @@ export class ProcessorUnderFault {
   /**
    * The oracle: no more orders come, lag returns to 0, and then everything is judged. Prints one line: what happened, how long it
    * took to recover, how often a record was handled again, and how often its letter was written again.
+   * @param passedOver what somebody else has moved the group's offsets past.
    */
-  async verify(fault: string, recoveryMs: number): Promise<Verdict & { readonly repeated: number }> {
+  async verify(fault: string, recoveryMs: number, passedOver: readonly SentOrder[] = []): Promise<Verdict & { readonly repeated: number }> {
     await this.quiet();
     const books = await this.books();
     const all = await readTopics(this.driver, `${this.group}.oracle`, [this.topic, this.letters]);
@@ -212,6 +224,7 @@ export class ProcessorUnderFault {
       outbox: new Set((await this.sql.query<{ id: string }>('SELECT id FROM bank.outbox')).rows.map(({ id }) => id)),
       parked: await this.parked(),
       committed: await this.committed(),
+      passedOver: new Set(passedOver.map(({ id }) => id)),
       books,
     });
     const repeated = this.handledAgain();
