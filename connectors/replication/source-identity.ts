@@ -86,8 +86,12 @@ export class SourceIdentity {
 
   /** The slot was looked at before this position was read: it cannot have been told more, however fast a relay moves both. */
   private withPosition(assessment: Assessment, flushLsn: Lsn): Assessment {
-    const { facts, cluster } = assessment;
+    const { cluster } = assessment;
+    // Of another database no relay has moved anything.
+    if (assessment.findings.some(({ code }) => code.startsWith('DATABASE_'))) return assessment;
     const remembered = assessment.remembered === undefined ? undefined : { ...assessment.remembered, flushLsn };
+    // The log has grown as far, too, since it was looked at: otherwise it would seem to be an older one.
+    const facts = { ...assessment.facts, currentLsn: maxLsn(assessment.facts.currentLsn, flushLsn) };
     const findings = sourceFindings(this.options.source, remembered, facts, cluster, this.options.clock.nowMs());
     return { remembered, facts, cluster, findings };
   }

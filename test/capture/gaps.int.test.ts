@@ -4,7 +4,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dropSlot } from '../../connectors/replication/slot.ts';
 import type { Lsn } from '../../core/lsn.ts';
 import { LSN_ZERO } from '../../core/lsn.ts';
-import { offset } from '../../core/offset.ts';
 import type { LogReader } from '../../core/log-reader.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
@@ -361,35 +360,6 @@ describe('a relay that comes back to', () => {
     expect(told.filter((flushLsn) => flushLsn !== LSN_ZERO)).toEqual([]);
     await capture.repair({ apply: true });
     await capture.untilPublished(lost);
-  });
-
-  it('a dead-letter topic that was deleted stands still, and the repair writes every letter again, and nothing else', async () => {
-    const relay = await capture.relay();
-    const rows = await insert(3);
-    const unroutable = [await database.insert({ topic: 'image.nowhere' }), await database.insert({ topic: 'image.nowhere' })];
-    await capture.untilPublished(rows);
-    await capture.untilPublished(unroutable, capture.deadLetterTopic);
-    const known = async () => (await capture.remembered())?.topics.find(({ topic }) => topic === capture.deadLetterTopic)?.ends;
-    await eventually(async () => expect(await known()).toEqual([2n]));
-    await capture.admin.deleteTopics([capture.deadLetterTopic]);
-    await eventually(() => expect(standing(relay)).toBe('gap TOPIC_MISSING'), { timeoutMs: 20_000 });
-    const missing = [{ topic: capture.deadLetterTopic, rows: 2 }];
-    expect(await capture.repair({ apply: false })).toMatchObject({ missing, newSlot: false, deadLettered: undefined });
-    expect(await capture.repair({ apply: true })).toMatchObject({ missing, applied: true, deadLettered: 2 });
-    expect((await capture.published(capture.deadLetterTopic)).ids).toEqual(unroutable);
-    await eventually(() => standing(relay) === 'streaming');
-    expect([...(await capture.untilPublished([...rows, ...(await insert(1))]))]).toHaveLength(4);
-  });
-
-  it('letters that were dealt with, and removed from their topic, are no gap', async () => {
-    const relay = await capture.relay();
-    await capture.untilPublished([await database.insert({ topic: 'image.nowhere' })], capture.deadLetterTopic);
-    await relay.stop(AbortSignal.timeout(10_000));
-    await capture.admin.deleteRecords([{ topic: capture.deadLetterTopic, partition: 0, offset: offset(1n) }]);
-    const next = await capture.relay();
-    await capture.untilPublished(await insert(1));
-    expect(standing(next)).toBe('streaming');
-    expect((await capture.repair({ apply: false })).findings).toEqual([]);
   });
 
   it('a gap counts the rows that became letters, also those whose topic refused them', async () => {

@@ -161,7 +161,7 @@ export class CaptureUnderTest {
   async published(of = this.topic): Promise<{ readonly ids: readonly string[]; readonly byKey: ReadonlyMap<string, readonly string[]> }> {
     const ids: string[] = [];
     const byKey = new Map<string, string[]>();
-    for (const record of await this.records(this.topic)) {
+    for (const record of await this.records(of)) {
       const id = headerText(record.headers, 'id') ?? '';
       const key = utf8Text(record.key!);
       ids.push(id);
@@ -171,7 +171,7 @@ export class CaptureUnderTest {
   }
 
   letters(): Promise<readonly ConsumedRecord[]> {
-    return this.records(this.names.captureDeadLetterTopic('image'));
+    return this.records(this.deadLetterTopic);
   }
 
   private async records(of: string): Promise<readonly ConsumedRecord[]> {
