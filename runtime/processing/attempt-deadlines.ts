@@ -4,6 +4,9 @@ import { pause } from './pause.ts';
 export interface Watched {
   /** By `deadlineMs()` of the moment in which it was given to `watch`. */
   readonly deadlineMs: number;
+  /** Those that were given before and after it: a list that costs a record two fields, and nothing to leave. */
+  earlier: Watched | undefined;
+  later: Watched | undefined;
   /** Called once, unless it is released before that. */
   expire(): void;
 }
@@ -41,7 +44,8 @@ export class EqualDeadlines {
   readonly timeoutMs: number;
   private readonly clock: Clock;
   private readonly stopped = new AbortController();
-  private readonly watched = new Set<Watched>();
+  private oldest: Watched | undefined;
+  private newest: Watched | undefined;
   private sweeping = false;
 
   constructor(clock: Clock, timeoutMs: number) {
@@ -55,12 +59,23 @@ export class EqualDeadlines {
   }
 
   watch(watched: Watched): void {
-    this.watched.add(watched);
+    watched.earlier = this.newest;
+    if (this.newest === undefined) this.oldest = watched;
+    else this.newest.later = watched;
+    this.newest = watched;
     if (!this.sweeping) void this.sweep();
   }
 
+  /** Once it is released, or has expired, nothing happens any more. */
   release(watched: Watched): void {
-    this.watched.delete(watched);
+    const { earlier, later } = watched;
+    if (earlier === undefined && this.oldest !== watched) return;
+    if (earlier === undefined) this.oldest = later;
+    else earlier.later = later;
+    if (later === undefined) this.newest = earlier;
+    else later.earlier = earlier;
+    watched.earlier = undefined;
+    watched.later = undefined;
   }
 
   stop(): void {
@@ -69,8 +84,8 @@ export class EqualDeadlines {
 
   private async sweep(): Promise<void> {
     this.sweeping = true;
-    for (let oldest = this.oldest(); oldest !== undefined && !this.stopped.signal.aborted; oldest = this.oldest()) {
-      const waitMs = oldest.deadlineMs - this.clock.monotonicMs();
+    while (this.oldest !== undefined && !this.stopped.signal.aborted) {
+      const waitMs = this.oldest.deadlineMs - this.clock.monotonicMs();
       if (waitMs > 0) await pause(this.clock, waitMs, this.stopped.signal);
       this.expireDue();
     }
@@ -79,15 +94,9 @@ export class EqualDeadlines {
 
   private expireDue(): void {
     const now = this.clock.monotonicMs();
-    for (const watched of this.watched) {
-      if (watched.deadlineMs > now) return;
-      this.watched.delete(watched);
-      watched.expire();
+    for (let due = this.oldest; due !== undefined && due.deadlineMs <= now; due = this.oldest) {
+      this.release(due);
+      due.expire();
     }
-  }
-
-  private oldest(): Watched | undefined {
-    for (const watched of this.watched) return watched;
-    return undefined;
   }
 }

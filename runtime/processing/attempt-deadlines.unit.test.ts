@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/support/manual-clock.ts';
+import type { Watched } from './attempt-deadlines.ts';
 import { AttemptDeadlines } from './attempt-deadlines.ts';
 
 describe('deadlines of attempts', () => {
@@ -9,7 +10,12 @@ describe('deadlines of attempts', () => {
     const expired: string[] = [];
     const watch = (name: string, timeoutMs: number) => {
       const ofLength = deadlines.of(timeoutMs);
-      const watched = { deadlineMs: ofLength.deadlineMs(), expire: () => void expired.push(name) };
+      const watched: Watched = {
+        deadlineMs: ofLength.deadlineMs(),
+        earlier: undefined,
+        later: undefined,
+        expire: () => void expired.push(name),
+      };
       ofLength.watch(watched);
       return { release: () => ofLength.release(watched) };
     };
@@ -39,6 +45,15 @@ describe('deadlines of attempts', () => {
     expect(expired).toEqual([]);
     await clock.advance(1);
     expect(expired).toEqual(['next']);
+  });
+
+  it('that are released leave the others as they are, wherever they stood, and however often', async () => {
+    const { clock, expired, watch } = watching();
+    const [first, , middle, , last] = ['a', 'b', 'c', 'd', 'e'].map((name) => watch(name, 5_000));
+    for (const ended of [middle, first, last, middle, first, last]) ended!.release();
+    watch('f', 5_000);
+    await clock.advance(5_000);
+    expect(expired).toEqual(['b', 'd', 'f']);
   });
 
   it('are silent once they are stopped, also those of a length that comes later', async () => {

@@ -33,15 +33,32 @@ export const NO_BREAKERS: AttemptDeps['breakers'] = {
   blame: (_item, error) => error,
 };
 
-/** One attempt at a record: decode, handle, within the deadline. Never rejects and never outlasts the deadline. */
-export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerResult> | HandlerResult {
+/** Gets the end of an attempt: one of them is made for a group, and no promise for a record. */
+export type AttemptEnded = (item: RecordInHand, result: HandlerResult) => void;
+
+const NOT_WANTED: HandlerResult = { kind: 'skipped', reason: 'not-wanted' };
+
+/**
+ * One attempt at a record: decode, handle, within the deadline. Tells its end exactly once, in the same turn or later, and at the
+ * deadline at the latest.
+ */
+export function beginAttempt(item: RecordInHand, deps: AttemptDeps, ended: AttemptEnded): void {
   const { envelope } = item;
-  if (envelope instanceof ClassifiedError) return failed(envelope);
-  if (!deps.known.has(envelope.type)) return failed(new ClassifiedError('EVENT_UNKNOWN', 'no event of this type is declared'));
-  if (!deps.wanted.has(envelope.type)) return { kind: 'skipped', reason: 'not-wanted' };
-  const running = new Attempt(item, envelope.type, deps);
-  item.running = running;
-  return running.run(item, envelope);
+  if (envelope instanceof ClassifiedError) ended(item, failed(envelope));
+  else if (!deps.known.has(envelope.type)) ended(item, failed(new ClassifiedError('EVENT_UNKNOWN', 'no event of this type is declared')));
+  else if (!deps.wanted.has(envelope.type)) ended(item, NOT_WANTED);
+  else {
+    const running = new Attempt(item, envelope.type, deps, ended);
+    item.running = running;
+    running.begin(envelope);
+  }
+}
+
+/** The same, as a promise that never rejects. */
+export async function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerResult> {
+  return new Promise((resolve) => {
+    beginAttempt(item, deps, (_item, result) => resolve(result));
+  });
 }
 
 /**
@@ -49,32 +66,42 @@ export function attempt(item: RecordInHand, deps: AttemptDeps): Promise<HandlerR
  * for a handler that asks for it: most of what a record costs in the loop is what is made for it.
  */
 class Attempt implements HandlerContext, Watched, RunningAttempt {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: Offset;
   readonly deadlineMs: number;
   readonly attempt: number;
   readonly eventType: string;
+  /** Of its neighbours among those with the same deadline. */
+  earlier: Watched | undefined = undefined;
+  later: Watched | undefined = undefined;
   private readonly item: RecordInHand;
   private readonly deps: AttemptDeps;
+  private readonly ended: AttemptEnded;
   private readonly deadlines: EqualDeadlines;
-  private controller: AbortController | undefined;
-  private cutOffFor: ClassifiedError | undefined;
+  private controller: AbortController | undefined = undefined;
+  private cutOffFor: ClassifiedError | undefined = undefined;
   /** An outage that the record is not to blame for: whoever is answered from here on changes nothing about it. */
-  private excused: ClassifiedError | undefined;
-  private settle: ((result: HandlerResult) => void) | undefined;
+  private excused: ClassifiedError | undefined = undefined;
+  private over = false;
 
-  constructor(item: RecordInHand, eventType: string, deps: AttemptDeps) {
-    const { record, attempt } = item;
+  constructor(item: RecordInHand, eventType: string, deps: AttemptDeps, ended: AttemptEnded) {
     this.item = item;
-    this.topic = record.topic;
-    this.partition = record.partition;
-    this.offset = record.offset;
-    this.attempt = attempt;
+    this.attempt = item.attempt;
     this.eventType = eventType;
     this.deps = deps;
+    this.ended = ended;
     this.deadlines = deps.deadlines.of(deps.timeoutMsOf(eventType));
     this.deadlineMs = this.deadlines.deadlineMs();
+  }
+
+  get topic(): string {
+    return this.item.record.topic;
+  }
+
+  get partition(): number {
+    return this.item.record.partition;
+  }
+
+  get offset(): Offset {
+    return this.item.record.offset;
   }
 
   get group(): string {
@@ -86,7 +113,7 @@ class Attempt implements HandlerContext, Watched, RunningAttempt {
   }
 
   get isOver(): boolean {
-    return this.settle === undefined;
+    return this.over;
   }
 
   get lastAttempt(): boolean {
@@ -121,19 +148,17 @@ class Attempt implements HandlerContext, Watched, RunningAttempt {
     return verdict;
   }
 
-  run(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
-    item.awaiting = undefined;
-    const settled = new Promise<HandlerResult>((resolve) => (this.settle = resolve));
+  begin(envelope: Envelope): void {
+    this.item.awaiting = undefined;
     this.deadlines.watch(this);
     try {
-      this.decodeAndHandle(item, envelope).then(
+      this.decodeAndHandle(envelope).then(
         (result) => this.end(result),
         (error: unknown) => this.threw(error),
       );
     } catch (error) {
       this.threw(error);
     }
-    return settled;
   }
 
   expire(): void {
@@ -143,7 +168,7 @@ class Attempt implements HandlerContext, Watched, RunningAttempt {
 
   /** It goes on unheard: its effect, if it still comes, is absorbed as a duplicate. */
   cutOff(error: ClassifiedError): void {
-    if (this.settle === undefined) return;
+    if (this.over) return;
     this.cutOffFor = error;
     this.controller?.abort(error);
     this.end(failed(error));
@@ -154,26 +179,28 @@ class Attempt implements HandlerContext, Watched, RunningAttempt {
   }
 
   private end(result: HandlerResult): void {
+    if (this.over) return;
+    this.over = true;
     this.deadlines.release(this);
-    this.settle?.(result.kind === 'failed' ? failed(this.blame(result.error)) : result);
-    this.settle = undefined;
+    this.ended(this.item, result.kind === 'failed' ? failed(this.blame(result.error)) : result);
   }
 
-  private decodeAndHandle(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
+  private decodeAndHandle(envelope: Envelope): Promise<HandlerResult> {
     let payload: unknown;
     try {
-      payload = this.deps.decoder.decodeNow?.(envelope.type, item.record);
+      payload = this.deps.decoder.decodeNow?.(envelope.type, this.item.record);
     } catch (error) {
       return Promise.resolve(failed(unreadable(error)));
     }
-    return payload === undefined ? this.askAndHandle(item, envelope) : this.deps.handler(withPayload(envelope, payload), this);
+    return payload === undefined ? this.askAndHandle(envelope) : this.deps.handler(withPayload(envelope, payload), this);
   }
 
-  private async askAndHandle(item: RecordInHand, envelope: Envelope): Promise<HandlerResult> {
+  private async askAndHandle(envelope: Envelope): Promise<HandlerResult> {
+    const { record } = this.item;
     let payload: unknown;
-    if (this.deps.decoder.readsFromMemory?.(item.record) === false) this.awaiting('registry');
+    if (this.deps.decoder.readsFromMemory?.(record) === false) this.awaiting('registry');
     try {
-      payload = await this.deps.decoder.decode(envelope.type, item.record);
+      payload = await this.deps.decoder.decode(envelope.type, record);
     } catch (error) {
       return failed(unreadable(error));
     }

@@ -12,7 +12,7 @@ export interface Tries {
   /** The attempt that has just ended; 1 is the first. */
   readonly attempt: number;
   /** Immediate tries used up within this attempt. */
-  readonly immediate: number;
+  readonly immediateTries: number;
 }
 
 export type NextStep =
@@ -23,22 +23,25 @@ export type NextStep =
   | { readonly kind: 'dead-letter'; readonly error: ClassifiedError }
   | { readonly kind: 'halt'; readonly error: ClassifiedError };
 
-/** The policy of the four doors. Pure: `random` is a number in [0, 1). */
-export function decideDoor(result: HandlerResult, tries: Tries, policy: RetryPolicy, random: number): NextStep {
+/** What nearly every record gets: one for all. */
+const LEAVE_ACKED: NextStep = { kind: 'leave', outcome: ACKED };
+
+/** The policy of the four doors. Pure, but for `random`: numbers in [0, 1), of which only a failure takes one. */
+export function decideDoor(result: HandlerResult, tries: Tries, policy: RetryPolicy, random: () => number): NextStep {
   switch (result.kind) {
     case 'acked':
-      return { kind: 'leave', outcome: ACKED };
+      return LEAVE_ACKED;
     case 'skipped':
       return { kind: 'leave', outcome: skipped(result.reason) };
     case 'failed':
-      return afterFailure(result.error, tries, policy, random);
+      return afterFailure(result.error, tries, policy, random());
   }
 }
 
 function afterFailure(error: ClassifiedError, tries: Tries, policy: RetryPolicy, random: number): NextStep {
   switch (error.disposition) {
     case 'retry-now':
-      return tries.immediate < IMMEDIATE_TRIES_MAX ? { kind: 'try-at-once' } : onTheLadder(error, tries.attempt, policy, random);
+      return tries.immediateTries < IMMEDIATE_TRIES_MAX ? { kind: 'try-at-once' } : onTheLadder(error, tries.attempt, policy, random);
     case 'retry-ladder':
       return onTheLadder(error, tries.attempt, policy, random);
     case 'dead-letter':

@@ -10,15 +10,18 @@ export const AGAIN: LaneVerdict = { kind: 'again' };
 interface KeyLanesOptions<T> {
   /** Items running at the same time, each of another lane. */
   readonly concurrencyMax: number;
-  readonly run: (item: T) => Promise<LaneVerdict>;
-  /** `run` or `after` rejected, which both promise not to do. The item stays where it is and the lanes are closed. */
+  /** Begins the item's run, whose end is told to `ended`, in the same turn or later: a call and no promise, for every record. */
+  readonly run: (item: T) => void;
+  /** `run` threw, `after` rejected, or somebody says `failed`: all promise not to. The item stays where it is and the lanes are closed. */
   readonly onDefect: (error: unknown) => void;
 }
 
 interface Lane<T> {
   readonly name: string;
-  items: T[];
-  state: 'ready' | 'running' | 'held';
+  head: T;
+  /** What waits behind it; most lanes have nothing, and no list for it. */
+  rest: T[] | undefined;
+  state: 'ready' | 'running' | 'held' | 'empty';
 }
 
 /**
@@ -30,6 +33,7 @@ export class KeyLanes<T extends { readonly lane: string }> {
   private readonly lanes = new Map<string, Lane<T>>();
   private readonly ready = new Queue<Lane<T>>();
   private running = 0;
+  private pumping = false;
   private closed = false;
 
   constructor(options: KeyLanesOptions<T>) {
@@ -39,13 +43,32 @@ export class KeyLanes<T extends { readonly lane: string }> {
   push(item: T): void {
     const lane = this.lanes.get(item.lane);
     if (lane !== undefined) {
-      lane.items.push(item);
+      if (lane.rest === undefined) lane.rest = [item];
+      else lane.rest.push(item);
       return;
     }
-    const fresh: Lane<T> = { name: item.lane, items: [item], state: 'ready' };
+    const fresh: Lane<T> = { name: item.lane, head: item, rest: undefined, state: 'ready' };
     this.lanes.set(item.lane, fresh);
     this.enqueue(fresh);
     this.pump();
+  }
+
+  /** The run of the head of its lane has come to its end. */
+  ended(item: T, verdict: LaneVerdict): void {
+    const lane = this.runningLaneOf(item);
+    if (lane === undefined) return;
+    this.running -= 1;
+    if (verdict.kind === 'again') this.hold(lane, item, verdict);
+    else this.advance(lane);
+    this.pump();
+  }
+
+  /** The run of the head of its lane has broken off, for a reason that there must not be. */
+  failed(item: T, error: unknown): void {
+    const lane = this.runningLaneOf(item);
+    if (lane === undefined) return;
+    this.running -= 1;
+    this.defect(lane, error);
   }
 
   /** Takes out every matching item that is not running, and returns them. */
@@ -58,7 +81,7 @@ export class KeyLanes<T extends { readonly lane: string }> {
 
   /** The item that the lane's others wait for. */
   headOf(lane: string): T | undefined {
-    return this.lanes.get(lane)?.items[0];
+    return this.lanes.get(lane)?.head;
   }
 
   /** As many items run as may at the same time. */
@@ -71,17 +94,41 @@ export class KeyLanes<T extends { readonly lane: string }> {
     this.closed = true;
   }
 
+  private runningLaneOf(item: T): Lane<T> | undefined {
+    const lane = this.lanes.get(item.lane);
+    return lane?.state === 'running' && lane.head === item ? lane : undefined;
+  }
+
   private removeFrom(lane: Lane<T>, matches: (item: T) => boolean, removed: T[]): void {
-    const head = lane.items[0];
+    const { head } = lane;
     const kept: T[] = [];
-    for (const item of lane.items) {
+    for (const item of [head, ...(lane.rest ?? [])]) {
       const isRunning = item === head && lane.state === 'running';
       if (!isRunning && matches(item)) removed.push(item);
       else kept.push(item);
     }
-    lane.items = kept;
-    if (kept.length === 0) this.lanes.delete(lane.name);
-    else if (lane.state === 'held' && kept[0] !== head) this.enqueue(lane);
+    const [first, ...rest] = kept;
+    lane.rest = rest.length === 0 ? undefined : rest;
+    if (first === undefined) this.leave(lane);
+    else if (first !== head) {
+      lane.head = first;
+      if (lane.state === 'held') this.enqueue(lane);
+    }
+  }
+
+  /** Its head is finished. */
+  private advance(lane: Lane<T>): void {
+    const next = lane.rest?.shift();
+    if (next === undefined) this.leave(lane);
+    else {
+      lane.head = next;
+      this.enqueue(lane);
+    }
+  }
+
+  private leave(lane: Lane<T>): void {
+    lane.state = 'empty';
+    this.lanes.delete(lane.name);
   }
 
   private enqueue(lane: Lane<T>): void {
@@ -89,41 +136,29 @@ export class KeyLanes<T extends { readonly lane: string }> {
     this.ready.push(lane);
   }
 
+  /** One at a time: an item that ends at once leaves the next one to the loop that began it, and not to a deeper call. */
   private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
     while (!this.closed && this.running < this.options.concurrencyMax) {
       const lane = this.ready.shift();
-      if (lane === undefined) return;
+      if (lane === undefined) break;
       this.begin(lane);
     }
+    this.pumping = false;
   }
 
   private begin(lane: Lane<T>): void {
-    const head = lane.items[0];
     // A lane may have been emptied while it stood in the queue.
-    if (head === undefined || lane.state !== 'ready') return;
+    if (lane.state !== 'ready') return;
+    const { head } = lane;
     lane.state = 'running';
     this.running += 1;
-    this.options.run(head).then(
-      (verdict) => {
-        this.running -= 1;
-        this.settle(lane, head, verdict);
-        this.pump();
-      },
-      (error: unknown) => {
-        this.running -= 1;
-        this.defect(lane, error);
-      },
-    );
-  }
-
-  private settle(lane: Lane<T>, head: T, verdict: LaneVerdict): void {
-    if (verdict.kind === 'again') {
-      this.hold(lane, head, verdict);
-      return;
+    try {
+      this.options.run(head);
+    } catch (error) {
+      this.failed(head, error);
     }
-    lane.items.shift();
-    if (lane.items.length === 0) this.lanes.delete(lane.name);
-    else this.enqueue(lane);
   }
 
   private hold(lane: Lane<T>, head: T, verdict: LaneVerdict & { kind: 'again' }): void {
@@ -134,7 +169,7 @@ export class KeyLanes<T extends { readonly lane: string }> {
     lane.state = 'held';
     verdict.after.then(
       () => {
-        if (lane.state !== 'held' || lane.items[0] !== head) return;
+        if (lane.state !== 'held' || lane.head !== head) return;
         this.enqueue(lane);
         this.pump();
       },

@@ -11,13 +11,13 @@ interface Item {
 /** Lanes whose items end when the test says so. */
 function lanesOf(concurrencyMax: number) {
   const begun: string[] = [];
-  const ends = new Map<string, { end: (verdict: LaneVerdict) => void; fail: (error: Error) => void }>();
+  const running = new Map<string, Item>();
   const defects: unknown[] = [];
   const lanes = new KeyLanes<Item>({
     concurrencyMax,
     run: (item) => {
       begun.push(item.name);
-      return new Promise((end, fail) => ends.set(item.name, { end, fail }));
+      running.set(item.name, item);
     },
     onDefect: (error) => defects.push(error),
   });
@@ -25,11 +25,11 @@ function lanesOf(concurrencyMax: number) {
     for (const name of names) lanes.push({ lane: name[0]!, name });
   };
   const end = async (name: string, verdict: LaneVerdict = FINISHED) => {
-    ends.get(name)!.end(verdict);
+    lanes.ended(running.get(name)!, verdict);
     await settle();
   };
   const fail = async (name: string) => {
-    ends.get(name)!.fail(new Error('defect'));
+    lanes.failed(running.get(name)!, new Error('defect'));
     await settle();
   };
   return { lanes, begun, defects, push, end, fail };
@@ -110,7 +110,50 @@ describe('lanes by key', () => {
     expect(begun).toEqual(['a1', 'a2']);
   });
 
-  it('close and report when an item breaks its promise not to reject', async () => {
+  it('take no end of an item that does not run', async () => {
+    const { lanes, begun, push, end } = lanesOf(1);
+    push('a1', 'b1');
+    lanes.ended({ lane: 'b', name: 'b1' }, FINISHED);
+    expect(begun).toEqual(['a1']);
+    await end('a1');
+    await end('a1');
+    expect(begun).toEqual(['a1', 'b1']);
+  });
+
+  it('do not go deeper with each item that ends at once', () => {
+    let ended = 0;
+    let first: { lane: string } | undefined;
+    const lanes = new KeyLanes<{ lane: string }>({
+      concurrencyMax: 1,
+      run: (item) => {
+        // The first one holds up the others, until there are many.
+        if (first === undefined) first = item;
+        else lanes.ended(item, FINISHED);
+        ended += 1;
+      },
+      onDefect: (error) => expect.fail(String(error)),
+    });
+    for (let n = 0; n < 20_000; n += 1) lanes.push({ lane: `${n}` });
+    expect(ended).toBe(1);
+    lanes.ended(first!, FINISHED);
+    expect(ended).toBe(20_000);
+  });
+
+  it('close and report when the run of an item throws', () => {
+    const defects: unknown[] = [];
+    const lanes = new KeyLanes<{ lane: string }>({
+      concurrencyMax: 1,
+      run: () => {
+        throw new Error('defect');
+      },
+      onDefect: (error) => defects.push(error),
+    });
+    lanes.push({ lane: 'a' });
+    lanes.push({ lane: 'b' });
+    expect(defects).toHaveLength(1);
+  });
+
+  it('close and report when an item breaks off', async () => {
     const { begun, defects, push, fail } = lanesOf(1);
     push('a1', 'b1');
     await fail('a1');
@@ -124,14 +167,16 @@ describe('lanes by key', () => {
     let most = 0;
     const lanes = new KeyLanes<{ lane: string; n: number }>({
       concurrencyMax: 7,
-      run: async ({ lane, n }) => {
+      run: (item) => {
+        const { lane, n } = item;
         running += 1;
         most = Math.max(most, running);
-        await Promise.resolve();
-        expect(order.get(lane) ?? -1).toBe(n - 1);
-        order.set(lane, n);
-        running -= 1;
-        return FINISHED;
+        void Promise.resolve().then(() => {
+          expect(order.get(lane) ?? -1).toBe(n - 1);
+          order.set(lane, n);
+          running -= 1;
+          lanes.ended(item, FINISHED);
+        });
       },
       onDefect: (error) => expect.fail(String(error)),
     });

@@ -5,7 +5,7 @@ import type { HandlerResult, Outcome } from '../../core/outcome.ts';
 import type { ParkedRecord } from '../../core/parked-records.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
 import { AttemptDeadlines } from './attempt-deadlines.ts';
-import { attempt, type AttemptDeps } from './attempt.ts';
+import { beginAttempt, type AttemptDeps, type AttemptEnded } from './attempt.ts';
 import { Balance } from './balance.ts';
 import type { BreakerFacts } from './breakers.ts';
 import { Breakers } from './breakers.ts';
@@ -59,6 +59,15 @@ export class RecordLoop {
   private readonly failpoint: Failpoint | undefined;
   private readonly labels: { readonly group: string };
   private readonly stopped = new AbortController();
+  private readonly onAttempted: AttemptEnded = (item, result) => {
+    if (result.kind === 'failed') this.countFailure(result.error);
+    try {
+      if (this.failpoint === undefined) this.attempted(item, result);
+      else this.after(this.failpoint('after-handler'), item, () => this.attempted(item, result));
+    } catch (error) {
+      this.broke(item, error);
+    }
+  };
 
   constructor(options: RecordLoopOptions) {
     const { settings } = options;
@@ -151,52 +160,54 @@ export class RecordLoop {
     this.parking.stop();
   }
 
-  private async run(item: RecordInHand): Promise<LaneVerdict> {
+  /** Whether its turn has come; then `begin`, `attempted`, `follow`, and whatever happens, `end`. */
+  private run(item: RecordInHand): void {
     item.epoch.runBegins();
     try {
       if (item.parked !== undefined) this.parking.goesOn(item);
-      const verdict = item.gone ? FINISHED : await this.step(item);
-      if (verdict.kind === 'again' && item.epoch.leaving && !item.burying) this.giveBack(item);
-      if (item.gone) return FINISHED;
-      if (item.parked !== undefined && verdict.kind === 'again' && verdict.after !== undefined) this.parking.stands(item);
-      return verdict;
-    } finally {
-      item.epoch.runEnds();
+      if (item.gone || item.buried) this.end(item, FINISHED);
+      else if (!item.epoch.admitted) this.end(item, { kind: 'again', after: item.epoch.admission });
+      else if (this.failpoint === undefined) this.begin(item);
+      else this.after(this.failpoint('after-intake'), item, () => this.begin(item));
+    } catch (error) {
+      this.broke(item, error);
     }
   }
 
-  private async step(item: RecordInHand): Promise<LaneVerdict> {
-    if (item.buried) return FINISHED;
-    if (!item.epoch.admitted) return { kind: 'again', after: item.epoch.admission };
-    if (this.failpoint !== undefined) await this.failpoint('after-intake');
+  private begin(item: RecordInHand): void {
+    const wait = this.held(item);
+    if (wait !== undefined) this.end(item, wait);
+    // A verdict on its last failure was waited for.
+    else if (item.suspected !== undefined) this.attempted(item, { kind: 'failed', error: item.suspected });
+    else beginAttempt(item, this.attemptDeps, this.onAttempted);
+  }
+
+  /** What is to happen in the place of an attempt. */
+  private held(item: RecordInHand): LaneVerdict | undefined {
     if (item.condemnedFor !== undefined) return this.burial.bury(item, item.condemnedFor);
     // Asked first: to wait behind others it needs no dependency, and at the head of its lane it would be in their way.
     const heldFor = item.parked === undefined ? this.parking.heldFor(item.lane) : undefined;
-    if (heldFor !== undefined) return this.park(item, heldFor, 0, 0);
-    const held = this.breakers.hold(item);
-    if (held !== undefined) return held;
-    const result = await this.attempt(item);
-    if (this.failpoint !== undefined) await this.failpoint('after-handler');
-    if (item.gone) return FINISHED;
+    return heldFor === undefined ? this.breakers.hold(item) : this.park(item, heldFor, 0, 0);
+  }
+
+  private attempted(item: RecordInHand, result: HandlerResult): void {
+    if (item.gone) {
+      this.end(item, FINISHED);
+      return;
+    }
     const waits = this.breakers.judge(item, result);
-    if (waits !== undefined) return waits;
+    if (waits !== undefined) {
+      this.end(item, waits);
+      return;
+    }
     item.suspected = undefined;
-    const tries = { attempt: item.attempt, immediate: item.immediateTries };
-    const wanted = decideDoor(result, tries, this.settings.retryPolicy, this.settings.random());
+    const wanted = decideDoor(result, item, this.settings.retryPolicy, this.settings.random);
     const next = wanted.kind === 'park' && !this.parking.hasRoomFor(item.lane) ? FULL : wanted;
     this.note(item, result, next);
-    return this.follow(item, next);
+    this.end(item, this.follow(item, next));
   }
 
-  /** Or the failure of the last one, when a verdict on it was waited for. */
-  private async attempt(item: RecordInHand): Promise<HandlerResult> {
-    if (item.suspected !== undefined) return { kind: 'failed', error: item.suspected };
-    const result = await attempt(item, this.attemptDeps);
-    if (result.kind === 'failed') this.countFailure(result.error);
-    return result;
-  }
-
-  private follow(item: RecordInHand, next: NextStep): LaneVerdict | Promise<LaneVerdict> {
+  private follow(item: RecordInHand, next: NextStep): LaneVerdict {
     switch (next.kind) {
       case 'leave':
         return this.leave(item, next.outcome);
@@ -214,6 +225,24 @@ export class RecordLoop {
         this.halt(next.error);
         return AGAIN;
     }
+  }
+
+  private end(item: RecordInHand, verdict: LaneVerdict): void {
+    if (verdict.kind === 'again' && item.epoch.leaving && !item.burying) this.giveBack(item);
+    const reached = item.gone ? FINISHED : verdict;
+    if (item.parked !== undefined && reached.kind === 'again' && reached.after !== undefined) this.parking.stands(item);
+    item.epoch.runEnds();
+    this.lanes.ended(item, reached);
+  }
+
+  /** What goes wrong in the loop itself ends in the lanes, which close. */
+  private after(failpoint: Promise<void>, item: RecordInHand, next: () => void): void {
+    failpoint.then(next).catch((error: unknown) => this.broke(item, error));
+  }
+
+  private broke(item: RecordInHand, error: unknown): void {
+    item.epoch.runEnds();
+    this.lanes.failed(item, error);
   }
 
   private leave(item: RecordInHand, outcome: Outcome): LaneVerdict {

@@ -1,6 +1,7 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { METRICS } from '../../core/metrics.ts';
 import type { MetricName, Metrics } from '../../core/metrics.ts';
+import { QuickHistogram } from './histogram.ts';
 
 export interface RenderedMetrics {
   readonly metrics: Metrics;
@@ -14,13 +15,13 @@ export function createMetrics(service: string): RenderedMetrics {
   collectDefaultMetrics({ register: registry });
   const counters = new Map<MetricName, Counter>();
   const gauges = new Map<MetricName, Gauge>();
-  const histograms = new Map<MetricName, Histogram>();
+  const histograms = new Map<MetricName, QuickHistogram>();
   for (const [key, row] of Object.entries(METRICS)) {
     const name = key as MetricName;
     const options = { name, help: row.help, labelNames: [...row.labels], registers: [registry] };
     if (row.kind === 'counter') counters.set(name, new Counter(options));
     else if (row.kind === 'gauge') gauges.set(name, new Gauge(options));
-    else histograms.set(name, new Histogram({ ...options, buckets: [...row.buckets] }));
+    else histograms.set(name, registered(new QuickHistogram({ ...options, buckets: row.buckets }), registry));
   }
   return {
     metrics: {
@@ -30,4 +31,9 @@ export function createMetrics(service: string): RenderedMetrics {
     },
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
+}
+
+function registered(histogram: QuickHistogram, registry: Registry): QuickHistogram {
+  histogram.register(registry);
+  return histogram;
 }
