@@ -93,11 +93,11 @@ async function openDomain(name: string): Promise<OpenDomain> {
   await migrateDomain({ databaseUrl: url, domain: name, logger: SILENT_LOGGER });
   const database = createDatabase({ url, domain: name, poolMax: 2, logger: SILENT_LOGGER });
   open.push(database);
-  const batches = createStepDatabase({ url, domain: name, connections: 1, logger: SILENT_LOGGER });
+  const batches = createStepDatabase({ url, domain: name, batchesMax: 1, logger: SILENT_LOGGER });
   open.push(batches);
   const store = { database, domain, catalogue: CATALOGUE, validator: createPayloadValidator(), logger: SILENT_LOGGER };
   const unitOfWork = createUnitOfWork(store);
-  const limits = { batchMax: 64, inFlightMax: 1, aloneMax: 1 };
+  const limits = { batchMax: 64, inFlightMax: 1, aloneMax: 1, lockedMax: 1 };
   const steps = createBatchedSteps({ ...store, ...limits, batches, unitOfWork, metrics: NO_METRICS, clock: systemClock });
   const commit = (
     aggregate: AggregateDefinition<unknown>,

@@ -67,7 +67,10 @@ export const SETTINGS = {
     POSTGRES_URL,
     'Server without a database; each domain has a database of its own name there. `POSTGRES_URL_<DOMAIN>` gives a domain its own server.',
   ),
-  POSTGRES_POOL_MAX: setting(integer(10, 1, 200), 'Connections per domain and process; the batches of a processor have two more.'),
+  POSTGRES_POOL_MAX: setting(
+    integer(10, 1, 200),
+    'Connections per domain and process; the batches of a processor have two more, and four while a batch is done again in parts.',
+  ),
   CAPTURE_URL: setting(
     POSTGRES_URL.optional(),
     'Server without a database, with the role by which the relay reads the write-ahead log; without it, that of `POSTGRES_URL`. `CAPTURE_URL_<DOMAIN>` gives a domain its own. `millrace init` prints the role.',

@@ -102,7 +102,7 @@ export class Connections {
       const batches = createStepDatabase({
         url: databaseUrl(config, domainName),
         domain: domainName,
-        connections: inFlightMax,
+        batchesMax: inFlightMax,
         applicationName: `${this.service}-steps`,
         logger,
         stepTimeoutMs,
@@ -116,7 +116,9 @@ export class Connections {
         clock: systemClock,
         batchMax,
         inFlightMax,
-        aloneMax: Math.max(1, Math.floor(config.postgres.poolMax / 2)),
+        // Half of the connections together: the other half is for commands, reads and what is parked.
+        aloneMax: Math.max(1, Math.floor(config.postgres.poolMax / 5)),
+        lockedMax: Math.max(1, Math.floor((config.postgres.poolMax * 3) / 10)),
       });
     });
   }

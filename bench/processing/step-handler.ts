@@ -42,7 +42,7 @@ export function stepHandler(
 ): { readonly handle: EventHandler; stop(): Promise<void> } {
   const store = storeOf(database);
   const inFlightMax = batchMax === 1 ? connections : BATCHES_IN_FLIGHT;
-  const batches = createStepDatabase({ url: databaseUrl, domain: 'my', connections: inFlightMax, logger: SILENT_LOGGER });
+  const batches = createStepDatabase({ url: databaseUrl, domain: 'my', batchesMax: inFlightMax, logger: SILENT_LOGGER });
   const handle = createReactionHandler({
     processor,
     steps: createBatchedSteps({
@@ -52,6 +52,7 @@ export function stepHandler(
       batchMax,
       inFlightMax,
       aloneMax: 1,
+      lockedMax: 1,
       metrics: NO_METRICS,
       clock: systemClock,
     }),

@@ -59,7 +59,7 @@ const logger = SILENT_LOGGER;
 const driver = createKafkaJsDriver({ brokers: task.brokers, clientId: 'test-processor', logger, requestTimeoutMs: 5_000 });
 const producer = driver.producer({ clientId: 'test-processor' });
 const database = createDatabase({ url: task.databaseUrl, domain: 'bank', logger, poolMax: 4 });
-const batches = createStepDatabase({ url: task.databaseUrl, domain: 'bank', connections: 2, logger });
+const batches = createStepDatabase({ url: task.databaseUrl, domain: 'bank', batchesMax: 2, logger });
 const visits = new Map<string, number>();
 let release: () => void = () => undefined;
 let group: ConsumerGroup | undefined;
@@ -75,7 +75,8 @@ const reactions = createReactionHandler({
     clock: systemClock,
     batchMax: 16,
     inFlightMax: 2,
-    aloneMax: 2,
+    aloneMax: 1,
+    lockedMax: 1,
   }),
   isProcessed: (key) => isProcessed(database, 'bank', key),
   calls: { run: () => Promise.reject(new Error('nothing is called here')) },

@@ -29,7 +29,7 @@ export function bankSteps(
   const batches = createStepDatabase({
     url,
     domain: 'bank',
-    connections: inFlightMax,
+    batchesMax: inFlightMax,
     logger: SILENT_LOGGER,
     lockTimeoutMs,
     stepTimeoutMs,
@@ -46,7 +46,8 @@ export function bankSteps(
     clock: systemClock,
     batchMax: 64,
     inFlightMax,
-    aloneMax: 4,
+    aloneMax: 2,
+    lockedMax: 2,
     ...rest,
   });
   return { batches, commit: (step, signal) => steps.commit(step, signal), stop: () => batches.stop() };

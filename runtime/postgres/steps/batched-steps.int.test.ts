@@ -7,6 +7,7 @@ import { NEVER, bankSteps, depositStep } from '../../../test/support/bank-steps.
 import type { Bank } from '../../../test/support/bank.ts';
 import { openBank } from '../../../test/support/bank.ts';
 import { eventually } from '../../../test/support/eventually.ts';
+import { takeAdvisoryLock } from '../advisory-lock.ts';
 import type { Database } from '../database.ts';
 
 const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
@@ -311,6 +312,50 @@ describe('steps in batches', () => {
     expect(settled.at(-1)).toBe('slow committed');
     expect(settled.filter((each) => each.startsWith('brisk') && each.endsWith('committed'))).toHaveLength(20);
     expect(await traces('slow')).toEqual(WHOLE);
+  });
+
+  it('wait with a slow one in a statement of all and in one of a few, and never again while it is known to be slow', async () => {
+    const sizes: number[] = [];
+    let release: () => void = () => undefined;
+    const stuck = new Promise<void>((resolve) => (release = resolve));
+    const slow = bankSteps(bank, { batchMax: 300 }, (batches) => ({
+      ...withMethods(batches),
+      prepared: async (text, values) => {
+        const keys = text.includes('marked AS') ? (JSON.parse(String(values[0])) as { key: string }[]).map(({ key }) => key) : [];
+        if (!keys.some((key) => key.startsWith('stuck'))) return batches.prepared(text, values);
+        sizes.push(keys.length);
+        if (sizes.length === 2) await stuck;
+        throw new ClassifiedError('HANDLER_TIMEOUT', 'the statement ran into its time limit');
+      },
+    }));
+    open.push(slow);
+    const settled: string[] = [];
+    const deposits = [{ key: 'stuck', account: 'stuck' }, ...many(299, (n) => ({ key: `moves-${n}`, account: `moves-${n}` }))];
+    const all = deposits.map(async (deposit) => outcomes(slow, [deposit]).then(([kind]) => settled.push(`${deposit.key} ${kind}`)));
+    await eventually(() => settled.length === 295, { timeoutMs: 20_000 });
+    expect(settled).not.toContain('stuck committed');
+    release();
+    await Promise.all(all);
+    expect(settled.filter((each) => each.endsWith(' committed'))).toHaveLength(300);
+    expect(sizes).toEqual([300, 5, 1]);
+    expect(await outcomes(slow, [{ key: 'stuck-too', account: 'stuck' }])).toEqual(['committed']);
+    expect(sizes, 'it went alone at once').toHaveLength(3);
+  });
+
+  it('of their own do not stand in line behind those that wait for a lock', async () => {
+    const { steps } = opened({ lockedMax: 1, aloneMax: 1 });
+    const lock = 'taken';
+    let waiting: Promise<unknown> = Promise.resolve();
+    await bank.database.transaction(async (session) => {
+      await takeAdvisoryLock(session, lock, 1_000);
+      waiting = Promise.all(
+        many(2, (n) => steps.commit({ ...depositStep({ key: `locked-${n}`, account: `locked-${n}`, amount: 1 }), lock }, NEVER)),
+      );
+      const isolated = { ...depositStep({ key: 'not-locked', account: 'not-locked', amount: 1 }), isolated: true };
+      expect(await steps.commit(isolated, NEVER)).toEqual({ kind: 'committed', events: 1 });
+      expect(await traces('locked-0')).toEqual(NOTHING);
+    });
+    expect(await waiting).toEqual(many(2, () => ({ kind: 'committed', events: 1 })));
   });
 
   it('whose connection dies under the statement leave nothing, and are done when they come again', async () => {

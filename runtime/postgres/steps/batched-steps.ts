@@ -4,15 +4,18 @@ import { ClassifiedError, classified } from '../../../core/errors.ts';
 import type { Metrics } from '../../../core/metrics.ts';
 import type { Step, StepOutcome, Steps } from '../../../core/step.ts';
 import type { UnitOfWork } from '../../../core/unit-of-work.ts';
+import { PostgresFault } from '../classify-postgres-error.ts';
 import type { Database } from '../database.ts';
 import type { UnitOfWorkOptions, UnitOfWorkSettings } from '../unit-of-work.ts';
 import { withUnitOfWorkDefaults } from '../unit-of-work.ts';
 import { commitStep } from './commit-step.ts';
 import type { DecidedStep } from './decide-step.ts';
 import { decideStep } from './decide-step.ts';
+import { LANES, runInParts, split } from './in-parts.ts';
 import { PendingStep } from './pending-step.ts';
 import type { Basis } from './read-steps.ts';
 import { readSteps } from './read-steps.ts';
+import { SlowStreams } from './slow-streams.ts';
 import { StepQueue } from './step-queue.ts';
 import { writeGroups } from './write-groups.ts';
 import type { Fate } from './write-statement.ts';
@@ -20,7 +23,7 @@ import type { WriteSettings } from './write-steps.ts';
 import { writeSteps } from './write-steps.ts';
 
 export interface BatchedStepsOptions extends UnitOfWorkOptions {
-  /** Connections for the batches alone, `inFlightMax` of them, that wait for nobody's lock for long. */
+  /** Connections for the batches alone, enough for `inFlightMax` of them, that wait for nobody's lock for long. */
   readonly batches: Database;
   /** For steps that need a transaction of their own. */
   readonly unitOfWork: UnitOfWork;
@@ -30,16 +33,20 @@ export interface BatchedStepsOptions extends UnitOfWorkOptions {
   readonly batchMax: number;
   /** Batches at the same time. */
   readonly inFlightMax: number;
-  /** Transactions of single steps at the same time; fewer than the unit of work has connections. */
+  /** Transactions of single steps at the same time, and beside them of those that declare a lock; fewer together than the unit of work has connections. */
   readonly aloneMax: number;
+  readonly lockedMax: number;
 }
 
 /** How often a step that another writer outran is decided again before its loop hears of it. */
 const CONFLICTS_MAX = 3;
 /** What a batch does not wait for: a lock that is held, a statement that takes its time. A step may wait for it, alone. */
+const LOCK_NOT_AVAILABLE = '55P03';
 const IMPATIENCE: ReadonlySet<ErrorCode> = new Set(['POSTGRES_SERIALIZATION', 'HANDLER_TIMEOUT']);
 /** A batch that failed is split in so many parts: two levels down to single steps, and few neighbours of the culprit left. */
 const PARTS = 8;
+/** One that had to wait has used up time of all its steps, and each part with the culprit in it will again: two levels for the largest batch. */
+const IMPATIENT_PARTS = 64;
 
 /**
  * Steps in batches: one statement reads what all of them decide upon, one statement (a transaction of its own) writes what
@@ -52,6 +59,8 @@ export function createBatchedSteps(options: BatchedStepsOptions): Steps {
   return { commit: (step, signal) => steps.commit(step, signal) };
 }
 
+type Parts = readonly (readonly PendingStep[])[];
+
 interface ReadyStep extends DecidedStep {
   readonly pending: PendingStep;
 }
@@ -62,34 +71,40 @@ class BatchedSteps {
   private readonly write: WriteSettings;
   private readonly together: StepQueue<PendingStep>;
   private readonly alone: StepQueue<PendingStep>;
+  /** Of their own, because they may wait for long: those without a lock have places that no lock takes. */
+  private readonly locked: StepQueue<PendingStep>;
+  private readonly slow: SlowStreams;
 
   constructor(given: BatchedStepsOptions) {
     const options = { ...given, ...withUnitOfWorkDefaults(given) };
-    const { batchMax, inFlightMax, aloneMax, domain, inboxRetentionDays, clock } = options;
+    const { batchMax, inFlightMax, aloneMax, lockedMax, domain, inboxRetentionDays, clock } = options;
     this.options = options;
     this.labels = { domain: domain.name };
     this.write = { schema: domain.name, domain: domain.name, inboxRetentionDays, clock };
     this.together = new StepQueue({ batchMax, inFlightMax, run: (batch) => this.runTogether(batch) });
-    this.alone = new StepQueue({ batchMax: 1, inFlightMax: aloneMax, run: ([step]) => this.runAlone(step) });
+    this.alone = new StepQueue({ batchMax: 1, inFlightMax: aloneMax, run: ([step]) => this.runAlone(this.alone, step) });
+    this.locked = new StepQueue({ batchMax: 1, inFlightMax: lockedMax, run: ([step]) => this.runAlone(this.locked, step) });
+    this.slow = new SlowStreams(() => clock.monotonicMs());
   }
 
   async commit(step: Step, signal: AbortSignal): Promise<StepOutcome> {
     signal.throwIfAborted();
     const pending = new PendingStep(step, signal);
-    if (step.lock === undefined && step.isolated !== true) this.together.push(pending);
-    else this.alone.push(pending);
+    if (step.lock !== undefined) this.locked.push(pending);
+    else if (step.isolated === true || this.slow.has(pending)) this.alone.push(pending);
+    else this.together.push(pending);
     return pending.outcome;
   }
 
   private async runTogether(batch: readonly PendingStep[]): Promise<void> {
     this.options.metrics.observe('millrace_step_batch_size', this.labels, batch.length);
-    await this.attempt(batch);
+    await runInParts([batch], LANES, (part) => this.attempt(part));
   }
 
-  /** Settles every step of the batch, or sends it to a queue again. */
-  private async attempt(batch: readonly PendingStep[]): Promise<void> {
+  /** Settles every step of the batch, sends it to a queue again, or answers with the parts in which it is to be tried. */
+  private async attempt(batch: readonly PendingStep[]): Promise<Parts> {
     const wanted = batch.filter((pending) => !pending.leftOut());
-    if (wanted.length === 0) return;
+    if (wanted.length === 0) return [];
     try {
       const bases = await readSteps(
         this.options.batches,
@@ -97,9 +112,11 @@ class BatchedSteps {
         wanted.map(({ step }) => step),
       );
       const ready = wanted.flatMap((pending, index) => this.decide(pending, bases[index]));
-      for (const group of writeGroups(ready)) await this.writeGroup(group);
+      const parts: (readonly PendingStep[])[] = [];
+      for (const group of writeGroups(ready)) parts.push(...(await this.writeGroup(group)));
+      return parts;
     } catch (error) {
-      await this.isolate(wanted, error);
+      return this.isolate(wanted, error);
     }
   }
 
@@ -121,15 +138,16 @@ class BatchedSteps {
     return [];
   }
 
-  private async writeGroup(group: readonly ReadyStep[]): Promise<void> {
+  private async writeGroup(group: readonly ReadyStep[]): Promise<Parts> {
     const wanted = group.filter(({ pending }) => !pending.leftOut());
-    if (wanted.length === 0) return;
+    if (wanted.length === 0) return [];
     try {
       const fates = await writeSteps(this.options.batches, this.write, wanted);
       for (const [index, { pending, rows }] of wanted.entries()) this.settle(pending, rows.length, fates[index]);
+      return [];
     } catch (error) {
       const left = wanted.map(({ pending }) => pending);
-      await this.isolate(left, error);
+      return this.isolate(left, error);
     }
   }
 
@@ -140,27 +158,33 @@ class BatchedSteps {
   }
 
   /** Nothing of these steps was written. An outage is theirs alike; anything else is one step's doing, or a few ones'. */
-  private async isolate(steps: readonly PendingStep[], thrown: unknown): Promise<void> {
+  private isolate(steps: readonly PendingStep[], thrown: unknown): Parts {
     const error = classified(thrown, 'UNCLASSIFIED', 'the batch failed');
-    if (steps.length === 1 && IMPATIENCE.has(error.code)) {
-      for (const pending of steps) this.alone.push(pending);
-      return;
+    const isImpatient = IMPATIENCE.has(error.code);
+    if (steps.length === 1 && isImpatient) {
+      for (const pending of steps) this.sendAlone(pending, error);
+      return [];
     }
     if (steps.length === 1 || error.disposition === 'outage') {
       for (const pending of steps) this.failed(this.together, pending, error);
-      return;
+      return [];
     }
     this.options.metrics.count('millrace_step_batches_split_total', { ...this.labels, code: error.code });
-    const size = Math.ceil(steps.length / PARTS);
-    for (let from = 0; from < steps.length; from += size) await this.attempt(steps.slice(from, from + size));
+    return split(steps, isImpatient ? IMPATIENT_PARTS : PARTS);
   }
 
-  private async runAlone(pending: PendingStep | undefined): Promise<void> {
+  private sendAlone(pending: PendingStep, { code, cause }: ClassifiedError): void {
+    if (code === 'HANDLER_TIMEOUT' || (cause instanceof PostgresFault && cause.sqlState === LOCK_NOT_AVAILABLE))
+      this.slow.remember(pending);
+    this.alone.push(pending);
+  }
+
+  private async runAlone(queue: StepQueue<PendingStep>, pending: PendingStep | undefined): Promise<void> {
     if (pending === undefined || pending.leftOut()) return;
     try {
       pending.settle(await commitStep(this.options.unitOfWork, pending.step, this.options.clock));
     } catch (error) {
-      this.failed(this.alone, pending, classified(error, 'HANDLER_FAILED', 'the step failed'));
+      this.failed(queue, pending, classified(error, 'HANDLER_FAILED', 'the step failed'));
     }
   }
 

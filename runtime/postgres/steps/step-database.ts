@@ -1,12 +1,13 @@
 import type { Logger } from '../../../core/log.ts';
 import type { Database } from '../database.ts';
 import { createDatabase } from '../database.ts';
+import { LANES } from './in-parts.ts';
 
 export interface StepDatabaseOptions {
   readonly url: string;
   readonly domain: string;
-  /** One for each batch in flight: none ever stands in line for one. */
-  readonly connections: number;
+  /** Batches in flight: a connection for each, and for each lane in which one is done again in parts. None ever stands in line for one. */
+  readonly batchesMax: number;
   readonly applicationName?: string;
   readonly logger: Logger;
   /** What a reaction may take. */
@@ -22,10 +23,10 @@ const LOCK_TIMEOUT_MS = 250;
 
 /** The connections on which batches of steps are read and written. */
 export function createStepDatabase(options: StepDatabaseOptions): Database {
-  const { connections, stepTimeoutMs = STEP_TIMEOUT_MS, lockTimeoutMs = LOCK_TIMEOUT_MS, ...more } = options;
+  const { batchesMax, stepTimeoutMs = STEP_TIMEOUT_MS, lockTimeoutMs = LOCK_TIMEOUT_MS, ...more } = options;
   return createDatabase({
     ...more,
-    poolMax: connections,
+    poolMax: batchesMax * LANES,
     statementTimeoutMs: Math.ceil(stepTimeoutMs * SHARE_OF_STEP),
     lockTimeoutMs,
     lookupsOnly: true,
