@@ -3,6 +3,7 @@ import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import { ClassifiedError } from '../core/errors.ts';
 import type { Service } from '../core/lifecycle.ts';
 import type { ConsumedRecord } from '../core/record.ts';
+import { recordKeyText } from '../core/record-key.ts';
 import { utf8Text } from '../core/record.ts';
 import { createAvroEncoder, createJsonEncoder, createPayloadDecoder } from '../schemas/codec.ts';
 import { schemaOf, subjectsByType } from '../schemas/event-schema.ts';
@@ -51,7 +52,7 @@ export function keyedDecoder(pipeline: PipelineDefinition, decoder: PayloadDecod
   const keyed = (payload: unknown, type: string, record: ConsumedRecord): unknown => {
     const field = keyFields.get(type);
     const key = record.key === null ? undefined : utf8Text(record.key);
-    if (field !== undefined && (payload as Readonly<Record<string, unknown>>)[field] !== key) {
+    if (field !== undefined && recordKeyText((payload as Readonly<Record<string, unknown>>)[field]) !== key) {
       throw new ClassifiedError('PAYLOAD_INVALID', `the record key is not the payload's ${field}`);
     }
     return payload;

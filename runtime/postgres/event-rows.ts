@@ -1,6 +1,7 @@
 import type { EventDefinition, NewEvent } from '../../core/define.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
+import { recordKeyText } from '../../core/record-key.ts';
 import { formatTraceparent } from '../../core/trace.ts';
 import type { Cause } from '../../core/unit-of-work.ts';
 import type { AppendContext, EventRow } from './append-statement.ts';
@@ -56,9 +57,8 @@ function jsonOf({ type, payload }: NewEvent): string {
 
 /** @throws ClassifiedError PAYLOAD_INVALID naming the field. */
 export function recordKey(definition: EventDefinition, payload: unknown): string {
-  const key = (payload as Readonly<Record<string, unknown>> | null)?.[definition.keyField];
-  if (typeof key === 'number' || typeof key === 'bigint') return key.toString();
-  if (typeof key === 'string' && key !== '') return key;
+  const key = recordKeyText((payload as Readonly<Record<string, unknown>> | null)?.[definition.keyField]);
+  if (key !== undefined && key !== '') return key;
   throw new ClassifiedError('PAYLOAD_INVALID', `${definition.type}.${definition.keyField} is the record key and has no text`);
 }
 
