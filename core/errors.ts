@@ -80,6 +80,10 @@ export const ERRORS = {
     dependency: 'parking',
     remedy: 'So many keys wait for a retry that something they share must be broken: run `millrace parked list` and look at the errors.',
   },
+  PARKING_REFUSED: {
+    disposition: 'dead-letter',
+    remedy: 'PostgreSQL refuses to keep this record for its retry (what it holds, or a constraint); mend the cause and replay the letter.',
+  },
   DECISION_FAILED: {
     disposition: 'dead-letter',
     remedy: 'A decision threw: this is a bug of the processor; fix it and replay the record.',

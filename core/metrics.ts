@@ -162,6 +162,12 @@ export const METRICS = {
     help: 'Parked records that operators have discarded, ever; every process of the group says the same',
     labels: ['group'],
   },
+  millrace_parked_orphans: {
+    kind: 'gauge',
+    help: 'Parked records that no group of this pipeline reads any more; every process that looks says the same',
+    labels: ['group'],
+  },
+  millrace_parked_orphans_oldest_seconds: { kind: 'gauge', help: 'Time since the oldest of them was parked', labels: ['group'] },
   millrace_dead_lettered_total: { kind: 'counter', help: 'Records that went to a dead-letter topic', labels: ['group', 'topic', 'code'] },
   millrace_step_batch_size: {
     kind: 'histogram',

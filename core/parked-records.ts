@@ -85,7 +85,8 @@ export interface ParkedSurvey {
 /**
  * The records of one consumer group that wait for their next attempt. Every call is about the partitions that it names, which
  * the caller owns. What resolves is durable. Rejects with a ClassifiedError, an outage when the store cannot be reached; a
- * write may then have happened, and may be repeated.
+ * write may then have happened, and may be repeated. A write rejects with PARKING_REFUSED when something in it can never be
+ * stored: then nothing of it happened, and it is refused again however often it is repeated.
  */
 export interface ParkedRecords {
   /** Of each lane and partition the first record. Not bounded: one entry per key that waits. */

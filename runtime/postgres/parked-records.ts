@@ -1,10 +1,13 @@
 import type { ParkedHead, ParkedRecord, ParkedRecords, ParkedSurvey, RecordToPark, Settlement } from '../../core/parked-records.ts';
-import { offset } from '../../core/offset.ts';
-import type { ConsumedRecord, Header, TopicPartition } from '../../core/record.ts';
+import { ClassifiedError } from '../../core/errors.ts';
+import type { TopicPartition } from '../../core/record.ts';
 import { utf8, utf8Text } from '../../core/record.ts';
+import { PostgresFault } from './classify-postgres-error.ts';
 import type { Database } from './database.ts';
 import { qualified } from './identifiers.ts';
 import { parkedInsert, parkedInsertValues } from './parked-insert.ts';
+import type { RecordRow } from './parked-row.ts';
+import { RECORD_COLUMNS, recordOf } from './parked-row.ts';
 
 /** A group's parked records in the database that its effects are in, or, for a projection's group, in the platform's. */
 export function createParkedRecords(options: { readonly database: Database; readonly group: string }): ParkedRecords {
@@ -49,13 +52,7 @@ interface HeadRow {
   readonly is_blocked: boolean;
 }
 
-interface ParkedRow extends HeadRow {
-  readonly record_offset: bigint;
-  readonly record_key: Uint8Array | null;
-  readonly record_value: Uint8Array | null;
-  readonly header_names: readonly Uint8Array[];
-  readonly header_values: readonly (Uint8Array | null)[];
-  readonly record_timestamp_ms: bigint;
+interface ParkedRow extends HeadRow, RecordRow {
   readonly attempt: number;
   readonly first_failed_at: string | null;
   readonly given: number;
@@ -111,13 +108,13 @@ class PostgresParkedRecords implements ParkedRecords {
   }
 
   async park(records: readonly RecordToPark[]): Promise<void> {
-    await this.database.prepared(this.statements.park, parkedInsertValues(this.group, 'delivery', records));
+    await orRefused(this.database.prepared(this.statements.park, parkedInsertValues(this.group, 'delivery', records)));
   }
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
     const over = settlements.filter(({ kind }) => kind === 'finished' || kind === 'buried');
     const kept = settlements.filter((settlement) => settlement.kind === 'again' || settlement.kind === 'blocked');
-    await this.database.prepared(this.statements.settle, [
+    const values = [
       this.group,
       over.map(({ parked }) => utf8(parked.lane)),
       over.map(({ parked }) => parked.seq.toString()),
@@ -132,7 +129,8 @@ class PostgresParkedRecords implements ParkedRecords {
       kept.map(({ error }) => error.message),
       kept.map((settlement) => (settlement.kind === 'again' ? settlement.firstFailedAtMs : null)),
       kept.map(({ kind, parked }) => (kind === 'blocked' ? parked.given : null)),
-    ]);
+    ];
+    await orRefused(this.database.prepared(this.statements.settle, values));
   }
 
   async survey(partitions: readonly TopicPartition[]): Promise<ParkedSurvey> {
@@ -149,6 +147,19 @@ class PostgresParkedRecords implements ParkedRecords {
   }
 }
 
+/** Classes of SQLSTATE that are about what a row holds: not about the statement, its rights or the server. */
+const ABOUT_ROWS = new Set(['22', '23', '44', '54', 'P0']);
+
+async function orRefused<T>(write: Promise<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    const fault = error instanceof ClassifiedError ? error.cause : undefined;
+    if (!(fault instanceof PostgresFault) || !ABOUT_ROWS.has(fault.sqlState.slice(0, 2))) throw error;
+    throw new ClassifiedError('PARKING_REFUSED', `PostgreSQL refuses to keep the record (${fault.message})`, { cause: error });
+  }
+}
+
 /** What its headers weigh, with four bytes for the length of each: not what they take on disk, where they are compressed. */
 const HEADER_BYTES = '(octet_length(array_send(header_names)) + octet_length(array_send(header_values)))';
 
@@ -159,8 +170,7 @@ function statementsFor(schema: string) {
   return {
     heads: `SELECT DISTINCT ON (topic, partition, lane) lane, seq, topic, partition, ${DUE_IN_MS}, blocked_since IS NOT NULL AS is_blocked
       FROM ${table} WHERE group_name = $1 AND ${PARTITIONS_ARE_OURS} ORDER BY topic, partition, lane, seq`,
-    read: `SELECT p.lane, p.seq, topic, partition, record_offset, record_key, record_value, header_names, header_values,
-        record_timestamp_ms, attempt, ${DUE_IN_MS}, blocked_since IS NOT NULL AS is_blocked, first_failed_at, given, is_last
+    read: `SELECT p.lane, p.seq, topic, partition, record_offset, ${RECORD_COLUMNS}, attempt, ${DUE_IN_MS}, blocked_since IS NOT NULL AS is_blocked, first_failed_at, given, is_last
       FROM unnest($4::bytea[]) AS l (lane) CROSS JOIN LATERAL (
         SELECT * FROM (
           SELECT r.*, row_number() OVER in_order AS place, lead(seq) OVER in_order IS NULL AS is_last,
@@ -199,25 +209,13 @@ function parkedRecord(row: ParkedRow): ParkedRecord {
   return {
     lane: utf8Text(row.lane),
     seq: row.seq,
-    record: consumedRecord(row),
+    record: recordOf(row),
     attempts: row.attempt,
     dueInMs: row.due_in_ms,
     blocked: row.is_blocked,
     firstFailedAtMs: row.first_failed_at === null ? undefined : Date.parse(row.first_failed_at),
     given: row.given,
     isLast: row.is_last,
-  };
-}
-
-function consumedRecord(row: ParkedRow): ConsumedRecord {
-  return {
-    topic: row.topic,
-    partition: row.partition,
-    offset: offset(row.record_offset),
-    key: row.record_key,
-    value: row.record_value,
-    headers: row.header_names.map((name, index): Header => [utf8Text(name), row.header_values[index] ?? null]),
-    timestampMs: Number(row.record_timestamp_ms),
   };
 }
 

@@ -2,6 +2,12 @@
 export type FailpointLabel =
   | 'after-intake'
   | 'after-handler'
+  /** What waits is asked for, of partitions that have come. */
+  | 'before-resume'
+  | 'after-resume'
+  /** Parked records that are due are read. */
+  | 'before-parked-read'
+  | 'after-parked-read'
   | 'before-park'
   | 'after-park'
   | 'before-settle'

@@ -53,6 +53,23 @@ export class KeyLanes<T extends { readonly lane: string }> {
     this.pump();
   }
 
+  /** In front of all items of its lane that do not run. */
+  pushFirst(item: T): void {
+    const lane = this.lanes.get(item.lane);
+    if (lane === undefined) {
+      this.push(item);
+      return;
+    }
+    if (lane.state === 'running') {
+      lane.rest = [item, ...(lane.rest ?? [])];
+      return;
+    }
+    lane.rest = [lane.head, ...(lane.rest ?? [])];
+    lane.head = item;
+    if (lane.state === 'held') this.enqueue(lane);
+    this.pump();
+  }
+
   /** The run of the head of its lane has come to its end. */
   ended(item: T, verdict: LaneVerdict): void {
     const lane = this.runningLaneOf(item);

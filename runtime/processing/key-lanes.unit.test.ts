@@ -53,6 +53,19 @@ describe('lanes by key', () => {
     expect(begun).toEqual(['a1', 'b1', 'c1', 'd1']);
   });
 
+  it('take an item in front of all that do not run, also of one that waits to run again', async () => {
+    const { lanes, begun, push, end } = lanesOf(10);
+    push('a1', 'a2');
+    lanes.pushFirst({ lane: 'a', name: 'a0' });
+    lanes.pushFirst({ lane: 'b', name: 'b1' });
+    expect(begun).toEqual(['a1', 'b1']);
+    await end('a1');
+    await end('a0', { kind: 'again', after: new Promise(() => undefined) });
+    lanes.pushFirst({ lane: 'a', name: 'a9' });
+    await end('a9');
+    expect(begun).toEqual(['a1', 'b1', 'a0', 'a9', 'a0']);
+  });
+
   it('keep an item that runs again at the head of its lane', async () => {
     const { begun, push, end } = lanesOf(10);
     push('a1', 'a2');

@@ -34,6 +34,8 @@ export interface ParkedLane<E> {
   parking: number;
   /** Settlements on their way to the store. */
   settling: number;
+  /** Records that the store has refused and whose letters are not durable yet: what comes behind them is not parked before. */
+  refused: number;
   /** Since the store was read last, records were parked that it may not have shown. */
   grown: boolean;
   /** Since the store was read last, somebody else has changed the lane. */
@@ -42,6 +44,8 @@ export interface ParkedLane<E> {
   complete: boolean;
   /** What was read and not handed over yet. */
   tail: TailEntry[];
+  /** Of its record that is in the loop. */
+  loopBytes: number;
 }
 
 export function parkedLane<E>(name: string, error: ClassifiedError, dueAtMs: number): ParkedLane<E> {
@@ -53,10 +57,12 @@ export function parkedLane<E>(name: string, error: ClassifiedError, dueAtMs: num
     dueAtMs,
     parking: 0,
     settling: 0,
+    refused: 0,
     grown: false,
     stale: false,
     complete: false,
     tail: [],
+    loopBytes: 0,
   };
 }
 

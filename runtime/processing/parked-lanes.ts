@@ -3,6 +3,9 @@ import { ClassifiedError } from '../../core/errors.ts';
 import type { ParkedHead, ParkedRecord } from '../../core/parked-records.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import { DueSchedule } from './due-schedule.ts';
+import { LaneQueue } from './lane-queue.ts';
+import type { ParkedMemoryLimits } from './parked-memory.ts';
+import { ParkedMemory } from './parked-memory.ts';
 import type { ParkedLane } from './parked-lane.ts';
 import { nextStep, parkedLane } from './parked-lane.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
@@ -14,9 +17,6 @@ export type Lane = ParkedLane<Epoch>;
 /** Due times that are nearer to each other are the same one, told twice. */
 const ROUNDING_MS = 1_000;
 
-/** Lanes that one read asks for. */
-const READ_LANES_MAX = 32;
-
 /** Lanes that may stand beside each that is active: each of them holds one record. */
 const STANDING_PER_PLACE = 4;
 
@@ -24,8 +24,12 @@ interface ParkedLanesOptions {
   readonly clock: Clock;
   /** Lanes that are read and handled at the same time. */
   readonly activeMax: number;
-  /** The first records of the lanes. Resolves with undefined when they could not be read, after a pause. */
-  readonly read: (lanes: readonly string[]) => Promise<readonly ParkedRecord[] | undefined>;
+  readonly memory: ParkedMemoryLimits;
+  /** The first records of the lanes, so many of each. Resolves with undefined when they could not be read, after a pause. */
+  readonly read: (
+    lanes: readonly string[],
+    page: { readonly recordsMax: number; readonly bytesMax: number },
+  ) => Promise<readonly ParkedRecord[] | undefined>;
   /** The stay of the partition, while it takes part. */
   readonly epochOf: (partition: TopicPartition) => Epoch | undefined;
   /** The record's turn has come: it goes through the loop, and `advance` is called when the lane may go on. */
@@ -34,7 +38,7 @@ interface ParkedLanesOptions {
 
 /**
  * The lanes that are held because records of theirs are parked, and what each of them waits for. Knows the lanes and not their
- * records, which are read page by page when their turn comes: memory is one entry per key that waits.
+ * records, which are read page by page when their turn comes: memory is one entry per key that waits, and `memory` for records.
  */
 export class ParkedLanes {
   private readonly options: ParkedLanesOptions;
@@ -44,12 +48,16 @@ export class ParkedLanes {
   /** Those whose record waits in the loop for something that others may not need. */
   private readonly standing = new Set<Lane>();
   private readonly schedule: DueSchedule<Lane>;
-  private queue: Lane[] = [];
+  private readonly memory: ParkedMemory;
+  /** Lanes that are to be read: those that go on where they are come first. */
+  private readonly queue = new LaneQueue<Lane>();
+  private readonly rereads = new LaneQueue<Lane>();
   private reading = false;
   private stopped = false;
 
   constructor(options: ParkedLanesOptions) {
     this.options = options;
+    this.memory = new ParkedMemory(options.memory);
     this.schedule = new DueSchedule(options.clock, (lane, dueAtMs) => {
       if (this.isHeld(lane) && lane.phase === 'waiting' && lane.dueAtMs === dueAtMs) this.wantRead(lane);
     });
@@ -63,6 +71,11 @@ export class ParkedLanes {
     let count = 0;
     for (const { phase } of this.lanes.values()) if (phase === 'blocked') count += 1;
     return count;
+  }
+
+  /** Of parked records in memory. */
+  get bytes(): number {
+    return this.memory.bytes;
   }
 
   find(name: string): Lane | undefined {
@@ -91,16 +104,14 @@ export class ParkedLanes {
 
   /** Nothing is read ahead any more: the lane's first record waits again, unless somebody else has changed the lane. */
   rest(lane: Lane, dueAtMs: number): void {
-    lane.tail = [];
-    lane.complete = false;
+    this.forgetRecords(lane);
     if (!this.isHeld(lane)) return;
     if (lane.stale) this.wantRead(lane);
     else this.waitUntil(lane, dueAtMs);
   }
 
   block(lane: Lane): void {
-    lane.tail = [];
-    lane.complete = false;
+    this.forgetRecords(lane);
     if (lane.stale && this.isHeld(lane)) this.wantRead(lane);
     else this.deactivate(lane, 'blocked');
   }
@@ -110,7 +121,7 @@ export class ParkedLanes {
     if (lane.phase !== 'handling' || this.standing.size >= this.options.activeMax * STANDING_PER_PLACE) return;
     if (!this.active.delete(lane)) return;
     this.standing.add(lane);
-    lane.tail = [];
+    this.memory.keep(lane, []);
     lane.complete = false;
     void this.pump();
   }
@@ -124,13 +135,20 @@ export class ParkedLanes {
   advance(lane: Lane): void {
     if (!this.isHeld(lane)) return;
     this.goesOn(lane);
+    this.memory.leaveLoop(lane);
     this.dropForeign(lane);
+    this.follow(lane);
+    // There may be room for lanes that wait to be read.
+    if (this.queue.size + this.rereads.size > 0) void this.pump();
+  }
+
+  private follow(lane: Lane): void {
     const now = this.options.clock.monotonicMs();
     const step = nextStep(lane, now);
     switch (step.kind) {
       case 'hand-over': {
         const epoch = this.options.epochOf(step.entry.parked.record);
-        lane.tail.shift();
+        this.memory.enterLoop(lane);
         lane.phase = 'handling';
         if (epoch !== undefined) this.options.handOver(step.entry.parked, epoch);
         return;
@@ -159,8 +177,7 @@ export class ParkedLanes {
 
   /** The lane's record was given back: the store alone knows what is the first one of those that stay. */
   interrupted(lane: Lane): void {
-    lane.tail = [];
-    lane.complete = false;
+    this.forgetRecords(lane);
     if (!this.isHeld(lane)) return;
     if ([...lane.partitions].some((epoch) => !epoch.leaving)) this.advance(lane);
     else this.deactivate(lane, 'over');
@@ -201,6 +218,7 @@ export class ParkedLanes {
         continue;
       }
       this.lanes.delete(lane.name);
+      this.forgetRecords(lane);
       this.deactivate(lane, 'over');
     }
   }
@@ -233,6 +251,7 @@ export class ParkedLanes {
   /** Something about the lane has changed behind its back: it looks again as soon as none of its records is in the loop. */
   private disturb(lane: Lane): void {
     lane.stale = true;
+    this.memory.keep(lane, []);
     if (isAtRest(lane)) this.wantRead(lane);
     else if (lane.phase === 'writing') lane.dueAtMs = this.options.clock.monotonicMs();
   }
@@ -248,18 +267,25 @@ export class ParkedLanes {
     if (lane.tail.length === 0) return;
     const ours = lane.tail.filter(({ parked }) => this.options.epochOf(parked.record) !== undefined);
     if (ours.length === lane.tail.length) return;
-    lane.tail = ours;
+    this.memory.keep(lane, ours);
+    lane.complete = false;
+  }
+
+  private forgetRecords(lane: Lane): void {
+    this.memory.forget(lane);
     lane.complete = false;
   }
 
   private wantRead(lane: Lane): void {
+    // What is to be read again takes up no room meanwhile.
+    this.memory.keep(lane, []);
     if (lane.settling > 0) {
       lane.stale = true;
       lane.phase = 'settling';
       return;
     }
     lane.phase = 'queued';
-    this.queue.push(lane);
+    (this.active.has(lane) ? this.rereads : this.queue).push(lane);
     void this.pump();
   }
 
@@ -267,7 +293,10 @@ export class ParkedLanes {
     if (this.reading) return;
     this.reading = true;
     for (let lanes = this.nextToRead(); lanes.length > 0 && !this.stopped; lanes = this.nextToRead()) {
-      const records = await this.options.read(lanes.map(({ name }) => name));
+      const records = await this.options.read(
+        lanes.map(({ name }) => name),
+        this.memory.pageOf(lanes.length),
+      );
       this.spread(lanes, records);
     }
     this.reading = false;
@@ -275,21 +304,17 @@ export class ParkedLanes {
 
   private nextToRead(): Lane[] {
     const next: Lane[] = [];
-    const rest: Lane[] = [];
-    for (const lane of this.queue) {
+    const lanesMax = this.memory.lanesToRead;
+    while (next.length < lanesMax) {
+      const lane = this.rereads.shift() ?? (this.active.size < this.options.activeMax ? this.queue.shift() : undefined);
+      if (lane === undefined) break;
       if (!this.isHeld(lane) || lane.phase !== 'queued') continue;
-      const hasPlace = next.length < READ_LANES_MAX && (this.active.has(lane) || this.active.size < this.options.activeMax);
-      if (!hasPlace) {
-        rest.push(lane);
-        continue;
-      }
       lane.phase = 'reading';
       lane.stale = false;
       lane.grown = lane.parking > 0;
       this.active.add(lane);
       next.push(lane);
     }
-    this.queue = rest;
     return next;
   }
 
@@ -306,7 +331,10 @@ export class ParkedLanes {
         const epoch = this.options.epochOf(record);
         if (epoch !== undefined) lane.partitions.add(epoch);
       }
-      lane.tail = page.map((parked) => ({ parked, dueAtMs: now + parked.dueInMs }));
+      this.memory.keep(
+        lane,
+        page.map((parked) => ({ parked, dueAtMs: now + parked.dueInMs })),
+      );
       lane.complete = records !== undefined && page.at(-1)?.isLast !== false;
       this.advance(lane);
     }

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { BrokerAdmin, BrokerDriver, Producer } from '../../core/broker.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
@@ -13,7 +13,8 @@ import { openPlatformDatabase } from '../../test/support/platform-database.ts';
 import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
 import { createKafkaJsDriver } from '../kafka/kafkajs-driver.ts';
 import type { Database } from '../postgres/database.ts';
-import { actOnParked, listParked } from '../postgres/parked-admin.ts';
+import { actOnParked } from '../postgres/parked-admin.ts';
+import { listParked } from '../postgres/parked-list.ts';
 import { createParkedRecords, enqueueParked } from '../postgres/parked-records.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import type { ConsumerGroupOptions } from './consumer-group-options.ts';
@@ -24,6 +25,7 @@ import type { EventHandler } from './event-handler.ts';
 const PARTITIONS = 3;
 const FAILED = failedWith('CALL_FAILED', 'no');
 const soft = new AbortController().signal;
+const change = { actor: 'ann', acceptDoubleEffects: false, signal: soft, clock: systemClock } as const;
 
 const databases = temporaryDatabases('parking');
 let database: Database;
@@ -258,6 +260,29 @@ describe('records that are parked', () => {
   });
 });
 
+it('a record that PostgreSQL refuses to keep leaves by the dead letters, and holds up nobody', async () => {
+  const place = await makePlace();
+  const [topic = ''] = place.topics;
+  const group = await startGroup(
+    place,
+    inbox((n, attempt) => n === 0 && attempt === 1),
+    { retryPolicy: { delaysMs: [3_000], jitter: 0 } },
+  );
+  await database.execute(`ALTER TABLE millrace.parked_records ADD CONSTRAINT no_odd CHECK (event_type <> 'Odd')`);
+  onTestFinished(async () => {
+    await database.execute('ALTER TABLE millrace.parked_records DROP CONSTRAINT no_odd');
+  });
+  const odd = { ...recordOf(topic, 'a', 1), headers: eventHeaders({ id: randomUUID(), type: 'Odd', streamId: 'a' }) };
+  await producer.send([recordOf(topic, 'a', 0), odd, recordOf(topic, 'a', 2), recordOf(topic, 'b', 3)]);
+  await eventually(async () => (await effects(topic)).length === 3, { timeoutMs: 30_000 });
+  expect((await effects(topic)).filter(({ key }) => key === 'a').map(({ n }) => n)).toEqual([0, 2]);
+  await eventually(() => allCommitted(place), { timeoutMs: 10_000 });
+  expect((await admin.offsets([`${topic}.dlt`])).reduce((sum, { end }) => sum + Number(end), 0)).toBe(1);
+  await eventually(async () => (await parkedCount(place)) === 0);
+  expect(group.balance()).toMatchObject({ acked: 3, deadLettered: 1, inFlight: 0 });
+  expect(group.health()).toMatchObject([{ status: 'ok' }]);
+});
+
 it('a key that is longer than an index holds waits in its order, and holds up no other', async () => {
   const place = await makePlace();
   const [topic = ''] = place.topics;
@@ -309,22 +334,22 @@ describe('a key of which a record was given up', () => {
     );
     await producer.send([recordOf(topic, 'a', 0), recordOf(topic, 'a', 1), recordOf(topic, 'b', 2)]);
     const blocked = { group: place.group, blocked: true } as const;
-    await eventually(async () => (await listParked(database, blocked, 10)).records === 1, { timeoutMs: 30_000 });
+    await eventually(async () => (await listParked(database, 'millrace', blocked, 10)).records === 1, { timeoutMs: 30_000 });
     await eventually(() => group.health()[0]?.facts?.['blocked_keys'] === 1, { timeoutMs: 10_000 });
     expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('1 key is blocked') }]);
-    expect((await listParked(database, { group: place.group }, 10)).entries).toMatchObject([
+    expect((await listParked(database, 'millrace', { group: place.group }, 10)).entries).toMatchObject([
       { key: 'a', type: 'Happened', attempts: 2, errorCode: 'CALL_FAILED', offset: 0n, blockedSince: expect.stringMatching(/^\d{4}-/) },
       { key: 'a', attempts: 0, offset: 1n, blockedSince: null },
     ]);
     expect(await allCommitted(place)).toBe(true);
 
     const attempts = handled.length;
-    expect(await actOnParked(database, database, blocked, 'retry', 'ann')).toBe(1);
+    expect(await actOnParked(database, database, blocked, { ...change, action: 'retry' })).toEqual({ records: 1, interrupted: false });
     await eventually(() => handled.length === attempts + 2, { timeoutMs: 10_000 });
-    await eventually(async () => (await listParked(database, blocked, 10)).records === 1, { timeoutMs: 10_000 });
+    await eventually(async () => (await listParked(database, 'millrace', blocked, 10)).records === 1, { timeoutMs: 10_000 });
     expect(await effects(topic)).toMatchObject([{ n: 2 }]);
 
-    expect(await actOnParked(database, database, blocked, 'discard', 'ann')).toBe(1);
+    expect(await actOnParked(database, database, blocked, { ...change, action: 'discard' })).toEqual({ records: 1, interrupted: false });
     await eventually(async () => (await effects(topic)).length === 2, { timeoutMs: 10_000 });
     await eventually(async () => (await parkedCount(place)) === 0);
     await eventually(() => group.health()[0]?.status === 'ok', { timeoutMs: 10_000 });

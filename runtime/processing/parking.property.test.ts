@@ -64,6 +64,8 @@ const latencies = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLe
 
 type Policy = 'continue' | 'block';
 
+const REFUSED_FROM_MS = 2 ** 63;
+
 /** One process of the group. */
 interface Member {
   readonly consumer: ScriptedConsumer;
@@ -276,14 +278,18 @@ class World {
 
   private isOver(name: string): boolean {
     if (this.effects.has(name) || this.discarded.has(name)) return true;
-    // Given up: its key goes on, unless that is what must not be.
-    return this.policy === 'continue' && this.letters.has(name);
+    // Given up: its key goes on, unless that is what must not be, and what cannot be kept blocks no key.
+    return this.letters.has(name) && (this.policy === 'continue' || this.isRefused(name));
+  }
+
+  private isRefused(name: string): boolean {
+    return this.log.flat().some((record) => nameOf(record) === name && record.timestampMs >= REFUSED_FROM_MS);
   }
 
   /** A letter that was given back is no account of its record any more. */
   private isAccountedFor(name: string): boolean {
     if (this.effects.has(name) || this.discarded.has(name)) return true;
-    return this.policy === 'continue' && this.openLetters.has(name);
+    return this.openLetters.has(name) && (this.policy === 'continue' || this.isRefused(name));
   }
 
   private commit(partition: number, next: number): void {
@@ -313,7 +319,7 @@ class World {
   }
 
   private replay(which: number): void {
-    const all = this.log.flat().filter((record) => this.openLetters.has(nameOf(record)));
+    const all = this.log.flat().filter((record) => this.openLetters.has(nameOf(record)) && !this.isRefused(nameOf(record)));
     // Those first of which the row is still there: what follows from the letter is on its way.
     const hereStill = all.filter((record) => this.store.rows.some((row) => !row.blocked && nameOf(row.record) === nameOf(record)));
     const some = hereStill.length > 0 ? hereStill : all;
@@ -341,7 +347,9 @@ class World {
     const records = this.log[partition]!;
     for (let added = 0; added < count; added += 1) {
       const at = records.length;
-      records.push(consumedRecord({ at, partition, key: KEYS[(at * 7 + partition) % KEYS.length]! }));
+      const record = consumedRecord({ at, partition, key: KEYS[(at * 7 + partition) % KEYS.length]! });
+      // Now and then one that the store refuses to keep.
+      records.push(at % 9 === 4 ? { ...record, timestampMs: REFUSED_FROM_MS } : record);
     }
   }
 

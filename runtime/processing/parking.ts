@@ -1,23 +1,24 @@
 import type { Clock } from '../../core/clock.ts';
-import { ClassifiedError, classified } from '../../core/errors.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { ParkedError, ParkedRecord, ParkedRecords, RecordToPark, Settlement } from '../../core/parked-records.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import { recordBytes } from '../../core/record.ts';
-import { reconnectDelayMs } from '../../core/retry-policy.ts';
 import { DurableWrites } from './durable-writes.ts';
 import type { Failpoint } from './failpoint.ts';
 import type { Lane } from './parked-lanes.ts';
 import { ParkedLanes } from './parked-lanes.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
-import { pause } from './pause.ts';
 import type { RecordInHand } from './record-in-hand.ts';
+import type { StoreWork } from './store-state.ts';
+import { StoreState } from './store-state.ts';
+import { storeWithFailpoints } from './store-with-failpoints.ts';
 
 type Epoch = PartitionEpoch<RecordInHand>;
 
-/** What is read ahead of one lane. */
-const PAGE = { recordsMax: 50, bytesMax: 262_144 };
+/** Of the parked records of one group that is due in memory; all others are in the store alone. */
+const MEMORY = { recordsMax: 5_000, bytesMax: 16 * 1_048_576 };
 
 /** What becomes of a key when one of its records was given up: it goes on, or it waits for a person. */
 export type GiveUpPolicy = 'continue' | 'block';
@@ -37,6 +38,8 @@ interface ParkingOptions {
   readonly handOver: (parked: ParkedRecord, epoch: Epoch) => void;
   /** What happened to the record is durable: it may leave. */
   readonly onSettled: (item: RecordInHand, outcome: Outcome) => void;
+  /** The store can never keep it: it cannot wait, and is to be given up. */
+  readonly onRefused: (item: RecordInHand, error: ClassifiedError) => void;
 }
 
 /** A write on its way. */
@@ -58,51 +61,50 @@ interface Pending<W> {
  * must be known to keep the order. Its owner is the member that has the partition: everything is read from the store when a
  * partition comes and forgotten when it goes.
  *
- * Nothing here throws. While the store is away its records wait, in hand and in order, and nothing is used up.
+ * Nothing here throws. While the store is away its records wait, in hand and in order, and nothing is used up. What the store
+ * refuses for itself is given up, and holds up nobody.
  */
 export class Parking {
   private readonly options: ParkingOptions;
+  private readonly store: ParkedRecords;
   private readonly lanes: ParkedLanes;
   private readonly parks: DurableWrites<Pending<RecordToPark>>;
   private readonly settlements: DurableWrites<Pending<Settlement>>;
   private readonly owned = new Map<string, Epoch>();
   private readonly arriving = new Set<Epoch>();
+  /** Refused ones, with their lanes, until their letters are durable. */
+  private readonly refusals = new Map<RecordInHand, Lane>();
   private readonly stopped = new AbortController();
+  private readonly state: StoreState;
   private loading = false;
-  private failures = 0;
-  private failure: ClassifiedError | undefined;
 
   constructor(options: ParkingOptions) {
     this.options = options;
-    const { store, failpoint } = options;
+    this.store = storeWithFailpoints(options.store, options.failpoint);
+    this.state = new StoreState({ ...options, signal: this.stopped.signal });
     this.lanes = new ParkedLanes({
       clock: options.clock,
       activeMax: options.activeMax,
-      read: (lanes) => this.ask((partitions) => store.read(lanes, partitions, PAGE)),
+      memory: MEMORY,
+      read: (lanes, page) => this.ask((partitions) => this.store.read(lanes, partitions, page)),
       epochOf: (partition) => this.epochOf(partition),
       handOver: options.handOver,
     });
     this.parks = this.writes(
+      'park',
       ({ what }) => recordBytes(what.record),
-      async (entries) => {
-        await failpoint('before-park');
-        await store.park(entries.map(({ what }) => what));
-        await failpoint('after-park');
-      },
+      (entries) => this.store.park(entries.map(({ what }) => what)),
     );
     this.settlements = this.writes(
+      'settle',
       () => 0,
-      async (entries) => {
-        await failpoint('before-settle');
-        await store.settle(entries.map(({ what }) => what));
-        await failpoint('after-settle');
-      },
+      (entries) => this.store.settle(entries.map(({ what }) => what)),
     );
   }
 
   /** Why the store is not of use at the moment. */
   get waitsFor(): ClassifiedError | undefined {
-    return this.failure;
+    return this.state.waitsFor;
   }
 
   /** Keys that wait. */
@@ -156,10 +158,12 @@ export class Parking {
    * is blocked, or that it waits no more.
    */
   giveUp(item: RecordInHand, error: ClassifiedError): boolean {
+    this.endRefusal(item);
     const outcome: Outcome = { door: 'deadLettered', error };
     const now = this.options.clock.monotonicMs();
-    // What cannot even be read as an event is no part of any order.
-    const blocks = this.options.policy === 'block' && !(item.envelope instanceof ClassifiedError);
+    // What cannot even be read as an event is no part of any order; and only what can be kept can hold up its key.
+    const canBlock = !(item.envelope instanceof ClassifiedError) && error.code !== 'PARKING_REFUSED';
+    const blocks = this.options.policy === 'block' && canBlock;
     const { parked, attempt: attempts } = item;
     if (parked !== undefined) {
       const how: Settlement = blocks ? { kind: 'blocked', parked, attempts, error: brief(error) } : { kind: 'buried', parked };
@@ -192,13 +196,14 @@ export class Parking {
 
   /** The record was given back undone. */
   forget(item: RecordInHand): void {
+    this.endRefusal(item);
     const lane = this.lanes.find(item.lane);
     if (item.parked !== undefined && lane?.phase === 'handling') this.lanes.interrupted(lane);
   }
 
   /** Looks again at what waits, because somebody else has changed it. False when that was not possible. */
   async refresh(): Promise<boolean> {
-    const heads = await this.ask((partitions) => this.options.store.heads(partitions));
+    const heads = await this.ask((partitions) => this.store.heads(partitions));
     if (heads === undefined) return false;
     this.lanes.learn(heads, true);
     return true;
@@ -220,10 +225,10 @@ export class Parking {
   async ask<T>(question: (partitions: readonly TopicPartition[]) => Promise<T>): Promise<T | undefined> {
     try {
       const answer = await question(this.partitions());
-      this.succeeded();
+      this.state.succeeded('read');
       return answer;
     } catch (error) {
-      await this.failed(error);
+      await this.state.failed('read', error);
       return undefined;
     }
   }
@@ -234,7 +239,7 @@ export class Parking {
     await Promise.resolve();
     while (this.arriving.size > 0 && !this.stopped.signal.aborted) {
       const epochs = [...this.arriving];
-      const heads = await this.ask(() => this.options.store.heads(epochs.map(({ topic, partition }) => ({ topic, partition }))));
+      const heads = await this.ask(() => this.store.heads(epochs.map(({ topic, partition }) => ({ topic, partition }))));
       if (heads === undefined) continue;
       const staying = epochs.filter((epoch) => this.arriving.delete(epoch));
       for (const epoch of staying) this.owned.set(nameOf(epoch), epoch);
@@ -288,12 +293,13 @@ export class Parking {
     outcome: Outcome | undefined,
     dueAtMs: number,
   ): void {
-    const awaited = this.failure === undefined;
+    const awaited = this.state.waitsFor === undefined;
     if (awaited) item.epoch.runBegins();
     writes.push({ item, lane, what, outcome, dueAtMs, awaited });
   }
 
   private writes<W extends RecordToPark | Settlement>(
+    work: StoreWork,
     bytesOf: (entry: Pending<W>) => number,
     write: (entries: readonly Pending<W>[]) => Promise<void>,
   ): DurableWrites<Pending<W>> {
@@ -302,19 +308,56 @@ export class Parking {
       bytesOf,
       // A record that was given back undone is its next owner's to park; how an attempt ended stays true.
       isWanted: ({ item, what }) => 'kind' in what || !item.gone,
+      // After a crash, what is in the store comes before what is delivered again.
+      isHeldBack: ({ lane, what }) => !('kind' in what) && lane.refused > 0,
+      isRefusal: (error) => error instanceof ClassifiedError && error.code === 'PARKING_REFUSED',
+      onRefused: (entry, error) => error instanceof ClassifiedError && this.refused(entry, error),
       onWritten: (entry) => {
-        this.succeeded();
+        this.state.succeeded(work);
         this.written(entry);
       },
       onDropped: (entry) => {
         this.unawait(entry);
         this.count(entry);
       },
+      onDrained: () => this.state.over(work),
       onFailed: async (entries, error) => {
         for (const entry of entries) this.unawait(entry);
-        await this.failed(error);
+        await this.state.failed(work, error);
       },
     });
+  }
+
+  /** False for what can only be tried again: that a record waits no more. */
+  private refused(entry: Pending<RecordToPark | Settlement>, error: ClassifiedError): boolean {
+    const { item, lane, what, outcome } = entry;
+    if ('kind' in what && (what.kind === 'finished' || what.kind === 'buried')) return false;
+    this.unawait(entry);
+    if ('kind' in what && what.kind === 'blocked') {
+      // Its letter is durable; a key that cannot be blocked goes on.
+      this.push(this.settlements, item, lane, { kind: 'buried', parked: what.parked }, outcome, entry.dueAtMs);
+      return true;
+    }
+    if (item.buried && outcome !== undefined) this.options.onSettled(item, outcome);
+    else if (!item.gone) {
+      lane.refused += 1;
+      this.refusals.set(item, lane);
+      this.options.onRefused(item, error);
+    }
+    // The lane of a parked record waits for its letter.
+    if ('kind' in what && !item.gone) {
+      lane.settling -= 1;
+      lane.phase = 'handling';
+    } else this.count(entry);
+    return true;
+  }
+
+  private endRefusal(item: RecordInHand): void {
+    const lane = this.refusals.get(item);
+    if (lane === undefined) return;
+    this.refusals.delete(item);
+    lane.refused -= 1;
+    this.parks.resume();
   }
 
   private written(entry: Pending<RecordToPark | Settlement>): void {
@@ -335,22 +378,6 @@ export class Parking {
     if (!entry.awaited) return;
     entry.awaited = false;
     entry.item.epoch.runEnds();
-  }
-
-  private succeeded(): void {
-    if (this.failure !== undefined) this.options.logger.info({}, 'parked records can be reached again');
-    this.failure = undefined;
-    this.failures = 0;
-  }
-
-  private async failed(thrown: unknown): Promise<void> {
-    const error = classified(thrown, 'POSTGRES_UNAVAILABLE', 'the parked records could not be reached');
-    this.failures += 1;
-    const { logger, clock, random } = this.options;
-    // One line for the first of a row.
-    if (this.failure === undefined) logger.warn({ 'error.code': error.code }, `records cannot be parked: ${error.remedy}`, error);
-    this.failure = error;
-    await pause(clock, reconnectDelayMs(this.failures, random()), this.stopped.signal);
   }
 }
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Dependency } from '../../core/dependency.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import type { MetricName, Metrics } from '../../core/metrics.ts';
 import type { HandlerResult } from '../../core/outcome.ts';
+import type { Header } from '../../core/record.ts';
 import { headerText } from '../../core/record.ts';
 import { consumedRecord } from '../../test/support/consumed-record.ts';
 import { ACKED, failedWith, groupUnderTest } from '../../test/support/group-under-test.ts';
@@ -162,6 +164,93 @@ describe('an outage of what only some records need', () => {
     await clock.advance(120_000);
     expect(parked.rows).toEqual([]);
     expect(group.balance()).toMatchObject({ acked: 7, deadLettered: 0, inFlight: 0 });
+  });
+});
+
+it('says that records cannot be parked as long as that is so, whatever else the store answers', async () => {
+  const { handler } = scripted({ 0: FAILED });
+  let away = true;
+  const lines: string[] = [];
+  const write = (_fields: unknown, text: string): void => void lines.push(text);
+  const logger = { ...SILENT_LOGGER, info: write, warn: write, child: () => logger };
+  const { group, consumer, clock } = await groupUnderTest({
+    handler,
+    logger,
+    failpoint: async (label) => {
+      if (away && label === 'before-park') throw new ClassifiedError('POSTGRES_UNAVAILABLE', 'read only');
+    },
+  });
+  consumer.deliver(keyed('a', 0));
+  for (let look = 0; look < 10; look += 1) {
+    await clock.advance(3_000);
+    expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('records cannot be parked') }]);
+  }
+  away = false;
+  await clock.advance(20_000);
+  expect(group.health()).toMatchObject([{ status: 'ok' }]);
+  expect(lines.filter((line) => line.startsWith('records cannot be parked'))).toHaveLength(1);
+  expect(lines.filter((line) => line === 'parked records can be reached again')).toHaveLength(1);
+});
+
+describe('what the store refuses to keep', () => {
+  const code = (headers: readonly Header[]) => headerText(headers, 'dlt-error-code');
+  /** No bigint holds its timestamp. */
+  const odd = (at: number, key: string) => ({ ...record({ at, key }), timestampMs: 2 ** 63 });
+
+  it('leaves by the dead letters with a code of its own, and what waits beside and behind it is parked', async () => {
+    const { handled, handler, answers } = scripted({ 0: FAILED, 3: FAILED });
+    const { group, consumer, clock, parked, letters } = await groupUnderTest({ handler });
+    consumer.deliver([...keyed('a', 0), odd(1, 'a'), ...keyed('a', 2), ...keyed('b', 3), ...keyed('c', 4)]);
+    await clock.advance(1_000);
+    expect(parked.rows.map(({ record: { offset } }) => Number(offset)).sort()).toEqual([0, 2, 3]);
+    expect(letters.map(({ headers }) => [headerText(headers, 'dlt-original-offset'), code(headers)])).toEqual([['1', 'PARKING_REFUSED']]);
+    expect(consumer.committed(PARTITION)).toBe(5n);
+    expect(group.health()).toMatchObject([{ status: 'ok' }]);
+    Object.assign(answers, { 0: ACKED, 3: ACKED });
+    await clock.advance(10_000);
+    consumer.deliver(keyed('a', 5));
+    await settle();
+    expect(handled.filter((one) => one.startsWith('a'))).toEqual(['a0#1', 'a0#2', 'a2#1', 'a5#1']);
+    expect(group.balance()).toMatchObject({ deadLettered: 1, inFlight: 0, released: 0 });
+  });
+
+  it('keeps its offset until its letter is durable', async () => {
+    const { handler } = scripted({ 0: FAILED });
+    let away = true;
+    const { consumer, clock } = await groupUnderTest({
+      handler,
+      producer: { send: () => (away ? Promise.reject(new Error('away')) : Promise.resolve()) },
+    });
+    consumer.deliver([...keyed('a', 0), odd(1, 'a'), ...keyed('a', 2)]);
+    await clock.advance(5_000);
+    expect(consumer.committed(PARTITION)).toBe(1n);
+    away = false;
+    await clock.advance(10_000);
+    expect(consumer.committed(PARTITION)).toBe(3n);
+  });
+
+  it.each(['continue', 'block'] as const)('of an attempt at a parked record ends it the same way, with policy %s', async (giveUp) => {
+    const { handled, handler, answers } = scripted({ 0: FAILED });
+    const { group, consumer, clock, parked, letters } = await groupUnderTest({ handler, giveUp });
+    consumer.deliver(keyed('a', 0, 1));
+    await clock.advance(1_000);
+    answers[0] = failedWith('CALL_FAILED', 'with\0nul');
+    await clock.advance(10_000);
+    expect(letters.map(({ headers }) => code(headers))).toEqual(['PARKING_REFUSED']);
+    expect(handled).toEqual(['a0#1', 'a0#2', 'a1#1']);
+    expect(parked.rows).toEqual([]);
+    expect(group.balance()).toMatchObject({ deadLettered: 1, acked: 1, inFlight: 0 });
+  });
+
+  it('cannot block its key, and its letter is durable all the same', async () => {
+    const { handled, handler } = scripted({ 0: failedWith('DECISION_FAILED', 'bug') });
+    const { group, consumer, clock, parked, letters } = await groupUnderTest({ handler, giveUp: 'block' });
+    consumer.deliver([odd(0, 'a'), ...keyed('a', 1)]);
+    await clock.advance(5_000);
+    expect(letters).toHaveLength(1);
+    expect(parked.rows).toEqual([]);
+    expect(handled).toEqual(['a0#1', 'a1#1']);
+    expect(group.balance()).toMatchObject({ acked: 1, deadLettered: 1, inFlight: 0 });
   });
 });
 

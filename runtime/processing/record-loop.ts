@@ -104,6 +104,7 @@ export class RecordLoop {
       lanesMax: settings.limits.parkedKeysMax,
       handOver: (parked, epoch) => this.reenter(parked, epoch),
       onSettled: (item, outcome) => void this.leave(item, outcome),
+      onRefused: (item, error) => this.refused(item, error),
     });
   }
 
@@ -274,6 +275,13 @@ export class RecordLoop {
     this.breakers.release(item);
     this.parking.park(item, error, attempts, delayMs);
     return FINISHED;
+  }
+
+  /** It cannot wait where records wait: it comes into its lane once more, to be given up before anything behind it begins. */
+  private refused(item: RecordInHand, error: ClassifiedError): void {
+    this.settings.logger.error({ ...recordLogFields(item), 'error.code': error.code }, error.message, error);
+    item.condemnedFor = error;
+    this.lanes.pushFirst(item);
   }
 
   private buried(item: RecordInHand, error: ClassifiedError): void {

@@ -119,6 +119,19 @@ describe.each(ADAPTERS)('parked records %s', (_name, open) => {
     expect(found.map((parked) => parked.record.timestampMs - record.timestampMs)).toEqual([0, 0, 1, 0]);
   });
 
+  it('are refused together, and say so, when one of them can never be kept', async () => {
+    const { store } = opened.group();
+    const odd = toPark(2, { record: { ...toPark(2).record, timestampMs: 2 ** 63 } });
+    await expect(store.park([toPark(1), odd, toPark(3)])).rejects.toMatchObject({ code: 'PARKING_REFUSED' });
+    expect(await store.heads([P0])).toEqual([]);
+    await store.park([toPark(1)]);
+    const parked = await first(store);
+    const error = { code: 'CALL_FAILED', message: 'with\0nul' } as const;
+    const again = { kind: 'again', parked, attempts: 2, delayMs: 0, firstFailedAtMs: 0, error } as const;
+    await expect(store.settle([again])).rejects.toMatchObject({ code: 'PARKING_REFUSED' });
+    expect(await first(store)).toMatchObject({ attempts: 0 });
+  });
+
   it('are read page by page', async () => {
     const { store } = opened.group();
     await store.park([1, 2, 3, 4, 5].map((at) => toPark(at)));

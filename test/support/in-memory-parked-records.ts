@@ -54,11 +54,13 @@ export class InMemoryParkedRecords implements ParkedRecords {
   async park(records: readonly RecordToPark[]): Promise<void> {
     await this.reach();
     this.writes.push(records.length);
+    if (records.some(({ record }) => record.timestampMs >= BIGINT_END)) throw REFUSED;
     for (const record of records) this.insert(record);
   }
 
   async settle(settlements: readonly Settlement[]): Promise<void> {
     await this.reach();
+    if (settlements.some((settlement) => 'error' in settlement && settlement.error.message.includes('\0'))) throw REFUSED;
     for (const settlement of settlements) this.settleOne(settlement);
   }
 
@@ -132,6 +134,10 @@ export class InMemoryParkedRecords implements ParkedRecords {
     if (this.away) throw new ClassifiedError('POSTGRES_UNAVAILABLE', 'away');
   }
 }
+
+/** As PostgreSQL does: none of its numbers is so large, and no text of it can hold a zero character. */
+const REFUSED = new ClassifiedError('PARKING_REFUSED', 'refused');
+const BIGINT_END = 2 ** 63;
 
 function isSame(a: RecordToPark, b: RecordToPark): boolean {
   return identityOf(a) === identityOf(b);
