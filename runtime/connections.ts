@@ -16,6 +16,8 @@ import { CATALOGUE } from '../schemas/catalogue.ts';
 import { createSchemaRegistry } from '../schemas/registry.ts';
 import type { SchemaRegistry } from '../schemas/registry.ts';
 import { createPayloadValidator } from '../schemas/validator.ts';
+import type { CallRunner } from './calls/call-runner.ts';
+import { createCalls } from './calls/create-calls.ts';
 import type { Config } from './config.ts';
 import { databaseUrl, PLATFORM } from './database-url.ts';
 import { createKafkaJsDriver } from './kafka/kafkajs-driver.ts';
@@ -70,6 +72,7 @@ export class Connections {
         url: databaseUrl(config, domain),
         domain,
         poolMax: config.postgres.poolMax,
+        preparedStatements: config.postgres.preparedStatements,
         applicationName: this.service,
         logger,
       });
@@ -103,6 +106,7 @@ export class Connections {
         url: databaseUrl(config, domainName),
         domain: domainName,
         batchesMax: inFlightMax,
+        preparedStatements: config.postgres.preparedStatements,
         applicationName: `${this.service}-steps`,
         logger,
         stepTimeoutMs,
@@ -120,6 +124,15 @@ export class Connections {
         aloneMax: Math.max(1, Math.floor(config.postgres.poolMax / 5)),
         lockedMax: Math.max(1, Math.floor((config.postgres.poolMax * 3) / 10)),
       });
+    });
+  }
+
+  /** The declared calls of the process: their limits and connections are shared by its domains. */
+  calls(metrics: Metrics): CallRunner {
+    return this.once('calls', () => {
+      const calls = createCalls(this.config, metrics, this.logger);
+      this.opened.push(serviceOf('calls', async () => calls.stop()));
+      return calls.runner;
     });
   }
 

@@ -22,13 +22,24 @@ const NOTIFICATIONS_MAX = 16;
 
 type CallsConfig = Pick<Config, 'classifier' | 'notifier' | 'assistant' | 'imageProcessor' | 'uploads'>;
 
-/** The calls as the configuration names them. Connections are opened by the first call and end when they are idle. */
-export function createCalls(config: CallsConfig, metrics: Metrics, logger: Logger): CallRunner {
+export interface OpenCalls {
+  readonly runner: CallRunner;
+  /** Closes the connections; calls under way are cut, and later ones find their service away. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Of those that have connections. */
+interface Stoppable {
+  stop?(): Promise<void>;
+}
+
+/** The calls as the configuration names them. Connections are opened by the first call, and end with `stop` or when they are idle. */
+export function createCalls(config: CallsConfig, metrics: Metrics, logger: Logger): OpenCalls {
   const classifier = createClassifier(config.classifier);
   const notifier = createNotifier(config.notifier, logger);
   const assistant = createAssistant(config.assistant);
   const imageProcessor = createImageProcessor(config);
-  return createCallRunner({
+  const runner = createCallRunner({
     implementations: {
       classify: (request, context) => classifier.classify(request, context),
       notify: (notification, context) => notifier.notify(notification, context),
@@ -39,6 +50,10 @@ export function createCalls(config: CallsConfig, metrics: Metrics, logger: Logge
     clock: systemClock,
     metrics,
   });
+  const stop = async (): Promise<void> => {
+    for (const each of [classifier, notifier, assistant, imageProcessor]) await each.stop?.();
+  };
+  return { runner, stop };
 }
 
 /** How many calls of one name run at the same time. */
@@ -53,23 +68,23 @@ export function callConcurrency(config: Pick<Config, 'classifier' | 'assistant' 
 
 const CATEGORIES = [...REWARDABLE_CATEGORIES, ...UNREWARDED_CATEGORIES];
 
-function createClassifier({ kind, url, concurrencyMax }: Config['classifier']): Classifier {
+function createClassifier({ kind, url, concurrencyMax }: Config['classifier']): Classifier & Stoppable {
   if (kind === 'local') return createLocalClassifier({ categories: CATEGORIES });
   return createHttpClassifier({ url: given(url, 'CLASSIFIER_URL'), connectionsMax: concurrencyMax });
 }
 
-function createNotifier({ kind, url, secret }: Config['notifier'], logger: Logger): Notifier {
+function createNotifier({ kind, url, secret }: Config['notifier'], logger: Logger): Notifier & Stoppable {
   if (kind === 'log') return createLogNotifier(logger);
   const receiver = { url: given(url, 'NOTIFIER_URL'), secret: given(secret, 'NOTIFIER_SECRET') };
   return createWebhookNotifier({ ...receiver, connectionsMax: NOTIFICATIONS_MAX, clock: systemClock });
 }
 
-function createAssistant({ kind, url, concurrencyMax }: Config['assistant']): Assistant {
+function createAssistant({ kind, url, concurrencyMax }: Config['assistant']): Assistant & Stoppable {
   if (kind === 'local') return createLocalAssistant({ categories: CATEGORIES });
   return createHttpAssistant({ url: given(url, 'ASSISTANT_URL'), connectionsMax: concurrencyMax });
 }
 
-function createImageProcessor({ imageProcessor, uploads }: Pick<Config, 'imageProcessor' | 'uploads'>): ImageProcessor {
+function createImageProcessor({ imageProcessor, uploads }: Pick<Config, 'imageProcessor' | 'uploads'>): ImageProcessor & Stoppable {
   const { kind, url, concurrencyMax: connectionsMax } = imageProcessor;
   switch (kind) {
     case 'local':

@@ -3,11 +3,14 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CallContext } from '../../core/calls.ts';
 import { ClassifiedError } from '../../core/errors.ts';
+import { SILENT_LOGGER } from '../../core/log.ts';
+import { NO_METRICS } from '../../core/metrics.ts';
 import { startTrace } from '../../core/trace.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import type { HttpCall } from '../../test/support/local-http-server.ts';
 import { localHttpServer } from '../../test/support/local-http-server.ts';
 import { ManualClock } from '../../test/support/manual-clock.ts';
+import { createCalls } from './create-calls.ts';
 import { createHttpAssistant } from './http-assistant.ts';
 import { createHttpClassifier } from './http-classifier.ts';
 import { createWebhookNotifier } from './webhook-notifier.ts';
@@ -210,4 +213,28 @@ describe('the assistant over HTTP', () => {
       expect(await codeOf(ask())).toBe('CALL_FAILED');
     },
   );
+});
+
+describe('the calls of a process', () => {
+  it('close their connections when it stops, and find their services away from then on', async () => {
+    const server = await localHttpServer(json(200, { category: 'paper', confidence: 0.75 }));
+    opened.push(server);
+    const limits = { url: server.url, concurrencyMax: 2 };
+    const config = {
+      classifier: { kind: 'http', ...limits },
+      notifier: { kind: 'webhook', url: server.url, secret: 'a secret of sixteen' },
+      assistant: { kind: 'http', ...limits },
+      imageProcessor: { kind: 'http', ...limits },
+      uploads: undefined,
+    } as const;
+    const { runner, stop } = createCalls(config, NO_METRICS, SILENT_LOGGER);
+    const classify = () =>
+      runner.run('classify', { imageUrl: 'https://cdn.example/1.jpg', userInput: undefined }, { ...context(), timeoutMs: 5_000 });
+    expect(await classify()).toMatchObject({ category: 'paper' });
+    expect(await server.connections()).toBe(1);
+    await stop();
+    await eventually(async () => (await server.connections()) === 0);
+    expect(await codeOf(classify())).toBe('CALL_UNAVAILABLE');
+    await stop();
+  });
 });

@@ -7,7 +7,6 @@ import { NO_METRICS } from '../../core/metrics.ts';
 import { createRehearsedElasticsearchProjector } from '../../projectors/elasticsearch/rehearsed-projector.ts';
 import type { Projector } from '../../projectors/projector.ts';
 import { createRehearsedRedisProjector } from '../../projectors/redis/rehearsed-projector.ts';
-import { createCalls } from '../calls/create-calls.ts';
 import type { Connections } from '../connections.ts';
 import type { GroupQueue } from '../dead-letters/letter-queues.ts';
 import { createPayloads } from '../payloads.ts';
@@ -54,7 +53,7 @@ export async function composeRehearsal(
 
 function reactionHandler(domain: DomainDefinition, { connections, withCalls }: ComposeOptions): (notes: EffectNotes) => EventHandler {
   const unitOfWork = connections.unitOfWork(domain.name);
-  const realCalls = withCalls ? createCalls(connections.config, NO_METRICS, SILENT_LOGGER) : undefined;
+  const realCalls = withCalls ? connections.calls(NO_METRICS) : undefined;
   return (notes) =>
     createReactionHandler({
       processor: domain.processor ?? { domain: domain.name, reactions: [] },

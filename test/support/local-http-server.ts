@@ -12,6 +12,8 @@ export interface HttpCall {
 interface LocalHttpServer {
   readonly url: string;
   readonly calls: HttpCall[];
+  /** Those that are open. */
+  connections(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -33,6 +35,10 @@ export async function localHttpServer(answer: (call: HttpCall, response: ServerR
   return {
     url: `http://127.0.0.1:${port}`,
     calls,
+    connections: () =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+      }),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -13,6 +13,7 @@ export interface StepDatabaseOptions {
   /** What a reaction may take. */
   readonly stepTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
+  readonly preparedStatements?: boolean;
 }
 
 const STEP_TIMEOUT_MS = 5_000;
