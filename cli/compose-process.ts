@@ -15,7 +15,7 @@ export async function composeProcess(options: ProcessOptions): Promise<Lifecycle
   const metrics = createMetrics(service);
   const connections = new Connections(pipeline, config, logger, service);
   const parts = composeRoles(roles, { pipeline, connections, metrics: metrics.metrics, onFatal });
-  const health = parts.filter((part): part is Part => 'health' in part);
+  const health = parts.flat().filter((part): part is Part => 'health' in part);
   const servers = roles.api
     ? (await import('./api-server.ts')).apiServer(options, connections, metrics, health)
     : [operationsServer(options, metrics, [...health, ...connections.health()])];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Service } from '../core/lifecycle.ts';
 import { SILENT_LOGGER } from '../core/log.ts';
+import { eventually } from '../test/support/eventually.ts';
 import { Lifecycle } from './lifecycle.ts';
 
 function recorder(events: string[]) {
@@ -33,6 +34,29 @@ describe('the lifecycle', () => {
     const lifecycle = new Lifecycle([service('a'), service('b', 'start'), service('c')], SILENT_LOGGER);
     await expect(lifecycle.start(new AbortController().signal)).rejects.toThrow('cannot start');
     expect(events).toEqual(['start a', 'start b', 'stop b', 'stop a']);
+  });
+
+  it('stops those of a stage together, each with the whole time, and what comes before them when all have stopped', async () => {
+    const events: string[] = [];
+    const service = recorder(events);
+    const ends = new Map<string, () => void>();
+    const slow = (name: string): Service => ({
+      name,
+      start: async () => undefined,
+      stop: async () => {
+        events.push(`stopping ${name}`);
+        await new Promise<void>((resolve) => ends.set(name, resolve));
+        events.push(`stopped ${name}`);
+      },
+    });
+    const lifecycle = new Lifecycle([service('a'), [slow('b'), slow('c')], service('d')], SILENT_LOGGER);
+    await lifecycle.start(new AbortController().signal);
+    const stopping = lifecycle.stop(60_000);
+    await eventually(() => ends.size === 2);
+    ends.get('c')?.();
+    ends.get('b')?.();
+    await stopping;
+    expect(events.slice(2)).toEqual(['stop d', 'stopping b', 'stopping c', 'stopped c', 'stopped b', 'stop a']);
   });
 
   it('turns hard when the time for a soft stop is over', async () => {

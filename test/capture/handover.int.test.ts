@@ -126,8 +126,8 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     const connections = new Connections(pipeline, config, SILENT_LOGGER, 'test-handover');
     const roles = { api: false, relays: [name], processors: [], projectors: [], flows: false };
     const parts = composeRoles(roles, { pipeline, connections, metrics: NO_METRICS, onFatal: () => undefined });
-    relay = parts.find((part): part is Service & HealthSource => part.name === `relay.${name}`)!;
-    source = parts.find((part): part is Service & HealthSource => part.name === `source.${name}`)!;
+    relay = parts.flat().find((part): part is Service & HealthSource => part.name === `relay.${name}`)!;
+    source = parts.flat().find((part): part is Service & HealthSource => part.name === `source.${name}`)!;
     lifecycle = new Lifecycle([...connections.services(), ...parts], SILENT_LOGGER);
     await lifecycle.start(new AbortController().signal);
     // The handover is another process.
