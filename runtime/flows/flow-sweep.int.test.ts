@@ -23,6 +23,7 @@ import { createParkedRecords } from '../postgres/parked-records.ts';
 import { createConsumerGroup } from '../processing/consumer-group.ts';
 import { createPayloads } from '../payloads.ts';
 import { executeCommand } from '../postgres/command-handler.ts';
+import type { Database } from '../postgres/database.ts';
 import type { FlowRow } from '../postgres/flow-table.ts';
 import { readFlowRows } from '../postgres/flow-table.ts';
 import type { FlowSweepOptions } from './flow-sweep.ts';
@@ -37,6 +38,29 @@ const saga = { ...scanToReward, deadlineMs: 1 };
 const pipeline = definePipeline({ domains: [image, scan, character, my], projections: [], sagas: [saga] });
 const WITHIN = { timeoutMs: 60_000, everyMs: 250 };
 const NEVER = new AbortController().signal;
+
+const KILLED = new Error('killed');
+
+/** The database of a process that ends before or after its n-th use of it: what was not committed by then never is. */
+function dyingAt(inner: Database, last: number, after: boolean): Database {
+  let uses = 0;
+  const use = async <T>(work: () => Promise<T>): Promise<T> => {
+    const dies = uses === last;
+    uses += 1;
+    if (dies && !after) throw KILLED;
+    const answer = await work();
+    if (dies) throw KILLED;
+    return answer;
+  };
+  return {
+    domain: inner.domain,
+    query: (text, values) => use(() => inner.query(text, values)),
+    execute: (text, values) => use(() => inner.execute(text, values)),
+    prepared: (text, values) => use(() => inner.prepared(text, values)),
+    transaction: (work) => use(() => inner.transaction(work)),
+    stop: (hard) => inner.stop(hard),
+  };
+}
 
 describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => {
   let world: LivingChoreography;
@@ -182,6 +206,34 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
         .query('SELECT reward_status, failure_reason FROM scan.scan_records WHERE scan_id = $1', [scanId]);
       expect(record).toEqual({ reward_status: 'failed', failure_reason: 'overdue' });
     }
+  });
+
+  it('that is killed beside any use of its table leaves the rest to the next one, and decides once', async () => {
+    const { flowId } = await register('killed-sweep');
+    await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
+    await giveUp(flowId);
+    const survives = async (use: number, after: boolean): Promise<boolean> => {
+      await due();
+      const platform = dyingAt(world.connections.platform(), use, after);
+      return sweepWith({ platform })
+        .pass(NEVER)
+        .then(
+          () => true,
+          (error: unknown) => {
+            expect(error).toBe(KILLED);
+            return false;
+          },
+        );
+    };
+    let uses = 0;
+    while (!(await survives(uses, true)) && uses < 100) uses += 1;
+    expect(uses).toBeGreaterThan(4);
+    for (let use = 0; use <= uses; use += 1) {
+      await survives(use, false);
+      expect(await events('character', 'CharacterAcquireFailed', flowId)).toBeLessThanOrEqual(1);
+    }
+    await swept(flowId, { status: 'ended', ended_as: 'compensated' });
+    expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
   });
 
   it('has no second outcome when the event comes after all', async () => {

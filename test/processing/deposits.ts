@@ -6,8 +6,8 @@ import { AccountDeposited, account } from '../support/bank-domain.ts';
 export interface Order {
   readonly owner_id: string;
   readonly n: number;
-  /** `poison` is never decided; `flaky` fails at its first attempt. */
-  readonly kind: 'plain' | 'flaky' | 'poison';
+  /** `poison` is never decided; `flaky` fails at its first attempt; `called` declares a call. */
+  readonly kind: 'plain' | 'flaky' | 'poison' | 'called';
 }
 
 export const DepositOrdered = defineEvent<'DepositOrdered', Order>({ type: 'DepositOrdered', domain: 'shop', keyField: 'owner_id' });
@@ -31,6 +31,11 @@ export const depositing = defineProcessor({
       aggregate: account,
       aggregateId: ({ payload }) => payload.owner_id,
       idempotencyKey: ({ id }) => `bank:${id}`,
+      call: {
+        name: 'classify',
+        request: ({ payload }) => (payload.kind === 'called' ? { imageUrl: 'https://cdn.example/1.jpg', userInput: undefined } : undefined),
+        timeoutMs: 5_000,
+      },
       decide: ({ event: { id, payload } }) => {
         if (payload.kind === 'poison') throw new Error('this order cannot be decided');
         const { owner_id, n } = payload;

@@ -5,7 +5,16 @@ import { ProcessorUnderFault } from './processor-under-fault.ts';
 import type { ProcessorFailpoint } from './processor-program.ts';
 
 const VISITS = LONG ? [1, 2, 3, 5, 9] : [1, 3];
-const PLACES: Readonly<Record<ProcessorFailpoint, true>> = {
+/** By the first visit alone where there may be no further one. */
+const PLACES: Readonly<Record<ProcessorFailpoint, true | 'once'>> = {
+  'before-resume': 'once',
+  'after-resume': 'once',
+  'before-parked-read': true,
+  'after-parked-read': true,
+  'before-call': true,
+  'after-call': true,
+  'before-enqueue': true,
+  'after-enqueue': true,
   'after-intake': true,
   'before-step-read': true,
   'before-step-write': true,
@@ -20,7 +29,9 @@ const PLACES: Readonly<Record<ProcessorFailpoint, true>> = {
   'before-commit': true,
   'after-commit': true,
 };
-const DEATHS = (Object.keys(PLACES) as ProcessorFailpoint[]).flatMap((at) => VISITS.map((onVisit) => ({ at, onVisit })));
+const DEATHS = (Object.keys(PLACES) as ProcessorFailpoint[]).flatMap((at) =>
+  (PLACES[at] === 'once' ? [1] : VISITS).map((onVisit) => ({ at, onVisit })),
+);
 
 /** Several at the same time: most of each is waiting for the session of the one that died to end. */
 describe.concurrent('a processor that is killed', () => {

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { ClassifiedError } from '../../core/errors.ts';
+import type { CallName, Calls } from '../../core/calls.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
+import { offset } from '../../core/offset.ts';
+import type { RecordToPark } from '../../core/parked-records.ts';
+import type { ProducerRecord } from '../../core/record.ts';
+import { headerText, utf8Text } from '../../core/record.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import type { Database } from '../../runtime/postgres/database.ts';
 import { createDatabase } from '../../runtime/postgres/database.ts';
-import { createParkedRecords } from '../../runtime/postgres/parked-records.ts';
+import { createParkedRecords, enqueueParked } from '../../runtime/postgres/parked-records.ts';
 import { createBatchedSteps } from '../../runtime/postgres/steps/batched-steps.ts';
 import { createStepDatabase } from '../../runtime/postgres/steps/step-database.ts';
 import { createUnitOfWork } from '../../runtime/postgres/unit-of-work.ts';
@@ -25,8 +30,19 @@ import { systemClock } from '../support/system-clock.ts';
 import type { Order } from './deposits.ts';
 import { DepositOrdered, ORDER_SCHEMA, depositing } from './deposits.ts';
 
-/** Beside the places of the loop, those around the statements of a step: the one that writes is a transaction of its own. */
-export type ProcessorFailpoint = FailpointLabel | 'before-step-read' | 'before-step-write' | 'after-step-write';
+/**
+ * Beside the places of the loop, those around the statements of a step (the one that writes is a transaction of its own), around a
+ * declared call, and around the giving back of a letter.
+ */
+export type ProcessorFailpoint =
+  | FailpointLabel
+  | 'before-step-read'
+  | 'before-step-write'
+  | 'after-step-write'
+  | 'before-call'
+  | 'after-call'
+  | 'before-enqueue'
+  | 'after-enqueue';
 
 /** What a processor in a process of its own is told on its command line. */
 export interface ProcessorTask {
@@ -79,7 +95,14 @@ const reactions = createReactionHandler({
     lockedMax: 1,
   }),
   isProcessed: (key) => isProcessed(database, 'bank', key),
-  calls: { run: () => Promise.reject(new Error('nothing is called here')) },
+  calls: {
+    run: async <N extends CallName>(): Promise<Calls[N]['result']> => {
+      await visit('before-call');
+      const result: Calls['classify']['result'] = { kind: 'classified', category: 'paper', confidence: 1 };
+      await visit('after-call');
+      return result as Calls[N]['result'];
+    },
+  },
   random: (length) => randomBytes(length),
   logger,
   clock: systemClock,
@@ -123,7 +146,7 @@ async function join(): Promise<void> {
     service: 'test',
     topics: [task.topic],
     broker: driver,
-    producer,
+    producer: { send: sendAndGiveBack },
     decoder: createPayloadDecoder({
       registry: createSchemaRegistry({ url: task.registryUrl, logger, requestTimeoutMs: 1_000 }),
       readerSchemaOf: (type) => (type === DepositOrdered.type ? ORDER_SCHEMA : undefined),
@@ -162,6 +185,38 @@ async function handle(...[event, context]: Parameters<EventHandler>): ReturnType
   tell({ is: 'handling', id: event.id });
   const { kind } = event.payload as Order;
   return kind === 'flaky' && context.attempt === 1 ? failedWith('HANDLER_FAILED', 'not at the first attempt') : reactions(event, context);
+}
+
+const givenBack = new Set<string>();
+
+/** As an operator would who replays each letter once, the moment it is there. */
+async function sendAndGiveBack(letters: readonly ProducerRecord[]): Promise<void> {
+  await producer.send(letters);
+  if (!/-enqueue$/.test(task.failpoint?.at ?? '')) return;
+  for (const letter of letters) {
+    const row = rowOf(letter);
+    if (givenBack.has(row.event?.id ?? '')) continue;
+    givenBack.add(row.event?.id ?? '');
+    await visit('before-enqueue');
+    await enqueueParked(database, task.group, [row]);
+    await visit('after-enqueue');
+  }
+}
+
+function rowOf({ headers, key, value, partition = 0 }: ProducerRecord): RecordToPark {
+  const text = (name: string): string => headerText(headers, name) ?? '';
+  const record = {
+    ...{ topic: task.topic, partition, offset: offset(BigInt(text('dlt-original-offset'))), key, value },
+    headers: headers.filter(([name]) => !name.startsWith('dlt-')),
+    timestampMs: Number(text('dlt-original-timestamp')),
+  };
+  return {
+    lane: utf8Text(key ?? new Uint8Array()),
+    record,
+    ...{ attempts: 0, delayMs: 0, blocked: false, firstFailedAtMs: undefined },
+    error: { code: 'DECISION_FAILED', message: 'replayed' },
+    event: { id: text('id'), type: text('type'), traceId: text('trace_id') },
+  };
 }
 
 /** The statements of a step, with places around them. */

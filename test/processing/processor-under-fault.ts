@@ -252,7 +252,7 @@ export class ProcessorUnderFault {
   private nextOrder(): SentOrder {
     const at = this.sent.length;
     const n = Math.floor(at / OWNERS) + 1;
-    const kind: Order['kind'] = at % 53 === 17 ? 'poison' : at % 37 === 11 ? 'flaky' : 'plain';
+    const kind: Order['kind'] = at % 53 === 17 ? 'poison' : at % 37 === 11 ? 'flaky' : at % 29 === 7 ? 'called' : 'plain';
     const order = { id: `00000000-0000-4000-8000-${(at + 1).toString(16).padStart(12, '0')}`, owner_id: `owner-${at % OWNERS}`, n, kind };
     this.sent.push(order);
     return order;
