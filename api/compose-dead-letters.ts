@@ -4,13 +4,13 @@ import { ClassifiedError } from '../core/errors.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { countLetters } from '../runtime/dead-letters/count-letters.ts';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
+import { inboxMemory } from '../runtime/dead-letters/inbox-memory.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
 import type { GroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { deadLettersOf } from '../runtime/dead-letters/open-dead-letters.ts';
 import { replayLetters } from '../runtime/dead-letters/replay.ts';
 import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
-import { INBOX_RETENTION_MS } from '../runtime/postgres/inbox-retention.ts';
 import { OperatorRequests } from '../runtime/postgres/operator-requests.ts';
 import type { DeadLetterQueues, ReprocessRequest } from './ports.ts';
 
@@ -30,7 +30,7 @@ export function composeDeadLetters(pipeline: PipelineDefinition, connections: Co
       log,
       [queue],
       { code: errorCode, states: UNHANDLED },
-      { limit, nowMs: clock.nowMs(), inboxRetentionMs: INBOX_RETENTION_MS, acceptDoubleEffects: false, signal },
+      { limit, inboxMemory: inboxMemory(connections), acceptDoubleEffects: false, signal },
     ).catch((thrown: unknown) => {
       if (!signal.aborted) throw thrown;
       throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the queue could not be read in time', { cause: thrown });

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { ArchivedLetters, archiveStates } from '../runtime/dead-letters/archived-letters.ts';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
 import type { LetterFetcher } from '../runtime/dead-letters/letter-fetcher.ts';
+import { inboxMemory } from '../runtime/dead-letters/inbox-memory.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
 import type { LetterLog } from '../runtime/dead-letters/letter-log.ts';
 import { isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
@@ -10,7 +11,6 @@ import type { ReplayOptions } from '../runtime/dead-letters/replay.ts';
 import { replayLetters } from '../runtime/dead-letters/replay.ts';
 import type { Refusal, Selection } from '../runtime/dead-letters/select-letters.ts';
 import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
-import { INBOX_RETENTION_MS } from '../runtime/postgres/inbox-retention.ts';
 import type { Rehearsal } from '../runtime/rehearsal/rehearsal.ts';
 import { Rehearsals } from '../runtime/rehearsal/rehearsals.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
@@ -106,12 +106,11 @@ function sourceOf({ letters }: LetterWork, { fromArchive, reason }: Options): Le
 
 async function select({ letters, signal }: LetterWork, { log }: LetterSource, options: Options, limit: number): Promise<Selection> {
   const queues = queuesOf(letters.queues, options);
-  const nowMs = Date.now();
-  const filter = { ...filterOf(options, nowMs), states: options.force === true ? undefined : UNHANDLED };
+  const filter = { ...filterOf(options, Date.now()), states: options.force === true ? undefined : UNHANDLED };
   const progress = progressOnTerminal(options.json === true);
   const selection = await selectLetters(log, queues, filter, {
-    ...{ signal, limit, nowMs, onProgress: progress.onProgress },
-    inboxRetentionMs: INBOX_RETENTION_MS,
+    ...{ signal, limit, onProgress: progress.onProgress },
+    inboxMemory: inboxMemory(letters.connections),
     acceptDoubleEffects: options.acceptDoubleEffects === true,
   });
   progress.end();

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ClassifiedError } from '../core/errors.ts';
-import type { ParkedEntry } from '../runtime/postgres/parked-admin.ts';
+import type { ParkedEntry } from '../runtime/postgres/parked-list.ts';
 import { UsageError } from './exit.ts';
-import { meaningOf, parkedCommand, requireGroup } from './parked-command.ts';
-import { parkedJson, parkedText } from './parked-text.ts';
+import { parkedCommand } from './parked-command.ts';
+import { meaningOf } from './parked-options.ts';
+import { parkedJson, parkedRehearsalJson, parkedRehearsalText, parkedText } from './parked-text.ts';
 
 const folder = { dataFolder: '.millrace' };
 
@@ -18,6 +19,7 @@ const entry: ParkedEntry = {
   traceId: '0af7651916cd43dd8448eb211c80319c',
   origin: 'delivery',
   isFirst: true,
+  isOlderThanInbox: false,
   attempts: 1,
   dueAt: '2026-03-01T09:00:10.000000Z',
   blockedSince: null,
@@ -34,7 +36,7 @@ describe('what is asked of parked records', () => {
     const said = {
       group: 'g',
       key: 'k',
-      error: 'CALL_FAILED',
+      code: 'CALL_FAILED',
       trace: 't',
       type: 'Happened',
       olderThan: '90m',
@@ -54,12 +56,8 @@ describe('what is asked of parked records', () => {
     },
   );
 
-  it('names a group of the pipeline, or a version of a projection that may be gone', () => {
-    const groups = ['processor.scan', 'projection.user-characters.v2'];
-    expect(() => requireGroup(groups, undefined)).not.toThrow();
-    expect(() => requireGroup(groups, 'processor.scan')).not.toThrow();
-    expect(() => requireGroup(groups, 'projection.user-characters.v1')).not.toThrow();
-    expect(() => requireGroup(groups, 'scan')).toThrow('processor.scan, projection.user-characters.v2');
+  it('may name the code as an error, as it was once called', () => {
+    expect(meaningOf({ ...folder, error: 'CALL_FAILED' }).filter).toEqual({ errorCode: 'CALL_FAILED' });
   });
 
   it('must say which records are to be changed, and not both to try and to do it', async () => {
@@ -70,12 +68,14 @@ describe('what is asked of parked records', () => {
     await expect(run('discard', '--apply')).rejects.toThrow('say which records, or --all');
     await expect(run('retry')).rejects.toThrow(UsageError);
     await expect(run('retry', '--key', 'k', '--apply', '--dry-run')).rejects.toThrow('either');
+    await expect(run('retry', '--key', 'k', '--apply', '--rate', '0')).rejects.toThrow('--rate must be a whole number');
     await expect(run('discard', '--key', 'k', '--apply', '--limit', '5')).rejects.toThrow('--limit only limits what is shown');
   });
 });
 
 describe('parked records as text', () => {
-  const text = (changes: Partial<ParkedEntry>) => parkedText({ entries: [{ ...entry, ...changes }], records: 1, keys: 1, failed: [] });
+  const counts = { records: 1, keys: 1, olderThanInbox: 0, failed: [] };
+  const text = (changes: Partial<ParkedEntry>) => parkedText({ ...counts, entries: [{ ...entry, ...changes }] });
 
   it('say where each is, what it waits for and why', () => {
     expect(text({})).toBe(
@@ -91,20 +91,42 @@ describe('parked records as text', () => {
   });
 
   it('tell how many are not shown, and when there are none', () => {
-    expect(parkedText({ entries: [entry], records: 5, keys: 2, failed: [] })).toContain('(4 more are not shown');
-    expect(parkedText({ entries: [], records: 0, keys: 0, failed: [] })).toBe('no parked record fits');
+    expect(parkedText({ ...counts, entries: [entry], records: 5, keys: 2 })).toContain('(4 more are not shown');
+    expect(parkedText({ ...counts, entries: [], records: 0, keys: 0 })).toBe('no parked record fits');
     const failed = [{ domain: 'my', error: new ClassifiedError('POSTGRES_UNAVAILABLE', 'away') }];
-    expect(parkedText({ entries: [], records: 0, keys: 0, failed })).toBe('no parked record fits in the databases that answered');
+    expect(parkedText({ ...counts, entries: [], records: 0, keys: 0, failed })).toBe(
+      'no parked record fits in the databases that answered',
+    );
   });
 
   it('are one object for programs, with what could not be asked', () => {
     const failed = [{ domain: 'my', error: new ClassifiedError('POSTGRES_UNAVAILABLE', 'away') }];
-    const json = JSON.parse(JSON.stringify(parkedJson({ entries: [entry], records: 1, keys: 1, failed }))) as object;
+    const json = JSON.parse(JSON.stringify(parkedJson({ ...counts, entries: [entry], failed }))) as object;
     expect(json).toMatchObject({
       records: 1,
       keys: 1,
       shown: [{ key: 'ann', offset: '9007199254740993', attempts: 1, blocked_since: null, error_code: 'CALL_FAILED' }],
       failed: [{ domain: 'my', code: 'POSTGRES_UNAVAILABLE', remedy: expect.stringContaining('PostgreSQL') }],
+    });
+  });
+
+  it('say what a retry would do with each, and why it is left out', () => {
+    const change = { op: 'upsert', table: 'users', key: { user_id: 'ann' }, set: { secret: 'text' } } as const;
+    const acked = { kind: 'acked', effects: { events: [], changes: [change], documents: [] } } as const;
+    expect(parkedRehearsalText(entry, acked, false)).toMatch(
+      /trace 0af7651916cd43dd8448eb211c80319c\n {2}would be acked\n {2}upsert users/,
+    );
+    expect(parkedRehearsalText(entry, acked, false)).not.toContain('text');
+    expect(parkedRehearsalText(entry, { kind: 'refused' }, false)).toContain('older than the inbox remembers');
+    expect(parkedRehearsalText(entry, { kind: 'no-group' }, false)).toContain('no such group');
+    expect(JSON.parse(parkedRehearsalJson(entry, acked, true))).toMatchObject({
+      record: { key: 'ann' },
+      result: 'acked',
+      changes: [{ set: { secret: 'text' } }],
+    });
+    expect(JSON.parse(parkedRehearsalJson(entry, { kind: 'refused' }, true))).toMatchObject({
+      result: 'refused',
+      record: { offset: '9007199254740993' },
     });
   });
 });

@@ -1,6 +1,8 @@
 import type { ParkedFailure, ParkedFindings } from '../runtime/parked-operations.ts';
-import type { ParkedEntry } from '../runtime/postgres/parked-admin.ts';
+import type { ParkedEntry } from '../runtime/postgres/parked-list.ts';
+import type { ParkedRehearsal } from '../runtime/rehearsal/rehearse-parked.ts';
 import { oneLine } from './one-line.ts';
+import { rehearsalFields, rehearsedLines } from './rehearsal-text.ts';
 
 /** For people: a line per record, in the order of its key, and what there is in all. */
 export function parkedText({ entries, records, keys, failed }: ParkedFindings): string {
@@ -11,12 +13,31 @@ export function parkedText({ entries, records, keys, failed }: ParkedFindings): 
 }
 
 /** For programs. */
-export function parkedJson({ entries, records, keys, failed }: ParkedFindings): object {
-  return { records, keys, shown: entries.map(entryJson), failed: failedJson(failed) };
+export function parkedJson({ entries, records, keys, olderThanInbox, failed }: ParkedFindings): object {
+  return { records, keys, older_than_inbox: olderThanInbox, shown: entries.map(entryJson), failed: failedJson(failed) };
 }
 
 export function failedJson(failed: readonly ParkedFailure[]): readonly object[] {
   return failed.map(({ domain, error }) => ({ domain, code: error.code, message: error.message, remedy: error.remedy }));
+}
+
+/** Why a record that fits is not retried; the same words as for a dead letter. */
+export const OLDER_THAN_INBOX = 'whose event is older than the inbox remembers: its effect could come twice (--accept-double-effects)';
+
+/** For people: the record, what a retry would do with it, and a line for each effect. */
+export function parkedRehearsalText(entry: ParkedEntry, rehearsal: ParkedRehearsal, withPayloads: boolean): string {
+  const line = entryLine(entry);
+  if (rehearsal.kind === 'refused')
+    return `${line}\n  would be left out: its event is older than the inbox remembers (--accept-double-effects)`;
+  if (rehearsal.kind === 'no-group') return `${line}\n  would be handled by nobody: the pipeline has no such group`;
+  return `${line}\n${rehearsedLines('', rehearsal, withPayloads)}`;
+}
+
+/** For programs: a JSON object for each record. Without payloads: what would be written, and where, but no content. */
+export function parkedRehearsalJson(entry: ParkedEntry, rehearsal: ParkedRehearsal, withPayloads: boolean): string {
+  const record = entryJson(entry);
+  if (rehearsal.kind === 'refused' || rehearsal.kind === 'no-group') return JSON.stringify({ record, result: rehearsal.kind });
+  return JSON.stringify({ record, ...rehearsalFields(rehearsal, withPayloads) });
 }
 
 function entryLine(entry: ParkedEntry): string {
@@ -45,6 +66,7 @@ function entryJson(entry: ParkedEntry): object {
     trace_id: entry.traceId,
     origin: entry.origin,
     first_of_key: entry.isFirst,
+    older_than_inbox: entry.isOlderThanInbox,
     attempts: entry.attempts,
     due_at: entry.dueAt,
     blocked_since: entry.blockedSince,

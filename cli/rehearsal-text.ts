@@ -7,35 +7,34 @@ import { oneLine } from './dlt-text.ts';
 
 /** For programs. Without payloads: what would be written, and where, but no content. */
 export function rehearsalJson(place: LetterPlace, rehearsal: Rehearsal, withPayloads: boolean): string {
-  return JSON.stringify(rehearsalFields(place, rehearsal, withPayloads));
+  return JSON.stringify({ letter: formatPlace(place), ...rehearsalFields(rehearsal, withPayloads) });
 }
 
-function rehearsalFields(place: LetterPlace, rehearsal: Rehearsal, withPayloads: boolean) {
-  const letter = formatPlace(place);
+export function rehearsalFields(rehearsal: Rehearsal, withPayloads: boolean): object {
   switch (rehearsal.kind) {
     case 'acked':
-      return { letter, result: 'acked', ...effectFields(rehearsal.effects, withPayloads) };
+      return { result: 'acked', ...effectFields(rehearsal.effects, withPayloads) };
     case 'skipped':
-      return { letter, result: 'skipped', reason: rehearsal.reason };
+      return { result: 'skipped', reason: rehearsal.reason };
     case 'failed':
       return {
-        letter,
         result: 'failed',
         error_code: rehearsal.error.code,
         error_message: rehearsal.error.message,
         class: rehearsal.error.disposition,
       };
     case 'needs-call':
-      return { letter, result: 'needs-call', call: rehearsal.call };
+      return { result: 'needs-call', call: rehearsal.call };
   }
 }
 
-/** For people: what would become of the letter, and a line for each effect. */
+/** For people: what would become of the record of that name, and a line for each effect. */
 export function rehearsalLines(place: LetterPlace, rehearsal: Rehearsal, withPayloads: boolean): string {
-  return [
-    `${formatPlace(place)}  ${verdict(rehearsal)}`,
-    ...(rehearsal.kind === 'acked' ? effectLines(rehearsal.effects, withPayloads) : []),
-  ].join('\n');
+  return rehearsedLines(formatPlace(place), rehearsal, withPayloads);
+}
+
+export function rehearsedLines(name: string, rehearsal: Rehearsal, withPayloads: boolean): string {
+  return [`${name}  ${verdict(rehearsal)}`, ...(rehearsal.kind === 'acked' ? effectLines(rehearsal.effects, withPayloads) : [])].join('\n');
 }
 
 function verdict(rehearsal: Rehearsal): string {

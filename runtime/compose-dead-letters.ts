@@ -3,6 +3,7 @@ import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Connections } from './connections.ts';
 import { LetterArchive } from './dead-letters/archive.ts';
+import { sweepAudit } from './dead-letters/audit-sweep.ts';
 import { createDeadLetterCare } from './dead-letters/dead-letter-care.ts';
 import type { LetterQueue } from './dead-letters/letter-queues.ts';
 import { letterQueues } from './dead-letters/letter-queues.ts';
@@ -23,12 +24,11 @@ export function deadLetterCare(roles: Roles, { pipeline, connections, metrics }:
   if (queues.length === 0) return [];
   const reader = connections.logReader();
   const states = new LetterStates(connections.platform());
-  const { archive } = config.deadLetters;
-  const letterArchive =
-    archive === undefined
-      ? undefined
-      : new LetterArchive({ reader, states, platform: connections.platform(), clock: systemClock, ...archive });
-  return [createDeadLetterCare({ queues, reader, states, archive: letterArchive, metrics, logger, clock: systemClock })];
+  const { archive, auditDays } = config.deadLetters;
+  const platform = connections.platform();
+  const letterArchive = archive === undefined ? undefined : new LetterArchive({ reader, states, platform, clock: systemClock, ...archive });
+  const sweep = (signal: AbortSignal): Promise<number> => sweepAudit(platform, auditDays, signal);
+  return [createDeadLetterCare({ queues, reader, states, archive: letterArchive, sweepAudit: sweep, metrics, logger, clock: systemClock })];
 }
 
 function isMadeBy(roles: Roles, { reader }: LetterQueue): boolean {

@@ -22,13 +22,15 @@ import { createElasticsearchProjector } from '../projectors/elasticsearch/elasti
 import type { Projector } from '../projectors/projector.ts';
 import { createRedisProjector } from '../projectors/redis/redis-projector.ts';
 import { repairOf } from './capture-repair.ts';
-import { callConcurrency, createCalls } from './calls/create-calls.ts';
+import { callConcurrency } from './calls/create-calls.ts';
 import { capturerOf, capturesTables, connectRest } from './capture.ts';
 import { flowSweeper } from './compose-flows.ts';
 import type { Config } from './config.ts';
 import { deadLetterCare } from './compose-dead-letters.ts';
 import type { Connections } from './connections.ts';
 import { captureUrl } from './database-url.ts';
+import { createParkedOrphanWatch } from './parked-orphan-watch.ts';
+import { findParkedOrphans } from './parked-orphans.ts';
 import type { Payloads } from './payloads.ts';
 import { outboxRetentionDays } from './outbox-retention.ts';
 import { createPayloads } from './payloads.ts';
@@ -66,28 +68,40 @@ interface Shared extends Surroundings {
 
 /**
  * The parts of one process, as the picture of docs/architecture.md shows them: outbox → relay → Kafka → processors and
- * projectors. In the order of starting: readers before those who write for them.
+ * projectors. In the order of starting: readers before those who write for them. Groups and captures are one stage: they stop
+ * together, each with the whole time of a soft stop.
  */
-export function composeRoles(roles: Roles, given: Surroundings): readonly (Service | Part)[] {
+export function composeRoles(roles: Roles, given: Surroundings): readonly (Service | Part | readonly Part[])[] {
   const { pipeline, connections } = given;
   const surroundings = { ...given, payloads: createPayloads(pipeline, connections) };
   const domains = (names: readonly string[]): DomainDefinition[] => pipeline.domains.filter(({ name }) => names.includes(name));
   return [
     surroundings.payloads.preload({ read: typesReadBy(roles, pipeline), written: typesWrittenBy(roles, pipeline) }),
-    ...(roles.flows ? [flowSweeper(pipeline, connections, given.metrics)] : []),
+    ...(roles.flows ? [flowSweeper(pipeline, connections, given.metrics), orphanWatch(given)] : []),
     ...deadLetterCare(roles, given),
-    ...pipeline.projections
-      .filter(({ name }) => roles.projectors.includes(name))
-      .map((projection) => projectionGroup(projection, surroundings)),
-    ...domains(roles.processors).flatMap((domain) => [
-      ...(domain.captured ? [] : [maintenance(domain, undefined, surroundings)]),
-      processorGroup(domain, surroundings),
-    ]),
-    ...domains(roles.relays).flatMap((domain) => {
-      const { outbox, tables } = capture(domain, surroundings);
-      return [maintenance(domain, outbox, surroundings), walWatch(domain, surroundings), outbox.part, ...tables];
-    }),
+    [
+      ...pipeline.projections
+        .filter(({ name }) => roles.projectors.includes(name))
+        .map((projection) => projectionGroup(projection, surroundings)),
+      ...domains(roles.processors).flatMap((domain) => [
+        ...(domain.captured ? [] : [maintenance(domain, undefined, surroundings)]),
+        processorGroup(domain, surroundings),
+      ]),
+      ...domains(roles.relays).flatMap((domain) => {
+        const { outbox, tables } = capture(domain, surroundings);
+        return [maintenance(domain, outbox, surroundings), walWatch(domain, surroundings), outbox.part, ...tables];
+      }),
+    ],
   ];
+}
+
+/** Over all groups: who is gone cannot look after what it left. */
+function orphanWatch({ pipeline, connections, metrics }: Surroundings): Part {
+  const { config, logger } = connections;
+  const admin = connections.brokerAdmin();
+  const database = (domain: string): Database => connections.database(domain);
+  const find = () => findParkedOrphans({ pipeline, names: config.names, database, admin });
+  return createParkedOrphanWatch({ find, metrics, logger, clock: systemClock });
 }
 
 /** The event types that the processors and projectors of this process handle. */
@@ -246,7 +260,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
     processor,
     steps: connections.steps(domain.name, metrics),
     isProcessed: (key) => isProcessed(connections.database(domain.name), domain.name, key),
-    calls: createCalls(connections.config, metrics, connections.logger),
+    calls: connections.calls(metrics),
     random: createPooledRandom(),
     logger: connections.logger,
     clock: systemClock,

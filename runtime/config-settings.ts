@@ -71,6 +71,10 @@ export const SETTINGS = {
     integer(10, 1, 200),
     'Connections per domain and process; the batches of a processor have two more, and four while a batch is done again in parts.',
   ),
+  POSTGRES_PREPARED_STATEMENTS: setting(
+    flag(true),
+    'Whether connections keep the plans of statements; `false` behind a pooler that does not follow prepared statements.',
+  ),
   CAPTURE_URL: setting(
     POSTGRES_URL.optional(),
     'Server without a database, with the role by which the relay reads the write-ahead log; without it, that of `POSTGRES_URL`. `CAPTURE_URL_<DOMAIN>` gives a domain its own. `millrace init` prints the role.',
@@ -261,6 +265,10 @@ export const SETTINGS = {
   DEAD_LETTER_ARCHIVE_AFTER_MS: setting(
     integer(3_600_000, 1_000, 2_592_000_000),
     'Age at which such a letter is archived, in milliseconds.',
+  ),
+  DEAD_LETTER_AUDIT_DAYS: setting(
+    integer(400, 30, 3_650),
+    'Days for which the audit tells who replayed, retried or discarded a letter or parked record.',
   ),
   BREAKER_KEYS_MIN: setting(
     integer(5, 1, 10_000),

@@ -16,7 +16,13 @@ export interface Config {
   readonly environment: string;
   readonly timeZone: string;
   readonly wireFormat: 'avro' | 'json';
-  readonly postgres: { readonly url: string; readonly domainUrls: Readonly<Record<string, string>>; readonly poolMax: number };
+  readonly postgres: {
+    readonly url: string;
+    readonly domainUrls: Readonly<Record<string, string>>;
+    readonly poolMax: number;
+    /** False behind a pooler that does not follow prepared statements. */
+    readonly preparedStatements: boolean;
+  };
   readonly capture: {
     /** Undefined: the relay reads the log by the URL of the domain's database. */
     readonly url: string | undefined;
@@ -95,6 +101,7 @@ export interface Config {
     readonly dialects: readonly DeadLetterDialect[];
     /** Undefined: letters are not archived. */
     readonly archive: { readonly folder: string; readonly afterMs: number } | undefined;
+    readonly auditDays: number;
   };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'ecs' | 'flat' };
   readonly shutdownTimeoutMs: number;
@@ -166,7 +173,12 @@ export function printableConfig(config: Config): Record<string, unknown> {
     environment: config.environment,
     timeZone: config.timeZone,
     wireFormat: config.wireFormat,
-    postgres: { host: host(config.postgres.url), ownServers: Object.keys(config.postgres.domainUrls), poolMax: config.postgres.poolMax },
+    postgres: {
+      host: host(config.postgres.url),
+      ownServers: Object.keys(config.postgres.domainUrls),
+      poolMax: config.postgres.poolMax,
+      preparedStatements: config.postgres.preparedStatements,
+    },
     capture: {
       by: config.capture.by,
       domainsBy: config.capture.domainsBy,
@@ -207,7 +219,12 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
     environment: settings.MILLRACE_ENVIRONMENT,
     timeZone: settings.PIPELINE_TZ,
     wireFormat: settings.WIRE_FORMAT,
-    postgres: { url: settings.POSTGRES_URL, domainUrls: perDomain.postgresUrls, poolMax: settings.POSTGRES_POOL_MAX },
+    postgres: {
+      url: settings.POSTGRES_URL,
+      domainUrls: perDomain.postgresUrls,
+      poolMax: settings.POSTGRES_POOL_MAX,
+      preparedStatements: settings.POSTGRES_PREPARED_STATEMENTS,
+    },
     capture: {
       url: settings.CAPTURE_URL,
       domainUrls: perDomain.captureUrls,
@@ -298,7 +315,7 @@ function assemble(settings: Settings, perDomain: PerDomain): Config {
 
 function assembleDeadLetters(settings: Settings): Config['deadLetters'] {
   const { DEAD_LETTER_DIALECTS: dialects, DEAD_LETTER_ARCHIVE_FOLDER: folder, DEAD_LETTER_ARCHIVE_AFTER_MS: afterMs } = settings;
-  return { dialects, archive: folder === undefined ? undefined : { folder, afterMs } };
+  return { dialects, archive: folder === undefined ? undefined : { folder, afterMs }, auditDays: settings.DEAD_LETTER_AUDIT_DAYS };
 }
 
 function assembleUploads(settings: Settings): UploadStore | undefined {

@@ -87,10 +87,12 @@ describe('the configuration', () => {
     expect(config.processing.retryDelaysMs).toEqual([10_000, 60_000, 300_000]);
     expect(config.kafka.brokers).toEqual(['a:9092', 'b:9092']);
     expect(config.wireFormat).toBe('avro');
+    expect(config.postgres.preparedStatements).toBe(true);
+    expect(loadConfig({ ...complete, POSTGRES_PREPARED_STATEMENTS: 'false' }).postgres.preparedStatements).toBe(false);
   });
 
   it('takes the dialects of dead letters as a list, and archives only into a folder that is named', () => {
-    expect(loadConfig(complete).deadLetters).toEqual({ dialects: [], archive: undefined });
+    expect(loadConfig(complete).deadLetters).toEqual({ dialects: [], archive: undefined, auditDays: 400 });
     const given = {
       DEAD_LETTER_DIALECTS: 'spring, connect',
       DEAD_LETTER_ARCHIVE_FOLDER: '/archive',
@@ -99,6 +101,7 @@ describe('the configuration', () => {
     expect(loadConfig({ ...complete, ...given }).deadLetters).toEqual({
       dialects: ['spring', 'connect'],
       archive: { folder: '/archive', afterMs: 60_000 },
+      auditDays: 400,
     });
     expect(faultsOf({ ...complete, DEAD_LETTER_DIALECTS: 'spring,camel' })[0]).toMatch(
       /^DEAD_LETTER_DIALECTS must be some of spring, connect/,

@@ -18,6 +18,8 @@ export interface DeadLetterCareOptions {
   readonly states: Pick<LetterStates, 'counts' | 'forgetGone'>;
   /** Undefined: letters are not archived. */
   readonly archive: LetterArchive | undefined;
+  /** Removes what the audit need not keep any more; resolves with how many rows. */
+  readonly sweepAudit: (signal: AbortSignal) => Promise<number>;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -30,7 +32,7 @@ const STOP_WAIT_MS = 10_000;
 
 /**
  * Looks after the dead letters of a process's groups twice a minute: counts those that nobody has handled, forgets what
- * became of those that are gone, and archives those that are old enough. Any number of processes may do so at once. A pass that
+ * became of those that are gone, archives those that are old enough, and keeps the audit from growing for ever. Any number of processes may do so at once. A pass that
  * fails is said and tried again; it stops nothing.
  */
 export function createDeadLetterCare(options: DeadLetterCareOptions): Service & HealthSource {
@@ -84,7 +86,7 @@ class DeadLetterCare implements Service, HealthSource {
   }
 
   private async pass(signal: AbortSignal): Promise<void> {
-    const { queues, reader, states, archive, metrics, logger } = this.options;
+    const { queues, reader, states, archive, sweepAudit, metrics, logger } = this.options;
     const archived = (await archive?.pass(queues, signal)) ?? 0;
     if (archived > 0) logger.info({ 'log.logger': this.name, letters: archived }, 'dead letters were archived that nobody had handled');
     const counts = await countLetters(reader, states, queues);
@@ -94,5 +96,7 @@ class DeadLetterCare implements Service, HealthSource {
     }
     this.unhandled = counts.queues.reduce((sum, { open, archived: old }) => sum + open + old, 0);
     await states.forgetGone(counts.partitions);
+    const swept = await sweepAudit(signal);
+    if (swept > 0) logger.info({ 'log.logger': this.name, rows: swept }, 'audit rows were removed that are past their retention');
   }
 }

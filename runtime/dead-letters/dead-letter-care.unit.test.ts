@@ -33,6 +33,7 @@ async function underTest(letters: number, counts: () => readonly Omit<StateCount
     ...NO_METRICS,
     gauge: (name, labels, value) => void gauges.set(`${name} ${Object.values(labels).join(' ')}`, value),
   };
+  let sweeps = 0;
   const states: Pick<LetterStates, 'counts' | 'forgetGone'> = {
     counts: async (partitions) => counts().map((count) => ({ topicId: partitions[0]?.topicId ?? '', ...count })),
     forgetGone: async (partitions) => {
@@ -45,6 +46,7 @@ async function underTest(letters: number, counts: () => readonly Omit<StateCount
       queues: [queue],
       reader: broker.logReader(),
       archive: undefined,
+      sweepAudit: async () => (sweeps += 1),
       metrics,
       logger: SILENT_LOGGER,
       clock: systemClock,
@@ -54,12 +56,12 @@ async function underTest(letters: number, counts: () => readonly Omit<StateCount
   });
   started.push(care);
   await care.start(new AbortController().signal);
-  return { care, gauges, forgotten, send };
+  return { care, gauges, forgotten, send, swept: () => sweeps };
 }
 
 describe('the care for dead letters', () => {
   it('counts what nobody has handled, and forgets what is gone', async () => {
-    const { care, gauges, forgotten, send } = await underTest(10, () => [
+    const { care, gauges, forgotten, send, swept } = await underTest(10, () => [
       { state: 'replayed', letters: 3 },
       { state: 'discarded', letters: 1 },
       { state: 'archived', letters: 2 },
@@ -74,6 +76,7 @@ describe('the care for dead letters', () => {
     expect(care.health()).toEqual([{ name: 'dead-letters', status: 'ok', facts: { unhandled: 6 } }]);
     await send(5);
     await eventually(() => gauges.get('millrace_dead_letters capture.bank.dlt open') === 9);
+    await eventually(() => swept() > 1);
   });
 
   it('is degraded while it cannot count, and well again when it can', async () => {

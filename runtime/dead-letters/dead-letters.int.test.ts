@@ -10,6 +10,7 @@ import { letterRecord } from '../../test/support/letters.ts';
 import { LettersUnderTest } from '../../test/support/letters-under-test.ts';
 import { systemClock } from '../telemetry/system-clock.ts';
 import { LetterArchive } from './archive.ts';
+import { sweepAudit } from './audit-sweep.ts';
 import { countLetters } from './count-letters.ts';
 import { deleteLettersBefore, discardLetters } from './discard.ts';
 import type { LetterFilter } from './letter-filter.ts';
@@ -136,6 +137,32 @@ describe('a purge', () => {
     expect(left.map(({ state }) => state)).toEqual(['open', 'open']);
     const counted = await countLetters(given.connections.logReader(), given.letters.states, [given.queue]);
     expect(await given.letters.states.forgetGone(counted.partitions)).toBe(2);
+  });
+});
+
+describe('the audit', () => {
+  it('is swept of what is past its retention, and of nothing younger than thirty days', async () => {
+    const platform = given.connections.platform();
+    const insert = (ageDays: number, rows: number): Promise<number> =>
+      platform.execute(
+        `INSERT INTO millrace.dead_letter_audit (action, actor, group_name, topic, partition, record_offset, created_at)
+         SELECT 'aged', 'test', 'g', 't', 0, i, now() - make_interval(days => $1::int) FROM generate_series(1, $2::int) AS i`,
+        [ageDays, rows],
+      );
+    for (const [age, rows] of [
+      [500, 2_500],
+      [401, 1],
+      [399, 2],
+      [29, 3],
+    ] as const)
+      await insert(age, rows);
+    const left = async (): Promise<number> =>
+      Number((await platform.query<{ n: bigint }>("SELECT count(*) AS n FROM millrace.dead_letter_audit WHERE action = 'aged'"))[0]?.n);
+    expect(await sweepAudit(platform, 400, signal)).toBe(2_501);
+    expect(await left()).toBe(5);
+    expect(await sweepAudit(platform, 1, signal)).toBe(2);
+    expect(await left()).toBe(3);
+    expect(await sweepAudit(platform, 400, AbortSignal.abort())).toBe(0);
   });
 });
 

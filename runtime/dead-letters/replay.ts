@@ -45,9 +45,10 @@ const BATCH_MAX = 100;
 
 /**
  * Replays letters to their groups, in their order. For each batch: read the letters, then under the group's lock see which ones
- * are still to be replayed, give their records back to the group, and settle them with an audit row. When the process dies in between, records
- * are given back that are not settled; the next replay gives them again, which changes nothing while they wait, and finds
- * them handled by the inbox when they do not. Rejects with the error of the server that is away; what was settled stays so.
+ * are still to be replayed, give their records back to the group, and settle them with an audit row. Two databases cannot commit
+ * together: records are durable first, marks second, because a mark without its record would be a letter lost. When the process dies in
+ * between, or the commit of the marks fails, records are given back that are not settled and not audited; the next replay gives them again,
+ * which changes nothing while they wait, and finds them handled by the inbox when they do not. Rejects with the error of the server that is away; what was settled stays so.
  */
 export async function replayLetters(chosen: readonly ChosenLetter[], options: ReplayOptions): Promise<ReplayReport> {
   const { signal, clock, ratePerSecond, onReplayed } = options;

@@ -133,14 +133,13 @@ describe('a replay', () => {
 });
 
 describe('what is not replayed', () => {
-  const dayMs = 86_400_000;
   const record = consumedRecord({ at: 1 });
-  const limits = { nowMs: record.timestampMs + 31 * dayMs + 1, inboxRetentionMs: 31 * dayMs, acceptDoubleEffects: false };
+  const limits = { rememberedFromMs: record.timestampMs + 1, acceptDoubleEffects: false };
   const letter = letterOf({ at: 1, record });
 
   it('is what is older than the inbox remembers, unless a double effect is accepted, or a projection reads it', () => {
     expect(refusalOf({ letter, queue }, limits)).toBe('older-than-inbox');
-    expect(refusalOf({ letter, queue }, { ...limits, nowMs: limits.nowMs - 1 })).toBeUndefined();
+    expect(refusalOf({ letter, queue }, { ...limits, rememberedFromMs: record.timestampMs })).toBeUndefined();
     expect(refusalOf({ letter, queue }, { ...limits, acceptDoubleEffects: true })).toBeUndefined();
     const projection = { ...queue, reader: { kind: 'projection' } as never };
     expect(refusalOf({ letter, queue: projection }, limits)).toBeUndefined();
@@ -149,7 +148,7 @@ describe('what is not replayed', () => {
   it('is what a capture could not publish, and what does not belong to the group', () => {
     const capture = { topic: 'capture.bank.dlt', group: 'capture.bank', reader: { kind: 'capture', domain: bank } } as const;
     expect(refusalOf({ letter, queue: capture }, limits)).toBe('capture');
-    const young = { ...limits, nowMs: record.timestampMs };
+    const young = { ...limits, rememberedFromMs: -Infinity };
     expect(refusalOf({ letter, queue: queueOf('processor.other') }, young)).toBe('foreign');
     expect(refusalOf({ letter: { ...letter, origin: undefined }, queue }, young)).toBe('foreign');
     expect(refusalOf({ letter, queue: { ...queue, source: 'events.other' } }, young)).toBe('foreign');

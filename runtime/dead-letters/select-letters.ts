@@ -1,4 +1,5 @@
 import { ClassifiedError } from '../../core/errors.ts';
+import { isOlderThanInbox } from '../postgres/inbox-horizon.ts';
 import type { LetterFilter } from './letter-filter.ts';
 import type { FoundLetter } from './found-letter.ts';
 import type { LetterLog, ReadOptions } from './letter-log.ts';
@@ -30,12 +31,13 @@ export interface Selection {
   readonly refused: Readonly<Partial<Record<Refusal, number>>>;
 }
 
+/** From which record timestamp on, in milliseconds since the epoch, the inbox of the domain remembers every event. */
+export type InboxMemory = (domain: string) => Promise<number>;
+
 export interface SelectOptions extends ReadOptions {
   /** Letters at most, the first ones of the order. */
   readonly limit: number;
-  readonly nowMs: number;
-  /** How long the inbox keeps what it has seen, in milliseconds. */
-  readonly inboxRetentionMs: number;
+  readonly inboxMemory: InboxMemory;
   readonly acceptDoubleEffects: boolean;
 }
 
@@ -56,7 +58,7 @@ export async function selectLetters(
   const refused: Partial<Record<Refusal, number>> = {};
   let count = 0;
   for await (const found of log.read(queues, filter, options)) {
-    const refusal = refusalOf(found, options);
+    const refusal = refusalOf(found, { ...options, rememberedFromMs: await rememberedFrom(found, options) });
     if (refusal !== undefined) {
       refused[refusal] = (refused[refusal] ?? 0) + 1;
       continue;
@@ -77,15 +79,20 @@ export async function selectLetters(
   return { chosen: inOrder.slice(0, options.limit), refused };
 }
 
+/** Only what has letters is asked. */
+async function rememberedFrom({ queue }: FoundLetter, { inboxMemory, acceptDoubleEffects }: SelectOptions): Promise<number> {
+  return acceptDoubleEffects || queue.reader.kind !== 'processor' ? -Infinity : inboxMemory(queue.reader.domain.name);
+}
+
 /** What is decided from the letter alone; whether it is handled already is asked again when its turn comes. */
 export function refusalOf(
   { letter, queue }: Pick<FoundLetter, 'letter' | 'queue'>,
-  { nowMs, inboxRetentionMs, acceptDoubleEffects }: Pick<SelectOptions, 'nowMs' | 'inboxRetentionMs' | 'acceptDoubleEffects'>,
+  { rememberedFromMs, acceptDoubleEffects }: { readonly rememberedFromMs: number; readonly acceptDoubleEffects: boolean },
 ): Refusal | undefined {
   if (!isGroupQueue(queue)) return 'capture';
   const { origin, group } = letter;
   if (origin === undefined || origin.topic !== queue.source || group !== queue.group) return 'foreign';
   // A projection's documents remember every version that they hold, for as long as they live.
-  const byInbox = queue.reader.kind === 'processor';
-  return byInbox && !acceptDoubleEffects && origin.timestampMs < nowMs - inboxRetentionMs ? 'older-than-inbox' : undefined;
+  if (acceptDoubleEffects || queue.reader.kind !== 'processor') return undefined;
+  return isOlderThanInbox(origin.timestampMs, rememberedFromMs) ? 'older-than-inbox' : undefined;
 }

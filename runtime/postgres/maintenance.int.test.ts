@@ -7,6 +7,7 @@ import type { Bank } from '../../test/support/bank.ts';
 import { openBank } from '../../test/support/bank.ts';
 import { createDatabase } from './database.ts';
 import type { MaintenanceOptions } from './maintenance.ts';
+import { isOlderThanInbox, readInboxHorizon } from './inbox-horizon.ts';
 import { createMaintenance } from './maintenance.ts';
 
 /** A clock whose sleeps last until the test ends them, and that tells how long each should have been. */
@@ -88,6 +89,30 @@ describe('maintenance', () => {
     expect(await bank.count('processed_events')).toBe(0);
     await maintenance.stop(NEVER);
     await maintenance.stop(NEVER);
+  });
+
+  it('writes down up to when events are forgotten, with the rows that it sweeps', async () => {
+    const horizon = (): Promise<number> => readInboxHorizon(bank.database, 'bank');
+    await bank.database.execute("UPDATE bank.inbox_horizon SET forgotten_to = '-infinity'");
+    expect(await horizon()).toBe(-Infinity);
+    const at = (minutes: number): string => `now() - interval '40 days' + interval '${minutes} minutes'`;
+    await bank.database.execute(
+      `INSERT INTO bank.processed_events (idempotency_key, domain, event_id, step, processed_at, expires_at)
+       SELECT 'event ' || i, 'bank', 'e' || i, 'bank:Happened', ${at(0)} + i * interval '1 minute', now() - interval '1 day' FROM generate_series(1, 15) AS i
+       UNION ALL SELECT 'command', 'bank', NULL, 'deposit', ${at(600)}, now() - interval '1 day'
+       UNION ALL SELECT 'kept', 'bank', 'e99', 'bank:Happened', ${at(700)}, now() + interval '1 day'`,
+    );
+    const [last] = await bank.database.query<{ ms: number }>(`SELECT (extract(epoch FROM ${at(15)}) * 1000)::float8 AS ms`);
+    const clock = handClock();
+    const maintenance = createMaintenance({ ...uncaptured, database: bank.database, clock, sweepBatch: 10 });
+    await maintenance.start(NEVER);
+    await clock.slept(1);
+    await maintenance.stop(NEVER);
+    const margin = (await horizon()) - last!.ms;
+    expect(margin).toBeGreaterThan(3_500_000);
+    expect(margin).toBeLessThanOrEqual(3_600_000);
+    expect(isOlderThanInbox(last!.ms, await horizon())).toBe(true);
+    expect(isOlderThanInbox(last!.ms + 3_700_000, await horizon())).toBe(false);
   });
 
   it('seals an old partition, comes back soon, and drops it once it is captured, counted', async () => {

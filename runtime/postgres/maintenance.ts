@@ -5,7 +5,7 @@ import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.t
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from './database.ts';
-import { qualified } from './identifiers.ts';
+import { sweepInboxStatement } from './inbox-horizon.ts';
 import { sweepOutboxDefault } from './outbox-default-sweep.ts';
 import { ensureOutboxPartitions } from './outbox-partitions.ts';
 import { retireOutboxPartitions } from './outbox-retirement.ts';
@@ -155,14 +155,10 @@ class Maintenance implements Service, HealthSource {
   /** Removes expired inbox rows in batches and returns how many; rows that another pass is removing are left to it. */
   private async sweepInbox(): Promise<number> {
     const { database, sweepBatch, sweepBatches } = this.settings;
-    const table = qualified(database.domain, 'processed_events');
     let swept = 0;
     for (let batch = 0; batch < sweepBatches && !this.stopping.signal.aborted; batch += 1) {
-      const removed = await database.execute(
-        `DELETE FROM ${table} WHERE idempotency_key IN (
-           SELECT idempotency_key FROM ${table} WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`,
-        [sweepBatch],
-      );
+      const [row] = await database.query<{ swept: bigint }>(sweepInboxStatement(database.domain), [sweepBatch]);
+      const removed = Number(row?.swept ?? 0n);
       swept += removed;
       if (removed < sweepBatch) break;
     }

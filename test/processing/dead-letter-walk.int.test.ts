@@ -16,13 +16,13 @@ import { Connections } from '../../runtime/connections.ts';
 import { LetterArchive } from '../../runtime/dead-letters/archive.ts';
 import { countLetters } from '../../runtime/dead-letters/count-letters.ts';
 import { giveBackTo } from '../../runtime/dead-letters/give-back.ts';
+import { inboxMemory } from '../../runtime/dead-letters/inbox-memory.ts';
 import { UNHANDLED } from '../../runtime/dead-letters/letter-filter.ts';
 import type { ReplayOptions } from '../../runtime/dead-letters/replay.ts';
 import { replayLetters } from '../../runtime/dead-letters/replay.ts';
 import { selectLetters } from '../../runtime/dead-letters/select-letters.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import type { Database } from '../../runtime/postgres/database.ts';
-import { INBOX_RETENTION_MS } from '../../runtime/postgres/inbox-retention.ts';
 import { OperatorRequests } from '../../runtime/postgres/operator-requests.ts';
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { apiOptions, AUTH, capturedDependencies } from '../support/api-harness.ts';
@@ -176,7 +176,7 @@ async function replayOptions(user: string) {
     given.letters.log,
     [given.queue],
     { key: user, states: UNHANDLED },
-    { limit: 100, nowMs: Date.now(), inboxRetentionMs: INBOX_RETENTION_MS, acceptDoubleEffects: false },
+    { limit: 100, inboxMemory: inboxMemory(given.connections), acceptDoubleEffects: false },
   );
   const options: ReplayOptions = {
     ...{ letters: given.letters.log.fetcher(), states: given.letters.states, giveBack: giveBackTo(given.connections), clock: systemClock },

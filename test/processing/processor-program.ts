@@ -100,7 +100,7 @@ const reactions = createReactionHandler({
       await visit('before-call');
       const result: Calls['classify']['result'] = { kind: 'classified', category: 'paper', confidence: 1 };
       await visit('after-call');
-      return result as Calls[N]['result'];
+      return result;
     },
   },
   random: (length) => randomBytes(length),

@@ -1,0 +1,152 @@
+import { Command } from 'commander';
+import type { ParkedFailure } from '../runtime/parked-operations.ts';
+import { changeParked, findParked } from '../runtime/parked-operations.ts';
+import type { ParkedAction } from '../runtime/postgres/parked-filter.ts';
+import type { ParkedRehearsal } from '../runtime/rehearsal/rehearse-parked.ts';
+import { rehearseParked } from '../runtime/rehearsal/rehearse-parked.ts';
+import { systemClock } from '../runtime/telemetry/system-clock.ts';
+import { countOf } from './common-options.ts';
+import { UsageError } from './exit.ts';
+import type { FilterOptions, ParkedWork } from './parked-options.ts';
+import { actorOf, meaningOf, withFilters, withParked } from './parked-options.ts';
+import { OLDER_THAN_INBOX, count, failedJson, parkedJson, parkedRehearsalJson, parkedRehearsalText, parkedText } from './parked-text.ts';
+
+const RATE_MAX = 100_000;
+
+interface ChangeOptions extends FilterOptions {
+  readonly all?: true;
+  readonly dryRun?: true;
+  readonly apply?: true;
+  readonly rate?: string;
+  readonly acceptDoubleEffects?: true;
+  readonly withCalls?: true;
+  readonly payloads?: true;
+  readonly actor?: string;
+  readonly reason?: string;
+}
+
+const INTERRUPTED = 'interrupted: the same command goes on with the rest';
+
+/** `millrace parked retry` */
+export function parkedRetryCommand(): Command {
+  return changeCommand('retry', 'let records have their next attempt now; without --apply, rehearse what it would do with each')
+    .option('--accept-double-effects', 'records, too, whose event is older than the inbox remembers: their effect may come twice')
+    .option('--with-calls', 'without --apply: make the calls that reactions declare; the retry makes them again, with the same key')
+    .option('--payloads', 'without --apply: show the content of what would be written')
+    .addHelpText(
+      'after',
+      `
+A rehearsal runs the handler of this version on each record, in a transaction that is rolled back (a projection: over the
+documents that are there, writing none). Each record is rehearsed alone, without the effects of those before it.
+
+A blocked record gets fresh attempts. Records behind another one of their key are not touched: they follow it.
+${AUDITED}
+
+Examples:
+  millrace parked retry --group processor.scan --key 5f0c
+  millrace parked retry --group processor.my --code CALL_FAILED --older-than 30m --apply --rate 50
+  millrace parked retry --trace 0af7651916cd43dd8448eb211c80319c --apply --actor ann --reason 'service is back'`,
+    )
+    .action(async (options: ChangeOptions) =>
+      change('retry', options, async (work, limit) => {
+        const results = new Map<ParkedRehearsal['kind'], number>();
+        const failed = await rehearseParked(work.pipeline, work.connections, work.filter, {
+          ...{ limit, signal: work.signal },
+          acceptDoubleEffects: options.acceptDoubleEffects === true,
+          withCalls: options.withCalls === true,
+          show: (entry, rehearsal) => {
+            results.set(rehearsal.kind, (results.get(rehearsal.kind) ?? 0) + 1);
+            const show = options.json === true ? parkedRehearsalJson : parkedRehearsalText;
+            console.log(show(entry, rehearsal, options.payloads === true));
+          },
+        });
+        if (options.json !== true) tellRehearsed(results, await retryable(work));
+        return failed;
+      }),
+    );
+}
+
+/** `millrace parked discard` */
+export function parkedDiscardCommand(): Command {
+  return changeCommand('discard', 'take records away for good: they are never handled, and their key goes on; without --apply, show them')
+    .addHelpText(
+      'after',
+      `
+What waits behind a record of its key is not discarded with it: it is handled next.
+${AUDITED}
+
+Examples:
+  millrace parked discard --group processor.scan --key 5f0c
+  millrace parked discard --trace 0af7651916cd43dd8448eb211c80319c --apply --reason 'test data'
+  millrace parked discard --orphans --apply --actor ann --json`,
+    )
+    .action(async (options: ChangeOptions) =>
+      change('discard', options, async ({ pipeline, connections, filter }, limit) => {
+        const found = await findParked(pipeline, connections, filter, { limit, of: 'discard' });
+        if (options.json === true) console.log(JSON.stringify({ action: 'discard', applied: false, ...parkedJson(found) }));
+        else console.log(`${parkedText(found)}${found.records === 0 ? '' : '\nwould discard them; --apply does it'}`);
+        return found.failed;
+      }),
+    );
+}
+
+const AUDITED = `Each record is written to the audit (dead_letter_audit) before it happens. The processes that own the keys notice within seconds.
+It may be interrupted (Ctrl-C) and run again.`;
+
+function changeCommand(action: ParkedAction, description: string): Command {
+  return withFilters(new Command(action).description(description))
+    .option('--all', 'whatever is parked')
+    .option('--dry-run', 'this is what happens without --apply')
+    .option('--apply', 'do it')
+    .option('--rate <records>', 'with --apply: so many a second at most')
+    .option('--actor <name>', 'who does it, for the audit; the user of this system when left out')
+    .option('--reason <text>', 'why, for the audit');
+}
+
+async function change(
+  action: ParkedAction,
+  options: ChangeOptions,
+  rehearse: (work: ParkedWork, limit: number) => Promise<readonly ParkedFailure[]>,
+): Promise<void> {
+  const { filter, limit } = meaningOf(options);
+  const ratePerSecond = options.rate === undefined ? undefined : countOf(options.rate, '--rate', RATE_MAX);
+  if (options.apply === true && options.dryRun === true) throw new UsageError('say either --dry-run or --apply');
+  if (options.apply === true && options.limit !== undefined)
+    throw new UsageError('--limit only limits what is shown; --apply touches every record that fits: narrow it by the filters');
+  if (options.all !== true && options.orphans !== true && Object.keys(filter).length === 0)
+    throw new UsageError('say which records, or --all');
+  await withParked(options, filter, async (work) =>
+    options.apply === true ? apply(action, options, work, ratePerSecond) : rehearse(work, limit),
+  );
+}
+
+async function apply(
+  action: ParkedAction,
+  options: ChangeOptions,
+  { pipeline, connections, filter, signal }: ParkedWork,
+  ratePerSecond: number | undefined,
+): Promise<readonly ParkedFailure[]> {
+  const { records, refused, interrupted, failed } = await changeParked(pipeline, connections, filter, {
+    ...{ action, actor: actorOf(options.actor), detail: options.reason, ratePerSecond, signal, clock: systemClock },
+    acceptDoubleEffects: options.acceptDoubleEffects === true,
+  });
+  if (options.json === true) {
+    console.log(JSON.stringify({ action, applied: true, records, refused, interrupted, failed: failedJson(failed) }));
+    return failed;
+  }
+  console.log(`${action === 'retry' ? 'retried' : 'discarded'} ${count(records, 'record')}`);
+  if (refused > 0) console.log(`left out: ${count(refused, 'record')} ${OLDER_THAN_INBOX}`);
+  if (interrupted) console.log(INTERRUPTED);
+  return failed;
+}
+
+async function retryable({ pipeline, connections, filter }: ParkedWork): Promise<number> {
+  return (await findParked(pipeline, connections, filter, { limit: 0, of: 'retry' })).records;
+}
+
+function tellRehearsed(results: ReadonlyMap<ParkedRehearsal['kind'], number>, records: number): void {
+  const shown = [...results.values()].reduce((sum, each) => sum + each, 0);
+  const counts = [...results].map(([kind, number]) => `${number} ${kind}`).join(', ');
+  console.log(shown === 0 ? 'no parked record fits that waits for its own next attempt' : `rehearsed: ${counts}; --apply retries them`);
+  if (records > shown) console.log(`(${records - shown} more were not rehearsed; --limit shows more)`);
+}
