@@ -42,6 +42,17 @@ describe('logical messages as an outbox without a table', () => {
     return parseLsn(rows[0]!.lsn);
   };
 
+  it('of others are dropped as they come, however large, and hold up nothing', async () => {
+    const [before, after] = [randomUUID(), randomUUID()];
+    await database.sql.query('BEGIN');
+    await database.insert({ id: before });
+    await database.sql.query(`SELECT pg_logical_emit_message(true, 'another', repeat('x', 40000000))`);
+    await database.insert({ id: after });
+    await database.sql.query('COMMIT');
+    await eventually(() => relay.producer.acknowledged.length >= 2, { timeoutMs: 30_000 });
+    expect(relay.producer.acknowledgedIds()).toEqual([before, after]);
+  });
+
   it('become records by the same rule, in commit order with rows, and not when their transaction fails', async () => {
     const [first, fired, lost, last] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
     const payload = String.raw`{"n": 12345678901234567890,  "text": "日本語 \" ✓"}`;

@@ -36,12 +36,16 @@ function encode(message: Message, sentAt: bigint): Buffer {
   return framed(0x64, head);
 }
 
+/** Payloads that begin with a `!` are what nobody needs. */
+const UNWANTED = 0x21;
+
 function frames(bufferBytes: number) {
   const seen: Message[] = [];
   const under = new CopyFrames(
     {
       onWal: (bytes, start, end) => seen.push({ is: 'wal', payload: Uint8Array.from(bytes.subarray(start, end)) }),
       onKeepalive: (walEnd, reply) => seen.push({ is: 'keepalive', walEnd, reply }),
+      isUnwanted: (bytes, start) => bytes[start] === UNWANTED,
       onOther: (message) => seen.push({ is: 'other', tag: message[0]!, body: Uint8Array.from(message.subarray(5)) }),
     },
     bufferBytes,
@@ -85,5 +89,28 @@ describe('the messages of a replication connection', () => {
     for (const bytes of [framed(0x64, Buffer.of(0x7a)), Buffer.of(0x64, 0, 0, 0, 3), Buffer.of(0x64, 0xff, 0, 0, 0), short]) {
       expect(() => frames(64).read(bytes, [64])).toThrow(RangeError);
     }
+  });
+
+  it('drop a message that is too large and unwanted as it comes, without room for it, and lose nothing around it', () => {
+    const wal = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((payload) => {
+      payload[0] = 0x49;
+      return { is: 'wal' as const, payload };
+    });
+    const unwanted = fc.uint8Array({ minLength: 2_000, maxLength: 9_000 }).map((payload) => {
+      payload[0] = UNWANTED;
+      return { is: 'wal' as const, payload };
+    });
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(wal, unwanted), { maxLength: 20 }),
+        fc.array(fc.integer({ min: 1, max: 1_500 }), { minLength: 1 }),
+        (all, sizes) => {
+          const { seen, under, read } = frames(1_024);
+          read(Buffer.concat(all.map((message) => encode(message, 1n))), sizes);
+          expect(seen).toEqual(all.filter(({ payload }) => payload[0] !== UNWANTED));
+          expect(under.free().length).toBe(1_024);
+        },
+      ),
+    );
   });
 });

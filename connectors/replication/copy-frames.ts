@@ -8,6 +8,11 @@ export interface FrameHandlers {
   onKeepalive(walEnd: Lsn, replyRequested: boolean): void;
   /** Any message that is not CopyData, whole and in memory of its own. */
   onOther(message: Buffer): void;
+  /**
+   * Whether nobody needs the pgoutput message of which `bytes[start, end)` is the beginning. Asked for one that does not fit
+   * into the buffer: what is left of it is dropped as it comes, and it is not handed over.
+   */
+  isUnwanted?(bytes: Buffer, start: number, end: number): boolean;
 }
 
 const COPY_DATA = 0x64;
@@ -31,6 +36,8 @@ export class CopyFrames {
   private readonly bytesUsually: number;
   private buffer: Buffer;
   private filled = 0;
+  /** Bytes of an unwanted message that are still to come. */
+  private dropping = 0;
   private sentAt = 0;
 
   constructor(handlers: FrameHandlers, bufferBytes: number) {
@@ -56,14 +63,19 @@ export class CopyFrames {
   taken(count: number): void {
     const { buffer, handlers } = this;
     const end = this.filled + count;
-    let at = 0;
+    let at = Math.min(this.dropping, end);
     let wanted = 0;
+    this.dropping -= at;
     let lastXlog = -1;
     while (end - at >= MESSAGE_HEAD_BYTES) {
       const next = at + 1 + uint32(buffer, at + 1);
       if (next < at + MESSAGE_HEAD_BYTES || next - at > MESSAGE_BYTES_MAX) throw new RangeError('a message of impossible length');
       if (next > end) {
         wanted = next - at;
+        if (!this.isUnwanted(at, end, wanted)) break;
+        this.dropping = next - end;
+        at = end;
+        wanted = 0;
         break;
       }
       if (buffer[at] !== COPY_DATA) handlers.onOther(Buffer.from(buffer.subarray(at, next)));
@@ -78,6 +90,12 @@ export class CopyFrames {
     }
     if (lastXlog >= 0) this.sentAt = uint32(buffer, lastXlog + 22) * 0x1_0000_0000 + uint32(buffer, lastXlog + 26);
     this.keep(at, end, wanted);
+  }
+
+  private isUnwanted(at: number, end: number, messageBytes: number): boolean {
+    if (messageBytes <= this.bytesUsually || this.buffer[at] !== COPY_DATA || this.buffer[at + 5] !== XLOG_DATA) return false;
+    const start = at + MESSAGE_HEAD_BYTES + XLOG_HEAD_BYTES;
+    return start < end && this.handlers.isUnwanted?.(this.buffer, start, end) === true;
   }
 
   /** The incomplete message goes to the front of a buffer that can hold all of it. */

@@ -5,6 +5,7 @@ import { LSN_ZERO, maxLsn } from '../../core/lsn.ts';
 import type { LedgerTransaction } from './ack-ledger.ts';
 import { AckLedger } from './ack-ledger.ts';
 import type { StreamFailpoint } from './failpoint.ts';
+import { isForeignMessage } from './foreign-message.ts';
 import type { LogicalMessage, PgoutputMessage, Relation } from './pgoutput.ts';
 import { POSTGRES_EPOCH_US, decodePgoutput } from './pgoutput.ts';
 import type { LookAtPublication, RememberPosition } from './publication-vouch.ts';
@@ -128,6 +129,7 @@ export class StreamSession {
         handlers.onStreaming();
       },
       onWal: (bytes, start, end) => this.onWal(bytes, start, end),
+      isUnwanted: (bytes, start, end) => isForeignMessage(bytes, start, end, this.settings.messagePrefix),
       onReadEnd: (readBytes, sentAtUs) => this.onReadEnd(readBytes, sentAtUs),
       onKeepalive: (walEnd, replyRequested) => this.onKeepalive(walEnd, replyRequested),
       onPublicationSkipped: () =>
@@ -228,6 +230,7 @@ export class StreamSession {
         this.commit(bytes.readBigUInt64BE(start + 10) as Lsn);
         return;
       default:
+        if (isForeignMessage(bytes, start, end, this.settings.messagePrefix)) return;
         this.applyRare(decodePgoutput(Buffer.from(bytes.subarray(start, end))), end - start);
     }
   }
@@ -259,7 +262,7 @@ export class StreamSession {
         this.relations.set(message.oid, message);
         return;
       case 'message':
-        if (message.prefix === this.settings.messagePrefix) this.applyLogicalMessage(message, bytes);
+        this.applyLogicalMessage(message, bytes);
         return;
       case 'begin':
       case 'insert':

@@ -26,6 +26,8 @@ export interface WalSenderHandlers {
   onStarted(): void;
   /** One pgoutput message, `bytes[start, end)`: overwritten as soon as the call returns. */
   onWal(bytes: Buffer, start: number, end: number): void;
+  /** Whether nobody needs the pgoutput message of which this is the beginning, and which is too large for the buffer. */
+  isUnwanted?(bytes: Buffer, start: number, end: number): boolean;
   /**
    * Everything that came with one read of the socket was handed over.
    * @param readBytes so much it was; behind TLS, what came in one turn of the event loop.
@@ -85,6 +87,7 @@ class LibraryConnection implements WalSenderConnection {
         onWal: (bytes, start, end) => {
           if (!this.closed) this.handlers.onWal(bytes, start, end);
         },
+        isUnwanted: (bytes, start, end) => this.handlers.isUnwanted?.(bytes, start, end) === true,
         onKeepalive: (walEnd, replyRequested) => {
           if (!this.closed) this.handlers.onKeepalive(walEnd, replyRequested);
         },
