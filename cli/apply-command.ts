@@ -1,9 +1,9 @@
 import { Command } from 'commander';
+import { counted } from '../core/counted.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { applyPipeline } from '../runtime/apply.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import { dataFolderOption, settingsIn } from './common-options.ts';
-import { counted } from './one-line.ts';
 
 export function applyCommand(): Command {
   return new Command('apply')

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { agrees, counted } from '../core/counted.ts';
 import { deleteLettersBefore, discardLetters } from '../runtime/dead-letters/discard.ts';
 import { LetterStats } from '../runtime/dead-letters/letter-stats.ts';
 import { parsePlace } from '../runtime/dead-letters/letter.ts';
@@ -7,7 +8,6 @@ import type { FilterOptions, LetterWork } from './dlt-options.ts';
 import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { heapFields, heapLines } from './dlt-text.ts';
 import { UsageError } from './exit.ts';
-import { agrees, counted } from './one-line.ts';
 
 interface Options extends FilterOptions {
   readonly all?: true;

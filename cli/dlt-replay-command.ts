@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { agrees, counted } from '../core/counted.ts';
 import { ArchivedLetters, archiveStates } from '../runtime/dead-letters/archived-letters.ts';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
 import type { LetterFetcher } from '../runtime/dead-letters/letter-fetcher.ts';
@@ -18,7 +19,6 @@ import { countOf, limitOf, limitOption } from './common-options.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
 import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
-import { agrees, counted } from './one-line.ts';
 import { rehearsalJson, rehearsalLines } from './rehearsal-text.ts';
 
 const LIMIT_DEFAULT = 1_000;

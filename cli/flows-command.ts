@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { counted } from '../core/counted.ts';
 import { SWEEP_LIMITS } from '../runtime/flows/flow-sweep.ts';
 import type { UnseenFlows } from '../runtime/flows/unseen-flows.ts';
 import { unseenFlows } from '../runtime/flows/unseen-flows.ts';
@@ -6,7 +7,7 @@ import type { FlowRow, OverdueSummary } from '../runtime/postgres/flow-table.ts'
 import { listFlows, summarizeOverdue } from '../runtime/postgres/flow-table.ts';
 import { dataFolderOption, limitOf, limitOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
-import { counted, oneLine } from './one-line.ts';
+import { oneLine } from './one-line.ts';
 import { sagaText } from './trace-text.ts';
 import { withConnections } from './with-connections.ts';
 

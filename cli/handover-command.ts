@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { counted } from '../core/counted.ts';
 import type { DomainDefinition } from '../core/define.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { connectRest } from '../runtime/capture.ts';
@@ -85,7 +86,7 @@ function sentenceOf(domain: string, { to, waiting, duplicates, remarks }: Handov
   const rows =
     waiting === undefined || duplicates === undefined
       ? 'Too much waited in the slot to be counted; what was published of it comes twice, and is handled once'
-      : `${waiting} rows waited in the slot, ${duplicates} of them in the topics already (published twice, handled once)`;
+      : `${counted(waiting, 'row')} waited in the slot, ${duplicates} of them in the topics already (published twice, handled once)`;
   return [`${domain} is captured by ${to === 'relay' ? 'the relay' : 'Debezium'}. ${rows}`, ...remarks].join('\n');
 }
 

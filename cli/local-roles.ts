@@ -99,7 +99,7 @@ async function readiness(operationsUrl: string): Promise<{ ready: boolean; says:
     const response = await fetch(`${operationsUrl}/health/ready`, { signal: AbortSignal.timeout(2_000) });
     return { ready: response.ok, says: response.ok ? 'ready' : (await response.text()).slice(0, 400) };
   } catch (error) {
-    return { ready: false, says: error instanceof Error ? `no answer (${error.name})` : 'no answer' };
+    return { ready: false, says: error instanceof Error && error.name === 'TimeoutError' ? 'no answer in time' : 'no answer' };
   }
 }
 

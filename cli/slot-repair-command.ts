@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { RepairReport } from '../connectors/outbox/repair/repair-report.ts';
+import { agrees, counted } from '../core/counted.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { repairCaptures } from '../runtime/capture-repair.ts';
@@ -97,17 +98,19 @@ function print(report: RepairReport): void {
   const will = applied ? ['made', 'published'] : ['would make', 'would publish'];
   console.log(`  ${report.newSlot ? `${will[0]} the slot ${report.slot} anew` : `the slot ${report.slot} stays`}`);
   printLosses(report);
-  for (const { topic, rows } of missing) console.log(`  ${will[1]} ${rows} rows that ${topic} lacks`);
+  for (const { topic, rows } of missing) console.log(`  ${will[1]} ${counted(rows, 'row')} that ${topic} lacks`);
   if (missing.length === 0) console.log('  no row is missing from the topics');
   if ((report.deadLettered ?? 0) > 0) console.log(`  ${report.deadLettered} of them can never be published, and are dead letters`);
-  console.log(`  compared ${report.checkedRows} rows; ${report.beyondRetentionRows} more are older than their topics keep records`);
+  console.log(
+    `  compared ${counted(report.checkedRows, 'row')}; ${report.beyondRetentionRows} more ${agrees(report.beyondRetentionRows, 'is', 'are')} older than their topics keep records`,
+  );
   console.log(
     report.oldestRow === undefined
       ? '  the outbox is empty: what it held before cannot be compared'
       : `  the outbox begins at ${report.oldestRow}: what was dropped before cannot be compared`,
   );
   for (const { topic, rows, examples } of phantoms) {
-    console.log(`  ${topic} holds ${rows} events that the database does not have, such as ${examples.slice(0, 3).join(', ')}`);
+    console.log(`  ${topic} holds ${counted(rows, 'event')} that the database does not have, such as ${examples.slice(0, 3).join(', ')}`);
   }
   if (report.needsConfirmation && !applied) console.log('  needs --confirm-restore: only a person knows whether this database is the one');
 }

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { counted } from '../core/counted.ts';
 import { ClassifiedError } from '../core/errors.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { applyPipeline } from '../runtime/apply.ts';
@@ -134,7 +135,7 @@ async function apply(folder: LocalFolder, signal: AbortSignal): Promise<void> {
       (sentence) => leftOut.add(sentence),
     ),
   );
-  console.log(`${'apply'.padEnd(13)} ${changes.length === 0 ? 'nothing to change' : `${changes.length} changes made`}`);
+  console.log(`${'apply'.padEnd(13)} ${changes.length === 0 ? 'nothing to change' : `${counted(changes.length, 'change')} made`}`);
   for (const sentence of leftOut) console.log(`${'apply'.padEnd(13)} ${sentence}`);
 }
 

@@ -28,6 +28,16 @@ export function classifyElasticsearchFailure({ status, type, cause }: Elasticsea
     : new ClassifiedError('ELASTICSEARCH_UNAVAILABLE', `Elasticsearch does not take writes or reads: ${said}`, { cause });
 }
 
+/** What the client's errors say to a person, who does not know its classes. */
+const CLIENT_WORDS: Readonly<Partial<Record<string, string>>> = {
+  ConnectionError: 'no connection',
+  NoLivingConnectionsError: 'no connection',
+  TimeoutError: 'no answer in time',
+  RequestAbortedError: 'the request was ended',
+  DeserializationError: 'the answer is not of Elasticsearch',
+  ProductNotSupportedError: 'the server is not Elasticsearch',
+};
+
 /** An error that the client threw. */
 export function classifyElasticsearchError(thrown: unknown): ClassifiedError {
   if (thrown instanceof ClassifiedError) return thrown;
@@ -36,7 +46,11 @@ export function classifyElasticsearchError(thrown: unknown): ClassifiedError {
     return classifyElasticsearchFailure({ status: thrown.statusCode ?? 0, type: errorType(thrown), cause: thrown });
   }
   if (thrown instanceof errors.ElasticsearchClientError) {
-    return new ClassifiedError('ELASTICSEARCH_UNAVAILABLE', `Elasticsearch cannot be reached: ${thrown.name}`, { cause: thrown });
+    return new ClassifiedError(
+      'ELASTICSEARCH_UNAVAILABLE',
+      `Elasticsearch cannot be reached: ${CLIENT_WORDS[thrown.name] ?? 'the client failed'}`,
+      { cause: thrown },
+    );
   }
   return new ClassifiedError('UNCLASSIFIED', 'Elasticsearch failed', { cause: thrown });
 }

@@ -261,7 +261,7 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
     await park(flowId);
     const found = await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'parked' })] });
-    expect(found.waits_for[0]?.detail).toMatch(/is parked after 1 attempts, due 2.*\(HANDLER_FAILED\)$/);
+    expect(found.waits_for[0]?.detail).toMatch(/is parked after 1 attempt, due 2.*\(HANDLER_FAILED\)$/);
     expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(0);
   });
 

@@ -1,3 +1,4 @@
+import { counted } from '../../core/counted.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 
@@ -64,10 +65,10 @@ export function whereaboutsText(where: Whereabouts): string {
       return 'its event is not in its topic yet: look at the capture';
     case 'ahead':
       return where.exact
-        ? `its record ${placeText(where.at)} is ${where.recordsBefore} records ahead of its group`
-        : `its record is at ${placeText(where.at)} or later, at least ${where.recordsBefore} records ahead of its group`;
+        ? `its record ${placeText(where.at)} is ${counted(where.recordsBefore, 'record')} ahead of its group`
+        : `its record is at ${placeText(where.at)} or later, at least ${counted(where.recordsBefore, 'record')} ahead of its group`;
     case 'parked':
-      return `its record ${placeText(where.at)} is parked after ${where.attempt} attempt${where.attempt === 1 ? '' : 's'}, ${where.blocked ? 'and waits for a person' : `due ${where.dueAt}`}${codeText(where.errorCode)}`;
+      return `its record ${placeText(where.at)} is parked after ${counted(where.attempt, 'attempt')}, ${where.blocked ? 'and waits for a person' : `due ${where.dueAt}`}${codeText(where.errorCode)}`;
     case 'dead-lettered':
       return `its record ${placeText(where.at)} is in ${where.topic}${codeText(where.errorCode)}`;
     case 'passed':

@@ -41,6 +41,22 @@ const CLIENT_ERRORS: Readonly<Record<string, ErrorCode>> = {
   KafkaJSNotImplemented: 'CONFIGURATION_INVALID',
 };
 
+/** What they say to a person, who does not know the classes of a library. A protocol error is said by its own name. */
+const CLIENT_WORDS: Readonly<Partial<Record<string, string>>> = {
+  KafkaJSConnectionError: 'no connection to a broker',
+  KafkaJSConnectionClosedError: 'the connection to a broker was closed',
+  KafkaJSRequestTimeoutError: 'a broker did not answer in time',
+  KafkaJSLockTimeout: 'a broker did not answer in time',
+  KafkaJSNumberOfRetriesExceeded: 'no broker answered',
+  KafkaJSBrokerNotFound: 'no broker is known',
+  KafkaJSGroupCoordinatorNotFound: 'no broker coordinates the group',
+  KafkaJSMetadataNotLoaded: 'no broker says where the partitions are',
+  KafkaJSTopicMetadataNotLoaded: 'no broker says where the partitions are',
+  KafkaJSSASLAuthenticationError: 'the broker refuses the user or its password',
+  KafkaJSServerDoesNotSupportApiKey: 'the broker is too old for this request',
+  KafkaJSNotImplemented: 'the compression of the records is not supported',
+};
+
 /** After these the broker and an idempotent producer disagree about sequences; a new producer id ends that. */
 const LOST_SEQUENCE = new Set([
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
@@ -58,7 +74,11 @@ export function classifyKafkaError(thrown: unknown, doing: string): ClassifiedEr
   if (thrown instanceof ClassifiedError) return thrown;
   const name = kafkaErrorName(thrown);
   const code = name === undefined ? 'KAFKA_UNAVAILABLE' : (PROTOCOL_ERRORS[name] ?? CLIENT_ERRORS[name] ?? 'KAFKA_UNAVAILABLE');
-  return new ClassifiedError(code, name === undefined ? doing : `${doing}: ${name}`, { cause: thrown });
+  return new ClassifiedError(code, name === undefined ? doing : `${doing}: ${wordsFor(name)}`, { cause: thrown });
+}
+
+function wordsFor(name: string): string {
+  return name.startsWith('KafkaJS') ? (CLIENT_WORDS[name] ?? 'the client failed') : name;
 }
 
 export function isUnknownTopic(thrown: unknown): boolean {

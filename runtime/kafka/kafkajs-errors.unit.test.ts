@@ -39,6 +39,13 @@ describe('an error of Kafka', () => {
     expect(failure.cause).toBe(thrown);
   });
 
+  it('is said in words where only the client knows it: its classes mean nothing to an operator', () => {
+    const named = (name: string) => classifyKafkaError(Object.assign(new Error('x'), { name }), 'the offsets could not be read').message;
+    expect(named('KafkaJSConnectionError')).toBe('the offsets could not be read: no connection to a broker');
+    expect(named('KafkaJSSASLAuthenticationError')).toBe('the offsets could not be read: the broker refuses the user or its password');
+    expect(named('KafkaJSOfTheFuture')).toBe('the offsets could not be read: the client failed');
+  });
+
   it('that is classified already stays what it is', () => {
     const failure = new ClassifiedError('RECORD_TOO_LARGE', 'x');
     expect(classifyKafkaError(failure, 'it failed')).toBe(failure);
