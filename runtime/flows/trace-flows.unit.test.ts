@@ -7,7 +7,7 @@ import { image } from '../../processors/image/image.ts';
 import { my } from '../../processors/my/my.ts';
 import { scan } from '../../processors/scan/scan.ts';
 import { CATALOGUE } from '../../schemas/catalogue.ts';
-import { consumedRecord } from '../../test/support/consumed-record.ts';
+import { consumedRecord, eventHeaders } from '../../test/support/consumed-record.ts';
 import { LETTER_TOPIC, letterRecord } from '../../test/support/letters.ts';
 import { createInMemoryBroker } from '../kafka/in-memory-broker.ts';
 import type { Database, Session } from '../postgres/database.ts';
@@ -20,13 +20,15 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const NAMES = new Names('');
 const queue = { topic: LETTER_TOPIC, group: 'processor.scan', reader: { kind: 'capture', domain: scan } } as const;
 
-/** A broker whose dead-letter topic holds so many letters, each of a key of its own. */
-async function letters(count: number) {
+/** A broker whose dead-letter topic holds so many letters, each of a key of its own, and of a stream of that name or another one. */
+async function letters(count: number, streamId?: string) {
   const broker = createInMemoryBroker();
   await broker.admin().ensureTopics([{ topic: LETTER_TOPIC, partitions: 1, retentionMs: 1e12, replicationFactor: 1 }]);
   const producer = broker.producer({ clientId: 'test' });
   for (let at = 0; at < count; at += 1) {
-    const { key, value, headers, timestampMs } = letterRecord({ at, record: consumedRecord({ at, key: `u${at}` }) });
+    const record = consumedRecord({ at, key: `u${at}` });
+    const headersOf = streamId === undefined ? record.headers : eventHeaders({ id: idOf(at), type: 'Happened', streamId });
+    const { key, value, headers, timestampMs } = letterRecord({ at, record: { ...record, headers: headersOf } });
     await producer.send([{ topic: LETTER_TOPIC, key, value, headers, timestampMs }]);
   }
   return broker;
@@ -45,6 +47,10 @@ describe('the dead letters of a flow', () => {
     expect(await found('somebody', [idOf(1), idOf(4)])).toEqual([1, 4]);
     expect(await found(idOf(2))).toEqual([2]);
     expect(await found(TRACE)).toEqual([0, 1, 2, 3, 4]);
+    // The key alone says whose it is where a stream is another thing than its user.
+    const reader = (await letters(1, 'i1')).logReader();
+    const ofKey = await findLetters({ reader, queues: [queue] }, { id: 'u0', eventIds: [] }, undefined, { records: 100 });
+    expect(ofKey.letters).toHaveLength(1);
     // `aggregatetype` names no flow, event or aggregate.
     expect(await found('test')).toEqual([]);
   });
