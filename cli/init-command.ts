@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import type { DomainDefinition } from '../core/define.ts';
 import { Names } from '../core/names.ts';
 import { pipelineIn } from '../pipeline.ts';
 import { namespaceOf } from '../runtime/config.ts';
@@ -63,17 +64,21 @@ Examples:
 function plansOf({ domain: wanted, rolePrefix, namespace, dataFolder }: Options): readonly RolePlan[] {
   try {
     const names = new Names(namespace ?? namespaceOf(localEnvironment(localFolder(dataFolder))));
-    const all = [...pipelineIn('UTC').domains, { name: PLATFORM, captured: false }];
+    const all: readonly Pick<DomainDefinition, 'name' | 'captured' | 'tables'>[] = [
+      ...pipelineIn('UTC').domains,
+      { name: PLATFORM, captured: false },
+    ];
     const unknown = (wanted ?? []).filter((name) => !all.some((domain) => domain.name === name));
     if (unknown.length > 0)
       throw new RangeError(`no such domain: ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
     return all
       .filter(({ name }) => wanted === undefined || wanted.includes(name))
-      .map(({ name, captured }) =>
+      .map(({ name, captured, tables = [] }) =>
         planRoles({
           domain: name,
           database: names.database(name),
           publication: captured ? names.publication(name) : undefined,
+          tables: tables.map(({ table }) => table),
           rolePrefix,
         }),
       );

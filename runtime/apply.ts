@@ -81,7 +81,8 @@ async function applyDomain(
   const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger, check }))];
   for (const seed of domain.seeds ?? []) changes.push(...(await seedTable(connections.database(domain.name), seed)));
   const publication = domain.captured ? config.names.publication(domain.name) : undefined;
-  changes.push(...(await applyRights(connections.database(domain.name), { domain: domain.name, publication }, onLeftOut)));
+  const tables = (domain.tables ?? []).map(({ table }) => table);
+  changes.push(...(await applyRights(connections.database(domain.name), { domain: domain.name, publication, tables }, onLeftOut)));
   if (domain.captured) changes.push(...(await applyCapture(domain.name, url, config)));
   return changes;
 }

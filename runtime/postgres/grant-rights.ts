@@ -1,5 +1,6 @@
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Database } from './database.ts';
+import type { RolePlan, RolePlanOptions } from './role-plan.ts';
 import { OWNER_ONLY_TABLES, planRoles } from './role-plan.ts';
 
 export interface GrantOutcome {
@@ -18,14 +19,14 @@ const NOTHING: GrantOutcome = { changes: [], leftOut: [] };
  */
 export async function grantRights(
   database: Database,
-  { domain, publication }: { domain: string; publication: string | undefined },
+  { domain, publication, tables = [] }: Pick<RolePlanOptions, 'domain' | 'publication' | 'tables'>,
 ): Promise<GrantOutcome> {
   const rolePrefix = await prefixOf(database, domain);
   if (rolePrefix === undefined) return NOTHING;
-  const { roles, rights } = planRoles({ domain, database: domain, publication, rolePrefix });
+  const { roles, rights } = planRoles({ domain, database: domain, publication, tables, rolePrefix });
   const guests = [roles.app, ...(roles.capture === undefined ? [] : [roles.capture])];
   const known = await database.query<{ name: string }>('SELECT rolname AS name FROM pg_roles WHERE rolname = ANY ($1::text[])', [guests]);
-  const lacking = known.length < guests.length ? ['a role'] : await tablesWithoutRights(database, domain, roles.app, roles.capture);
+  const lacking = known.length < guests.length ? ['a role'] : await tablesWithoutRights(database, domain, roles, tables);
   if (lacking.length === 0) return NOTHING;
   const init = `\`millrace init --domain ${domain}${rolePrefix === 'millrace' ? '' : ` --role-prefix ${rolePrefix}`} --apply --admin-url <administrator>\``;
   if (known.length < guests.length) return { changes: [], leftOut: [`${domain}: a role of ${guests.join(', ')} is missing: run ${init}`] };
@@ -52,8 +53,8 @@ async function prefixOf(database: Database, domain: string): Promise<string | un
 async function tablesWithoutRights(
   database: Database,
   schema: string,
-  app: string,
-  capture: string | undefined,
+  { app, capture }: RolePlan['roles'],
+  tables: readonly string[],
 ): Promise<readonly string[]> {
   const rows = await database.query<{ name: string }>(
     `SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -62,9 +63,9 @@ async function tablesWithoutRights(
           OR c.relname <> 'outbox' AND NOT has_table_privilege($2, c.oid, 'SELECT')
           OR c.relname NOT IN ('outbox', 'events', 'dead_letter_audit')
              AND NOT (has_table_privilege($2, c.oid, 'UPDATE') AND has_table_privilege($2, c.oid, 'DELETE'))
-          OR c.relname = 'outbox' AND $3::text IS NOT NULL AND NOT has_table_privilege($3, c.oid, 'SELECT'))
+          OR c.relname = ANY ($5::text[]) AND $3::text IS NOT NULL AND NOT has_table_privilege($3, c.oid, 'SELECT'))
       ORDER BY c.relname`,
-    [schema, app, capture ?? null, OWNER_ONLY_TABLES],
+    [schema, app, capture ?? null, OWNER_ONLY_TABLES, ['outbox', ...tables]],
   );
   return rows.map(({ name }) => name);
 }

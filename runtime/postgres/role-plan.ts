@@ -5,6 +5,8 @@ export interface RolePlanOptions {
   readonly database: string;
   /** The name of the publication; undefined for a domain that nothing captures. */
   readonly publication: string | undefined;
+  /** Tables of the schema that are captured whole: the capture role copies their rows once. */
+  readonly tables?: readonly string[];
   readonly rolePrefix: string;
 }
 
@@ -24,7 +26,7 @@ export interface RolePlan {
     readonly owner: string;
     /** Reads and writes rows: API, processors, projectors. Only inserts into outbox and events. */
     readonly app: string;
-    /** Reads the write-ahead log, and the outbox; undefined where nothing is captured. */
+    /** Reads the write-ahead log, the outbox, and tables that are captured whole; undefined where nothing is captured. */
     readonly capture: string | undefined;
   };
   /** For any database of the server. */
@@ -52,7 +54,7 @@ export function planRoles(options: RolePlanOptions): RolePlan {
     return name;
   };
   const roles = { owner: role('owner'), app: role('app'), capture: publication === undefined ? undefined : role('capture') };
-  const rights = tableGrants(domain, roles.app, roles.capture);
+  const rights = tableGrants(domain, roles.app, roles.capture, options.tables ?? []);
   return {
     ...{ domain, database, roles, rights },
     server: serverStatements(database, roles),
@@ -105,7 +107,7 @@ function databaseStatements(
  * By the tables that are there. A partition of the outbox is written and read through the outbox alone; barriers and applied
  * migrations are the owner's.
  */
-function tableGrants(schema: string, app: string, capture: string | undefined): string {
+function tableGrants(schema: string, app: string, capture: string | undefined, tables: readonly string[]): string {
   const guests = [app, ...(capture === undefined ? [] : [capture])];
   const revoke = guests
     .map((role) => `    EXECUTE format('REVOKE ALL ON %I.%I FROM %I', ${literal(schema)}, t.name, ${literal(role)});`)
@@ -131,7 +133,7 @@ ${revoke}
       capture === undefined
         ? ''
         : `
-    IF t.name = 'outbox' THEN
+    IF t.name IN (${['outbox', ...tables].map(literal).join(', ')}) THEN
       EXECUTE format('GRANT SELECT ON %I.%I TO %I', ${literal(schema)}, t.name, ${literal(capture)});
     END IF;`
     }

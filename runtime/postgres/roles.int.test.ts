@@ -93,7 +93,7 @@ describe('the roles that init makes', () => {
       applicationName: 'rights-test',
       logger: SILENT_LOGGER,
     });
-    const of = { domain: 'scan', publication: names.publication('scan') };
+    const of = { domain: 'scan', publication: names.publication('scan'), tables: ['snapshots'] };
     try {
       const writer = await connect(scan.roles.app, 'scan');
       expect(await refusal(writer, 'SELECT * FROM scan.events')).toBe(NO_PRIVILEGE);
@@ -105,7 +105,11 @@ describe('the roles that init makes', () => {
       expect(await refusal(writer, 'SELECT * FROM scan.events')).toBe('done');
       expect(await refusal(writer, 'SELECT * FROM scan.outbox')).toBe(NO_PRIVILEGE);
       const reader = await connect(scan.roles.capture ?? '', 'scan');
-      expect(await refusal(reader, 'SELECT * FROM scan.outbox')).toBe('done');
+      for (const table of ['outbox', 'snapshots']) {
+        expect(await refusal(reader, `SELECT * FROM scan.${table}`)).toBe('done');
+        expect(await refusal(reader, `DELETE FROM scan.${table}`)).toBe(NO_PRIVILEGE);
+      }
+      expect(await refusal(reader, 'SELECT * FROM scan.processed_events')).toBe(NO_PRIVILEGE);
       expect(await grantRights(database, of)).toEqual({ changes: [], leftOut: [] });
 
       await server.admin(`ALTER ROLE "${scan.roles.app}" RENAME TO elsewhere`);
