@@ -55,7 +55,13 @@ function wantedConfig(declared: TopicDeclaration, all: ReadonlyMap<string, Exist
 
 const INT32_MAX = 2_147_483_647;
 
-function planTopic(declared: TopicDeclaration, all: ReadonlyMap<string, ExistingTopic>): TopicChange[] {
+/** The declared ones, or as many as the topic has whose letters it holds: a letter goes to the partition of its record, whoever has added that. */
+function wantedPartitions({ partitions, lettersOf }: TopicDeclaration, all: ReadonlyMap<string, ExistingTopic>): number {
+  return lettersOf === undefined ? partitions : Math.max(partitions, all.get(lettersOf.topic)?.partitions ?? 0);
+}
+
+function planTopic(declaration: TopicDeclaration, all: ReadonlyMap<string, ExistingTopic>): TopicChange[] {
+  const declared = { ...declaration, partitions: wantedPartitions(declaration, all) };
   const existing = all.get(declared.topic);
   const wanted = wantedConfig(declared, all);
   if (existing === undefined) return [{ kind: 'create', topic: declared, config: wanted }];

@@ -64,4 +64,19 @@ describe('the plan for topics', () => {
     expect(planTopics([declared], existing(1, config)).map(describeTopicChange)).toEqual(['topic t: partitions 1 → 3']);
     expect(planTopics([declared], existing(9, config))).toEqual([]);
   });
+
+  it('gives letters as many partitions as their topic has, to which somebody has added some', () => {
+    const config = new Map([
+      ['retention.ms', '1000'],
+      ['cleanup.policy', 'compact'],
+    ]);
+    const letters = { ...declared, topic: 't.dlt', lettersOf: { topic: 't', roomBytes: 0 } };
+    const grown = new Map([['t', { partitions: 12, config }]]);
+    expect(planTopics([declared, letters], grown).map(describeTopicChange)).toEqual([
+      'topic t.dlt: created with 12 partitions, retention.ms=1000, cleanup.policy=compact',
+    ]);
+    const behind = new Map([...grown, ['t.dlt', { partitions: 3, config }]]);
+    expect(planTopics([declared, letters], behind).map(describeTopicChange)).toEqual(['topic t.dlt: partitions 3 → 12']);
+    expect(planTopics([declared, letters], new Map([...grown, ['t.dlt', { partitions: 12, config }]]))).toEqual([]);
+  });
 });

@@ -43,7 +43,7 @@ const BATCH_ROOM_BYTES = 4_096;
 /** What to do about it, as exactly as it can be said. Pure. */
 export function remedyFor({ topic, failure, letterBytes }: Unwritten): string {
   if (failure.code !== 'RECORD_TOO_LARGE')
-    return `${topic}: ${failure.code}. ${failure.remedy} A missing topic is made by \`millrace apply\`.`;
+    return `${topic}: ${failure.code}. ${failure.remedy} A missing topic, or partition of it, is made by \`millrace apply\`.`;
   const limit = Math.ceil((letterBytes + BATCH_ROOM_BYTES) / LIMIT_STEP_BYTES) * LIMIT_STEP_BYTES;
   return (
     `${topic} refuses a letter of ${letterBytes} bytes. Raise its max.message.bytes: \`kafka-configs --bootstrap-server <broker> --alter ` +

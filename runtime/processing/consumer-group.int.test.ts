@@ -237,6 +237,25 @@ describe('a group on a real broker', () => {
     expect(letters.map(({ headers }) => headerText(headers, 'dlt-original-offset'))).toEqual(['0']);
   });
 
+  it('waits for a dead-letter topic that lacks the partition which somebody has added to the topic, and goes on when it is made', async () => {
+    const place = await makePlace({ deadLetters: false });
+    const settings = { retentionMs: 3_600_000, replicationFactor: 1 };
+    const letters = { topic: place.deadLetterTopic, partitions: 1, ...settings };
+    await admin.ensureTopics([letters]);
+    madeTopics.add(place.deadLetterTopic);
+    const group = await startGroup(place, async () => failedWith('DECISION_FAILED', 'bug'));
+    await producer.send([event(place.topic, 'a', 0, 0), event(place.topic, 'b', 1, 2)]);
+    await eventually(() => group.health()[0]?.facts?.['unburied'] === 1, { timeoutMs: 30_000 });
+    expect(group.health()[0]?.detail).toMatch(/partition of it, is made by `millrace apply`/);
+    // As it is declared: by what the topic of the events has, whoever has made that so.
+    const events = { topic: place.topic, partitions: 1, ...settings };
+    const changes = await admin.ensureTopics([events, { ...letters, lettersOf: { topic: place.topic, roomBytes: 0 } }]);
+    expect(changes).toEqual([`topic ${place.deadLetterTopic}: partitions 1 → ${PARTITIONS}`]);
+    await eventually(() => allCommitted(place), { timeoutMs: 40_000 });
+    const buried = await watch(place.deadLetterTopic);
+    await eventually(() => expect(buried.map(({ partition }) => partition).sort()).toEqual([0, 2]), { timeoutMs: 20_000 });
+  });
+
   it('waits for a dead-letter topic that is too small for the letter, says in health which limit lets it pass, and goes on with that', async () => {
     const place = await makePlace({ deadLetters: false });
     const limited = (bytes: string) =>
