@@ -4,6 +4,7 @@ import type { Logger } from '../../core/log.ts';
 import { offset, type Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import { FetchHolds } from './fetch-holds.ts';
+import { FetchPace } from './fetch-pace.ts';
 import type { GuardedEvents } from './guarded-events.ts';
 import { createKafkaJsClient, DEFAULT_METADATA_MAX_AGE_MS, type KafkaJsSettings } from './kafkajs-client.ts';
 import { subscriptionAwareAssigner } from './kafkajs-assigner.ts';
@@ -16,11 +17,6 @@ import type { TopicWatch } from './kafkajs-topic-watch.ts';
 import { settledWithin, within } from './within.ts';
 
 const MAX_WAIT_MS = 250;
-/**
- * While a partition is paused. A fetch that waits, and the sleep of kafkajs when all are paused, know nothing of the one that
- * is resumed meanwhile: under back-pressure its lanes would run dry each time.
- */
-const MAX_WAIT_BESIDE_PAUSED_MS = 10;
 /** All that a fetch brings is laid out at once, and the handlers' turns wait: many small ones let them run in between. */
 const FETCH_BYTES_PER_PARTITION = 262_144;
 const HEARTBEAT_INTERVAL_MS = 1_000;
@@ -59,6 +55,7 @@ export class KafkaJsSession {
   private readonly consumer: KafkaConsumer;
   private readonly membership: KafkaJsMembership;
   private readonly holds = new FetchHolds();
+  private readonly pace: FetchPace;
   private readonly sessionTimeoutMs: number;
   private readonly rebalanceTimeoutMs: number;
   private closing: Promise<void> | undefined;
@@ -76,6 +73,9 @@ export class KafkaJsSession {
     this.rebalanceTimeoutMs = options.consumer.rebalanceTimeoutMs ?? 60_000;
     this.ended = new Promise((resolve) => (this.tellEnded = resolve));
     this.membership = this.createMembership();
+    this.pace = new FetchPace(this.maxWaitMs(), (waitMs) => {
+      this.membership.setFetchWaitMs(waitMs);
+    });
     this.consumer = createKafkaJsClient(options.settings).consumer({
       groupId: options.consumer.group,
       partitionAssigners: [subscriptionAwareAssigner(this.membership, options.logger)],
@@ -257,7 +257,7 @@ export class KafkaJsSession {
 
   private applyHold(partition: TopicPartition): void {
     const held = this.holds.holds(partition);
-    this.membership.setFetchWaitMs(this.holds.some ? MAX_WAIT_BESIDE_PAUSED_MS : this.maxWaitMs());
+    this.pace.changed(this.holds.some);
     this.tell((consumer) => {
       if (held) consumer.pause([asTopicPartitions(partition)]);
       else consumer.resume([asTopicPartitions(partition)]);
@@ -346,6 +346,7 @@ export class KafkaJsSession {
     this.over = true;
     clearInterval(this.watchdog);
     clearTimeout(this.topicLook);
+    this.pace.stop();
     this.membership.lose();
     this.tellEnded(error);
   }
