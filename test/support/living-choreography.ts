@@ -39,12 +39,8 @@ export async function livingChoreography(label: string, pipeline: PipelineDefini
     WIRE_FORMAT: 'json',
   });
   const captured = pipeline.domains.filter((domain) => domain.captured).map(({ name }) => name);
-  for (const { name } of pipeline.domains) await migrateDomain({ databaseUrl: databases.url(name), domain: name, logger: SILENT_LOGGER });
-  await migrateDomain({ databaseUrl: databases.url('millrace'), domain: 'millrace', kind: 'platform', logger: SILENT_LOGGER });
-  for (const name of captured) await ensureCaptureSource(captureSource(name, databases.url(name), config.names));
   const connections = new Connections(pipeline, config, SILENT_LOGGER, 'test');
   const admin = connections.brokerAdmin();
-  await admin.ensureTopics(topicsOf(pipeline, config.names, 1));
 
   const started: Lifecycle[] = [];
   const start = async (roles: { readonly relays: readonly string[]; readonly processors: readonly string[] }): Promise<Lifecycle> => {
@@ -58,7 +54,23 @@ export async function livingChoreography(label: string, pipeline: PipelineDefini
     started.push(lifecycle);
     return lifecycle;
   };
-  await start({ relays: captured, processors: [] });
+  /** However far it had come. */
+  const stop = async (): Promise<void> => {
+    for (const lifecycle of started.reverse()) await lifecycle.stop(STOP_MS);
+    await admin.deleteTopics((await admin.listTopics()).filter((topic) => topic.startsWith(databases.namespace)));
+    for (const service of connections.services()) await service.stop(AbortSignal.timeout(STOP_MS));
+    await databases.dropAll();
+  };
+  try {
+    for (const { name } of pipeline.domains) await migrateDomain({ databaseUrl: databases.url(name), domain: name, logger: SILENT_LOGGER });
+    await migrateDomain({ databaseUrl: databases.url('millrace'), domain: 'millrace', kind: 'platform', logger: SILENT_LOGGER });
+    for (const name of captured) await ensureCaptureSource(captureSource(name, databases.url(name), config.names));
+    await admin.ensureTopics(topicsOf(pipeline, config.names, 1));
+    await start({ relays: captured, processors: [] });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     config,
     connections,
@@ -68,11 +80,9 @@ export async function livingChoreography(label: string, pipeline: PipelineDefini
       return () => lifecycle.stop(STOP_MS);
     },
     stop: async () => {
-      for (const lifecycle of started.reverse()) await lifecycle.stop(STOP_MS);
+      for (const lifecycle of started.splice(0).reverse()) await lifecycle.stop(STOP_MS);
       for (const name of captured) await dropCaptureSource(captureSource(name, databases.url(name), config.names), systemClock);
-      await admin.deleteTopics((await admin.listTopics()).filter((topic) => topic.startsWith(databases.namespace)));
-      for (const service of connections.services()) await service.stop(AbortSignal.timeout(STOP_MS));
-      await databases.dropAll();
+      await stop();
     },
   };
 }
