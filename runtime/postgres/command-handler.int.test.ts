@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClassifiedError } from '../../core/errors.ts';
+import type { Balance } from '../../test/support/bank-domain.ts';
 import { deposit } from '../../test/support/bank-domain.ts';
 import type { Bank } from '../../test/support/bank.ts';
 import { aCause, openBank } from '../../test/support/bank.ts';
@@ -120,6 +121,110 @@ describe('executing a command', () => {
     expect((error as Error).message).not.toContain('secret-value');
     await expect(executeCommand(bank.unitOfWork, { ...deposit, domain: 'other' }, input, aCause())).rejects.toMatchObject({
       code: 'DECISION_FAILED',
+    });
+  });
+
+  describe('with a key', () => {
+    const several = (count: number) => ({
+      ...deposit,
+      decide: (state: Balance, command: { account_id: string; owner_id: string; amount: number }) => ({
+        events: Array.from({ length: count }, (_, index) => ({ type: 'AccountDeposited', payload: { ...command, amount: index } })),
+        changes: [
+          // On the row that the events write, on another one, and on one that is not there.
+          { op: 'update' as const, table: 'accounts', key: { account_id: command.account_id }, set: { tags: { count } } },
+          { op: 'upsert' as const, table: 'owners', key: { owner_id: `owner of ${command.account_id}` }, set: { nickname: 'n' } },
+          { op: 'delete' as const, table: 'owners', key: { owner_id: 'nobody' } },
+        ],
+        result: { deposits: state.deposits },
+        step: { status: 'half', compensation: { back: count } },
+      }),
+    });
+    const upsertTwice = {
+      ...deposit,
+      decide: (_state: Balance, command: { account_id: string }) => ({
+        events: [],
+        changes: [
+          { op: 'delete' as const, table: 'accounts', key: { account_id: command.account_id } },
+          { op: 'upsert' as const, table: 'accounts', key: { account_id: command.account_id }, set: { owner_id: 'again' } },
+        ],
+      }),
+    };
+
+    /** Every row of the account, with what no two commands share put out of sight. */
+    async function rowsOf(id: string): Promise<string> {
+      const queries = [
+        'SELECT to_jsonb(t) AS row FROM bank.events AS t WHERE aggregate_id = $1 ORDER BY sequence_number',
+        'SELECT to_jsonb(t) AS row FROM bank.outbox AS t WHERE stream_id = $1 ORDER BY version',
+        'SELECT to_jsonb(t) AS row FROM bank.accounts AS t WHERE account_id = $1',
+        "SELECT to_jsonb(t) AS row FROM bank.owners AS t WHERE owner_id = 'owner of ' || $1",
+        'SELECT to_jsonb(t) AS row FROM bank.snapshots AS t WHERE aggregate_id = $1',
+        "SELECT to_jsonb(t) AS row FROM bank.processed_events AS t WHERE idempotency_key LIKE 'command:' || $1 || '%' ORDER BY idempotency_key",
+      ];
+      const rows = await Promise.all(queries.map((query) => bank.database.query<{ row: unknown }>(query, [id])));
+      const ids = new Map<string, string>();
+      return JSON.stringify(rows, undefined, 1)
+        .replaceAll(id, 'the account')
+        .replaceAll(
+          /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g,
+          (uuid) => ids.get(uuid) ?? (ids.set(uuid, `id ${ids.size}`), `id ${ids.size - 1}`),
+        )
+        .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+\+00:00/g, 'a time');
+    }
+
+    it('leaves in one statement what it leaves in a transaction, whatever is decided', async () => {
+      const cause = aCause();
+      const inTransactions = { ...bank.unitOfWork, commands: undefined } as unknown as typeof bank.unitOfWork;
+      const input = (account_id: string, amount = 1) => ({ account_id, owner_id: 'o', amount });
+      const both = async (unitOfWork: typeof bank.unitOfWork, id: string) => {
+        const run = async (command: typeof deposit, name: string, amount?: number) =>
+          executeCommand(unitOfWork, command, input(id, amount), cause, { key: `${id} ${name}`, requestHash: 'h' }).then(
+            (answer) => answer.kind,
+            (error: unknown) => (error instanceof ClassifiedError ? error.code : error),
+          );
+        const answers = [
+          await run(deposit, 'one'),
+          await run(deposit, 'one'),
+          await run(deposit, 'refused', -1),
+          await run(several(3), 'several'),
+          await run(several(0), 'none'),
+          // The database refuses the row, the schema the payload, and one statement the order of the changes.
+          await run(deposit, 'too much', 2_000_000),
+          await run(deposit, 'no number', 'x' as unknown as number),
+          await run(upsertTwice, 'twice'),
+          await run(several(120), 'snapshot'),
+          await run(deposit, 'after the snapshot'),
+        ];
+        return { answers, rows: await rowsOf(id) };
+      };
+      const [statement, transaction] = [await both(bank.unitOfWork, 'acc-one'), await both(inTransactions, 'acc-two')];
+      expect(statement.answers).toEqual([
+        'accepted',
+        'repeated',
+        'rejected',
+        'accepted',
+        'accepted',
+        'STATE_INVALID',
+        'PAYLOAD_INVALID',
+        'accepted',
+        'accepted',
+        'accepted',
+      ]);
+      expect(statement).toEqual(transaction);
+      expect(statement.rows).toContain('"sequence_number": 124');
+    });
+
+    it('begins no transaction of several statements, unless their order matters', async () => {
+      let transactions = 0;
+      const counting = {
+        ...bank.unitOfWork,
+        run: ((cause, work) => ((transactions += 1), bank.unitOfWork.run(cause, work))) as typeof bank.unitOfWork.run,
+      };
+      const input = { account_id: 'counted', owner_id: 'o', amount: 1 };
+      await executeCommand(counting, deposit, input, aCause(), { key: 'k-counted', requestHash: 'h' });
+      await executeCommand(counting, deposit, input, aCause(), { key: 'k-counted', requestHash: 'h' });
+      expect(transactions).toBe(0);
+      await executeCommand(counting, upsertTwice, input, aCause(), { key: 'k-ordered', requestHash: 'h' });
+      expect(transactions).toBe(1);
     });
   });
 });

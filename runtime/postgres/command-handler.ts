@@ -4,6 +4,9 @@ import { ClassifiedError } from '../../core/errors.ts';
 import type { Json, JsonObject } from '../../core/json.ts';
 import type { AppendedEvent, Cause, FlowStep } from '../../core/unit-of-work.ts';
 import { decided } from './aggregate-loader.ts';
+import { readOutcome } from './inbox-statements.ts';
+import type { CommandStore } from './steps/commit-command.ts';
+import { commitCommand } from './steps/commit-command.ts';
 import type { PostgresTransaction, PostgresUnitOfWork } from './unit-of-work.ts';
 
 /** What makes two requests the same one. The key names user and route too: the caller composes it. */
@@ -65,6 +68,7 @@ export async function executeCommand<C, S, E extends StoredEvent>(
   }
 }
 
+/** A command with a key is written by one statement where that is possible; else it has a transaction, statement by statement. */
 async function attemptOnce<C, S, E extends StoredEvent>(
   unitOfWork: PostgresUnitOfWork,
   command: CommandDefinition<C, S, E>,
@@ -73,11 +77,57 @@ async function attemptOnce<C, S, E extends StoredEvent>(
   startedMs: number,
   idempotency: Idempotency | undefined,
 ): Promise<CommandAnswer> {
+  const key = idempotency === undefined ? undefined : { ...idempotency, key: `command:${idempotency.key}` };
+  const { commands } = unitOfWork;
+  if (key !== undefined && commands !== undefined && command.lock === undefined && command.rows === undefined) {
+    const answer = await inOneStatement(commands, command, input, { cause, startedMs, key });
+    if (answer !== undefined) return answer;
+  }
+  return inTransaction(unitOfWork, command, input, { cause, startedMs, key });
+}
+
+interface Attempt {
+  readonly cause: Cause;
+  readonly startedMs: number;
+  readonly key: Idempotency | undefined;
+}
+
+async function inOneStatement<C, S, E extends StoredEvent>(
+  store: CommandStore,
+  command: CommandDefinition<C, S, E>,
+  input: C,
+  { cause, startedMs, key }: Attempt & { readonly key: Idempotency },
+): Promise<CommandAnswer | undefined> {
+  let result: Json = null;
+  const fate = await commitCommand(store, {
+    name: command.name,
+    idempotencyKey: key.key,
+    aggregate: command.aggregate,
+    aggregateId: decided(() => command.aggregateId(input)),
+    cause,
+    startedMs,
+    decide(state) {
+      const decision = command.decide(state as S, input, []);
+      if (isRejection(decision)) return decision;
+      result = decision.result ?? null;
+      return { ...decision, result: { request_hash: key.requestHash, answer: result } };
+    },
+  });
+  if (fate?.kind === 'committed') return { kind: 'accepted', events: fate.events, result };
+  if (fate?.kind === 'taken') return firstAnswer(await readOutcome(store.database, store.settings.schema, key.key), key);
+  return fate;
+}
+
+async function inTransaction<C, S, E extends StoredEvent>(
+  unitOfWork: PostgresUnitOfWork,
+  command: CommandDefinition<C, S, E>,
+  input: C,
+  { cause, startedMs, key }: Attempt,
+): Promise<CommandAnswer> {
   try {
     return await unitOfWork.run(cause, async (tx) => {
       const lock = decided(() => command.lock?.(input));
       if (lock !== undefined) await tx.lock(lock);
-      const key = idempotency === undefined ? undefined : { ...idempotency, key: `command:${idempotency.key}` };
       const earlier =
         key === undefined ? undefined : await claim(tx, key, { name: command.name, elapsedMs: performance.now() - startedMs });
       if (earlier !== undefined) return earlier;
@@ -102,9 +152,12 @@ async function attemptOnce<C, S, E extends StoredEvent>(
 }
 
 /** Takes the key, or answers for the one who has it: marking waits for a transaction that holds it. */
-async function claim(tx: PostgresTransaction, { key, requestHash }: Idempotency, step: FlowStep): Promise<CommandAnswer | undefined> {
-  if (await tx.markProcessed(key, step)) return undefined;
-  const stored = await tx.processedResult(key);
+async function claim(tx: PostgresTransaction, key: Idempotency, step: FlowStep): Promise<CommandAnswer | undefined> {
+  if (await tx.markProcessed(key.key, step)) return undefined;
+  return firstAnswer(await tx.processedResult(key.key), key);
+}
+
+function firstAnswer(stored: Json | undefined, { requestHash }: Idempotency): CommandAnswer {
   if (stored === undefined) {
     // The sweep removed the expired key between the two statements; the next attempt takes it.
     throw new ClassifiedError('POSTGRES_SERIALIZATION', 'the idempotency key went away while it was read');

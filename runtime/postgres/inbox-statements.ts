@@ -1,4 +1,5 @@
 import type { Decision } from '../../core/define.ts';
+import type { Json } from '../../core/json.ts';
 import type { Cause, FlowStep } from '../../core/unit-of-work.ts';
 import type { Session } from './database.ts';
 import { qualified } from './identifiers.ts';
@@ -31,6 +32,13 @@ export function markValues(
 export async function isProcessed(session: Session, schema: string, key: string): Promise<boolean> {
   const rows = await session.prepared(`SELECT 1 FROM ${qualified(schema, 'processed_events')} WHERE idempotency_key = $1`, [key]);
   return rows.length > 0;
+}
+
+/** The result kept with a committed key; undefined when the key is not there. Rejects with POSTGRES_UNAVAILABLE. */
+export async function readOutcome(session: Session, schema: string, key: string): Promise<Json | undefined> {
+  const table = qualified(schema, 'processed_events');
+  const [row] = await session.prepared<{ result: Json }>(`SELECT result FROM ${table} WHERE idempotency_key = $1`, [key]);
+  return row?.result;
 }
 
 /** The columns that a step has from its cause. */

@@ -12,13 +12,14 @@ import { APPEND_PARAMETERS, appendStatement, appendValues } from './append-state
 import type { Database, TransactionSession } from './database.ts';
 import { appendContext } from './event-rows.ts';
 import { qualified } from './identifiers.ts';
-import { keepOutcomeStatement, keepOutcomeValues, markStatement, markValues } from './inbox-statements.ts';
+import { keepOutcomeStatement, keepOutcomeValues, markStatement, markValues, readOutcome } from './inbox-statements.ts';
 import type { AppendSettings } from './prepare-append.ts';
 import { isSnapshotDue, prepareAppend, snapshotJson } from './prepare-append.ts';
 import { readRows } from './read-rows.ts';
 import { rolledBack } from './rolled-back.ts';
 import type { ChangeStatement } from './state-change-sql.ts';
 import { changeStatement, statementGroups } from './state-change-sql.ts';
+import type { CommandStore } from './steps/commit-command.ts';
 
 export interface UnitOfWorkOptions extends Omit<AppendSettings, 'ids'>, Partial<Pick<AppendSettings, 'ids'>> {
   readonly database: Database;
@@ -38,6 +39,8 @@ export function withUnitOfWorkDefaults(options: UnitOfWorkOptions): UnitOfWorkSe
 
 /** What the PostgreSQL implementation can do beyond the port. */
 export interface PostgresUnitOfWork extends UnitOfWork {
+  /** For commands that one statement can write; left out: each has a transaction. */
+  readonly commands?: CommandStore;
   run<T>(cause: Cause, work: (tx: PostgresTransaction) => Promise<T>): Promise<T>;
 }
 
@@ -58,6 +61,7 @@ export function createUnitOfWork(options: UnitOfWorkOptions): RehearsableUnitOfW
   const settings = { ...withUnitOfWorkDefaults(options), schema: options.domain.name };
   return {
     domain: options.domain.name,
+    commands: { database: options.database, settings },
     run: (cause, work) => options.database.transaction((session) => work(new Transaction(settings, session, cause))),
     rehearse: (cause, work) => rolledBack(options.database, (session) => work(new Transaction(settings, session, cause))),
   };
@@ -118,9 +122,7 @@ class Transaction implements PostgresTransaction {
   }
 
   async processedResult(idempotencyKey: string): Promise<Json | undefined> {
-    const table = qualified(this.settings.schema, 'processed_events');
-    const [row] = await this.session.prepared<{ result: Json }>(`SELECT result FROM ${table} WHERE idempotency_key = $1`, [idempotencyKey]);
-    return row?.result;
+    return readOutcome(this.session, this.settings.schema, idempotencyKey);
   }
 
   async load<S, E extends StoredEvent>(aggregate: AggregateDefinition<S, E>, id: string): Promise<LoadedAggregate<S>> {
