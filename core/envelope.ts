@@ -7,6 +7,9 @@ export type EventId = string & { readonly __brand: 'EventId' };
 /** The number of an event within its stream: 1, 2, 3 … without a gap. */
 export type StreamVersion = bigint & { readonly __brand: 'StreamVersion' };
 
+/** The header, `true`, of an event that was a logical message: no row of an outbox stands behind it. */
+export const LOGICAL_MESSAGE_HEADER = 'logical-message';
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** @throws ClassifiedError ENVELOPE_INVALID */

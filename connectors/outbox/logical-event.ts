@@ -45,7 +45,7 @@ export function isTableless(read: ReadEvent): boolean {
 }
 
 function placeAll(row: OutboxRow, source: Buffer, places: readonly (readonly [number, number, number])[]): void {
-  row.clear(source);
+  row.clear(source, { isTableless: true });
   // Of a name that comes twice the last one counts, as in every reader of JSON.
   for (const [column, start, length] of places) row.place(column, start, length);
 }

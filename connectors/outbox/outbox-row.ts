@@ -48,6 +48,7 @@ export class OutboxRow {
   private readonly lengths = new Int32Array(OUTBOX_COLUMNS.length).fill(-1);
   private source: Buffer = Buffer.alloc(0);
   private binary = false;
+  private tableless = false;
 
   get bytes(): Buffer {
     return this.source;
@@ -56,6 +57,11 @@ export class OutboxRow {
   /** The payload is printed as `\x` and two digits for each byte, and its value is these bytes. */
   get payloadIsBinary(): boolean {
     return this.binary;
+  }
+
+  /** It was read out of a logical message, and is in no table. */
+  get isTableless(): boolean {
+    return this.tableless;
   }
 
   /** Where the column begins in `bytes`. */
@@ -83,9 +89,10 @@ export class OutboxRow {
   }
 
   /** Never judges: a row that cannot be published must still be read, to be kept as a dead letter. */
-  clear(source: Buffer, payloadIsBinary = false): void {
+  clear(source: Buffer, { payloadIsBinary = false, isTableless = false } = {}): void {
     this.source = source;
     this.binary = payloadIsBinary;
+    this.tableless = isTableless;
     this.lengths.fill(-1);
   }
 
@@ -99,7 +106,7 @@ export class OutboxRow {
    * @throws RangeError when the tuple ends before it should, or holds what an insert cannot hold.
    */
   readTuple(layout: OutboxLayout, bytes: Buffer, start: number, end: number): void {
-    this.clear(bytes, layout.payloadIsBinary);
+    this.clear(bytes, layout);
     if (end - start < 2) throw new RangeError('a row that is cut off');
     const count = ((bytes[start] ?? 0) << 8) | (bytes[start + 1] ?? 0);
     let at = start + 2;

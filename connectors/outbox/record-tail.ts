@@ -1,4 +1,4 @@
-import { CONTENT_TYPE_AVRO, CONTENT_TYPE_JSON } from '../../core/envelope.ts';
+import { CONTENT_TYPE_AVRO, CONTENT_TYPE_JSON, LOGICAL_MESSAGE_HEADER } from '../../core/envelope.ts';
 import type { Header } from '../../core/record.ts';
 import { utf8 } from '../../core/record.ts';
 import type { RecordTail } from './batch-records.ts';
@@ -21,6 +21,7 @@ export interface EventValue {
 
 const NAMES = OUTBOX_COLUMNS.slice(0, HEADER_COLUMNS).map((name) => sized(name));
 const OCCURRED_AT = Buffer.concat([sized('occurred_at'), varint(OCCURRED_AT_BYTES)]);
+const LOGICAL_MESSAGE = Buffer.concat([sized(LOGICAL_MESSAGE_HEADER), sized('true')]);
 const contentTypes = new Map<string, Buffer>();
 
 /** The `content-type` header as it stands in a record; one of few, made once. */
@@ -41,7 +42,8 @@ export function framedContentType(firstByte: number | undefined): string {
 export function eventTailBytes(row: OutboxRow, value: EventValue): number {
   const key = row.lengthOf(COLUMN.aggregateid);
   let bytes = varintBytes(key) + key + varintBytes(value.length) + value.length;
-  let headers = 2;
+  let headers = row.isTableless ? 3 : 2;
+  if (row.isTableless) bytes += LOGICAL_MESSAGE.length;
   for (let column = 0; column < HEADER_COLUMNS; column += 1) {
     const length = row.lengthOf(column);
     if (length < 0) continue;
@@ -56,7 +58,7 @@ export function writeEventTail(target: Buffer, start: number, row: OutboxRow, va
   let at = writeColumn(target, start, row, COLUMN.aggregateid, row.lengthOf(COLUMN.aggregateid));
   at = writeVarint(target, at, value.length);
   at = value.isHex ? writeHex(target, at, value) : copyBytes(target, at, value.bytes, value.start, value.length);
-  let headers = 2;
+  let headers = row.isTableless ? 3 : 2;
   for (let column = 0; column < HEADER_COLUMNS; column += 1) if (row.lengthOf(column) >= 0) headers += 1;
   at = writeVarint(target, at, headers);
   for (let column = 0; column < HEADER_COLUMNS; column += 1) {
@@ -68,7 +70,8 @@ export function writeEventTail(target: Buffer, start: number, row: OutboxRow, va
   }
   at = copyBytes(target, at, OCCURRED_AT, 0, OCCURRED_AT.length);
   at = writeOccurredAt(target, at, row);
-  return copyBytes(target, at, value.contentType, 0, value.contentType.length);
+  at = copyBytes(target, at, value.contentType, 0, value.contentType.length);
+  return row.isTableless ? copyBytes(target, at, LOGICAL_MESSAGE, 0, LOGICAL_MESSAGE.length) : at;
 }
 
 /** Bytes of any record's tail. */

@@ -79,6 +79,7 @@ describe('logical messages as an outbox without a table', () => {
       ['trace_id', 'a'.repeat(32)],
       ['occurred_at', '2025-11-21T08:00:00.120000Z'],
       ['content-type', 'application/json'],
+      ['logical-message', 'true'],
     ]);
   });
 

@@ -1,7 +1,8 @@
+import { LOGICAL_MESSAGE_HEADER } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Names } from '../../core/names.ts';
 import type { Header } from '../../core/record.ts';
-import { utf8, utf8Text } from '../../core/record.ts';
+import { textHeader, utf8, utf8Text } from '../../core/record.ts';
 import { isUtcText, occurredAt } from './occurred-at.ts';
 import type { OutboxRow } from './outbox-row.ts';
 import { COLUMN, OUTBOX_COLUMNS, requireColumn } from './outbox-row.ts';
@@ -9,7 +10,8 @@ import { COLUMN, OUTBOX_COLUMNS, requireColumn } from './outbox-row.ts';
 /**
  * The one rule by which an outbox row becomes a record, whether it was inserted or sent as a logical message: the topic is
  * what the row says, if the pipeline declares it; the key is `aggregateid`; the envelope goes into text headers, in its own
- * order: the first columns as they are, empty optional ones left out, then `occurred_at` and `content-type`.
+ * order: the first columns as they are, empty optional ones left out, then `occurred_at` and `content-type`, and behind them
+ * `logical-message` where no row stands behind the event.
  */
 export const HEADER_COLUMNS = COLUMN.causation_id + 1;
 const REQUIRED_HEADERS = COLUMN.trace_id + 1;
@@ -71,6 +73,7 @@ export function readableHeaders(row: OutboxRow): Header[] {
   }
   const created = row.text('created_at');
   if (created !== null) headers.push(['occurred_at', readableOccurredAt(created)]);
+  if (row.isTableless) headers.push(textHeader(LOGICAL_MESSAGE_HEADER, 'true'));
   return headers;
 }
 

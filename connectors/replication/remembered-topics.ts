@@ -24,11 +24,17 @@ export async function rememberTopic(
   const ends: Offset[] = [];
   for (const { partition, end } of facts.partitions) ends[partition] = maxOffset(end, remembered?.ends[partition] ?? offset(0n));
   const marks = remembered?.marks ?? [];
-  if (sinceMs === undefined) return { topic: facts.topic, id: facts.id, ends, marks };
+  const known = {
+    topic: facts.topic,
+    id: facts.id,
+    ends,
+    ...(remembered?.compared === undefined ? {} : { compared: remembered.compared }),
+  };
+  if (sinceMs === undefined) return { ...known, marks };
   const found = await reader.offsetsSince(facts.topic, sinceMs);
   const spacingMs = (facts.retentionMs ?? 86_400_000) / MARKS_MAX;
   const fresh = found.map((at): TopicMark => ({ partition: at.partition, offset: at.offset, notBeforeMs: sinceMs }));
-  return { topic: facts.topic, id: facts.id, ends, marks: mergeMarks(marks, fresh, spacingMs) };
+  return { ...known, marks: mergeMarks(marks, fresh, spacingMs) };
 }
 
 /** Pure. The youngest mark of a partition gives way to the next one until it is far enough from the one before it. */

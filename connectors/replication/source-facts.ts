@@ -6,6 +6,7 @@ import type { PublicationSighting } from './publication.ts';
 import { sightPublication } from './publication.ts';
 import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
+import type { TailRow } from './published-tails.ts';
 import type { PublishedRow, SourceRecord } from './source-record.ts';
 import type { Sql } from './sql-session.ts';
 import { quoteIdentifier } from './sql-session.ts';
@@ -36,6 +37,8 @@ export interface SourceFacts {
    * `untold` when nothing is remembered, or their days may have been dropped.
    */
   readonly lastPublished: 'there' | 'missing' | 'untold';
+  /** Rows at the ends of the topics that the outbox should have and has not; looked for on another timeline only. */
+  readonly lackingRows: number;
 }
 
 export interface SourceFactsOptions {
@@ -50,6 +53,7 @@ export async function readSourceFacts(
   sql: Sql,
   { source, replicationUrl, outboxKeptDays }: SourceFactsOptions,
   remembered: SourceRecord | undefined,
+  tails: () => AsyncIterable<readonly TailRow[]>,
 ): Promise<SourceFacts> {
   const server = await readServer(sql);
   const same = remembered?.systemIdentifier === server.systemIdentifier;
@@ -61,6 +65,7 @@ export async function readSourceFacts(
     row: await readSourceRow(sql, source),
     timelineSwitch: moved ? await readTimelineSwitch(replicationUrl, server.timeline, remembered.timeline) : undefined,
     lastPublished: await findPublishedRows(sql, source, outboxKeptDays, [remembered?.lastPublished, remembered?.publishedBefore]),
+    lackingRows: moved ? await countLacking(sql, source, outboxKeptDays, tails()) : 0,
   };
 }
 
@@ -152,6 +157,28 @@ async function findPublishedRow(
     [schema, table, row.createdAt, outboxKeptDays],
   );
   return (rows[0] as { expected: boolean }).expected ? 'missing' : 'untold';
+}
+
+/** As `findPublishedRow`, for many. */
+async function countLacking(
+  sql: Sql,
+  { publication: { schema, table } }: CaptureSource,
+  outboxKeptDays: number,
+  tails: AsyncIterable<readonly TailRow[]>,
+): Promise<number> {
+  const outbox = `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+  let lacking = 0;
+  for await (const tail of tails) {
+    const { rows } = await sql.query(
+      `SELECT count(*)::int AS lacking FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, at)
+        WHERE NOT EXISTS (SELECT 1 FROM ${outbox} o WHERE o.id = t.id AND o.created_at = t.at)
+          AND (to_regclass(format('%I.%I', $3::text, $4::text || to_char(t.at AT TIME ZONE 'UTC', '"_p"YYYYMMDD'))) IS NOT NULL
+            OR (t.at > now() - make_interval(days => $5) AND EXISTS (SELECT 1 FROM ${outbox} WHERE created_at <= t.at)))`,
+      [tail.map(({ id }) => id), tail.map(({ occurredAt }) => occurredAt), schema, table, outboxKeptDays],
+    );
+    lacking += (rows[0] as { lacking: number }).lacking;
+  }
+  return lacking;
 }
 
 async function hasSourceTable(sql: Sql, source: CaptureSource): Promise<boolean> {

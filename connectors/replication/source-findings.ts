@@ -113,8 +113,11 @@ function databaseFindings(remembered: SourceRecord, facts: SourceFacts): Finding
   if (timelineSwitch !== undefined) {
     const where = `timeline ${facts.timeline} began at ${formatLsn(timelineSwitch.at)}`;
     if (timelineSwitch.toTarget) return [{ code: 'DATABASE_RESTORED', message: `${where}, where a recovery target was set` }];
-    if (!missing && timelineSwitch.at >= remembered.flushLsn) return [];
-    const message = `${where}, behind what was published (up to ${formatLsn(remembered.flushLsn)})`;
+    const isBehind = missing || timelineSwitch.at < remembered.flushLsn;
+    if (!isBehind && facts.lackingRows === 0) return [];
+    const message = isBehind
+      ? `${where}, behind what was published (up to ${formatLsn(remembered.flushLsn)})`
+      : `${where}, and the outbox lacks ${facts.lackingRows} of the rows that were published last`;
     return [{ code: 'DATABASE_FAILED_OVER', message }];
   }
   if (facts.currentLsn < remembered.flushLsn) {

@@ -49,6 +49,7 @@ const facts: SourceFacts = {
   row: { epoch: 2, consistentPoint: parseLsn('0/100'), publication: '10/1/11/1', kafkaCluster: 'k' },
   timelineSwitch: undefined,
   lastPublished: 'there',
+  lackingRows: 0,
 };
 
 function cluster(
@@ -108,6 +109,10 @@ describe('what differs from the memory of a source', () => {
     expect(codes({ ...moved, timelineSwitch: { at: parseLsn('0/200'), toTarget: false }, lastPublished: 'missing' })).toEqual([
       'DATABASE_FAILED_OVER',
     ]);
+    // The newest rows: published, and not remembered yet when the old server went.
+    expect(codes({ ...moved, timelineSwitch: { at: parseLsn('0/200'), toTarget: false }, lackingRows: 1 })).toEqual([
+      'DATABASE_FAILED_OVER',
+    ]);
   });
 
   it('is a restore, which a person judges, by its target, its ancestors, its end or its rows', () => {
@@ -154,6 +159,8 @@ describe('the memory of a source', () => {
     expect(parseSourceRecord(formatSourceRecord(remembered))).toEqual(remembered);
     const both = { ...remembered, publishedBefore: { ...remembered.lastPublished!, id: 'd', commitLsn: parseLsn('0/1E0') } };
     expect(parseSourceRecord(formatSourceRecord(both))).toEqual(both);
+    const compared = { ...remembered, topics: remembered.topics.map((topic) => ({ ...topic, compared: [offset(2n), offset(3n)] })) };
+    expect(parseSourceRecord(formatSourceRecord(compared))).toEqual(compared);
     expect(() => parseSourceRecord('{"slot":"s"}')).toThrow('not readable');
   });
 

@@ -5,6 +5,8 @@ import type { Logger } from '../../core/log.ts';
 import type { Lsn } from '../../core/lsn.ts';
 import { formatLsn, maxLsn } from '../../core/lsn.ts';
 import type { CaptureSource } from './source.ts';
+import type { TailRow } from './published-tails.ts';
+import { readTail } from './published-tails.ts';
 import { hasMoved, rememberTopic } from './remembered-topics.ts';
 import type { SourceFacts } from './source-facts.ts';
 import { readSourceFacts, writeSourceRow } from './source-facts.ts';
@@ -79,28 +81,27 @@ export class SourceIdentity {
       // A relay may have moved both, the memory first, after we had read the memory.
       if (attempt === ASSESSMENTS_MAX || !assessment.findings.some(({ code }) => SLOT_IS_BEYOND.includes(code))) return assessment;
       const renewed = await memory.read(source.slot);
-      if (renewed?.epoch === remembered?.epoch) return renewed === undefined ? assessment : this.withPosition(assessment, renewed.flushLsn);
+      if (renewed?.epoch === remembered?.epoch) return wasTold(assessment, renewed?.flushLsn);
       remembered = renewed;
     }
-  }
-
-  /** The slot was looked at before this position was read: it cannot have been told more, however fast a relay moves both. */
-  private withPosition(assessment: Assessment, flushLsn: Lsn): Assessment {
-    const { cluster } = assessment;
-    // Of another database no relay has moved anything.
-    if (assessment.findings.some(({ code }) => code.startsWith('DATABASE_'))) return assessment;
-    const remembered = assessment.remembered === undefined ? undefined : { ...assessment.remembered, flushLsn };
-    // The log has grown as far, too, since it was looked at: otherwise it would seem to be an older one.
-    const facts = { ...assessment.facts, currentLsn: maxLsn(assessment.facts.currentLsn, flushLsn) };
-    const findings = sourceFindings(this.options.source, remembered, facts, cluster, this.options.clock.nowMs());
-    return { remembered, facts, cluster, findings };
   }
 
   private async compare(remembered: SourceRecord | undefined): Promise<Assessment> {
     const { source, reader, topics, letters, clock } = this.options;
     const cluster = await reader.describe([...topics, letters]);
-    const facts = await withSqlSession(source.url, (sql) => readSourceFacts(sql, this.options, remembered));
+    const facts = await withSqlSession(source.url, (sql) =>
+      readSourceFacts(sql, this.options, remembered, () => this.tails(remembered, cluster)),
+    );
     return { remembered, facts, cluster, findings: sourceFindings(source, remembered, facts, cluster, clock.nowMs()) };
+  }
+
+  /** What was published last by the word of the topics: the memory trails them by a moment. */
+  private async *tails(remembered: SourceRecord | undefined, { topics }: ClusterFacts): AsyncGenerator<readonly TailRow[]> {
+    for (const facts of topics) {
+      if (facts.topic === this.options.letters) continue;
+      const known = remembered?.topics.find(({ topic, id }) => topic === facts.topic && id === facts.id);
+      yield await readTail(this.options.reader, facts, known);
+    }
   }
 
   /**
@@ -254,6 +255,15 @@ export class SourceIdentity {
     );
     logger.info({ slot: source.slot, epoch: record.epoch, timeline: record.timeline }, 'the source is remembered');
   }
+}
+
+/** The slot was looked at before this position was read from the memory: where it stands was told, however fast a relay moves both. */
+function wasTold(assessment: Assessment, flushLsn: Lsn | undefined): Assessment {
+  const { slot } = assessment.facts;
+  // Positions of another history do not compare.
+  if (assessment.findings.some(({ code }) => code.startsWith('DATABASE_'))) return assessment;
+  if (flushLsn === undefined || slot?.confirmedFlushLsn === undefined || slot.confirmedFlushLsn > flushLsn) return assessment;
+  return { ...assessment, findings: assessment.findings.filter(({ code }) => !SLOT_IS_BEYOND.includes(code)) };
 }
 
 /** @throws ClassifiedError SLOT_MISSING, PUBLICATION_MISSING; neither can be when there was no finding. */

@@ -27,6 +27,8 @@ export interface RememberedTopic {
   /** The next offset of each partition, by its number. */
   readonly ends: readonly Offset[];
   readonly marks: readonly TopicMark[];
+  /** Below these a repair has compared the topic with the outbox, and named what the outbox lacks. */
+  readonly compared?: readonly Offset[];
 }
 
 /** How much a slot had sent when it was seen last, while another capture read from it. */
@@ -96,6 +98,7 @@ export function formatSourceRecord(record: SourceRecord): string {
     topics: record.topics.map((topic) => ({
       ...topic,
       ends: topic.ends.map(String),
+      ...(topic.compared === undefined ? {} : { compared: topic.compared.map(String) }),
       marks: topic.marks.map((mark) => ({ ...mark, offset: mark.offset.toString() })),
     })),
   });
@@ -110,8 +113,9 @@ export function parseSourceRecord(text: string): SourceRecord {
       flushLsn: parseLsn(json.flushLsn),
       lastPublished: last === undefined ? undefined : readRow(last),
       ...(before === undefined ? {} : { publishedBefore: readRow(before) }),
-      topics: json.topics.map((topic) => ({
+      topics: json.topics.map(({ compared, ...topic }) => ({
         ...topic,
+        ...(compared === undefined ? {} : { compared: compared.map(offset) }),
         ends: topic.ends.map(offset),
         marks: topic.marks.map((mark) => ({ ...mark, offset: offset(mark.offset) })),
       })),
@@ -139,6 +143,7 @@ interface Written extends Omit<SourceRecord, 'flushLsn' | 'lastPublished' | 'pub
     readonly topic: string;
     readonly id: string;
     readonly ends: readonly string[];
+    readonly compared?: readonly string[];
     readonly marks: readonly (Omit<TopicMark, 'offset'> & { readonly offset: string })[];
   }[];
 }

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
 import { captureSource } from '../../connectors/outbox/relay.ts';
+import { ClassifiedError } from '../../core/errors.ts';
 import { Names } from '../../core/names.ts';
 import { stackDown, stackUp } from '../../stack/stack.ts';
 import { removeTestStack, testDataFolder } from '../../stack/test-stack.ts';
@@ -265,6 +266,43 @@ describe('a relay whose server', () => {
     expect(standing(next)).toBe('streaming');
     await capture.untilPublished(await insert(2));
   }, 120_000);
+
+  it('was replaced by a standby that lacks only what was not remembered yet is found out by the ends of the topics, once', async () => {
+    const kept = await captured(6);
+    await server.copy();
+    // What follows is published; the memory of it comes too late.
+    const write = (): Promise<never> => Promise.reject(new ClassifiedError('KAFKA_UNAVAILABLE', 'too late'));
+    const late = { read: (slot: string) => capture.memory.read(slot), write, forget: write };
+    const relay = await capture.relay({ identity: capture.identity(url, capture.reader, late) });
+    await capture.untilPublished(await insert(3));
+    await emit();
+    await eventually(async () => (await capture.published()).ids.length === 10);
+    await relay.stop(AbortSignal.abort());
+    await server.startCopy('standby');
+    await query('SELECT pg_promote()');
+    await eventually(async () => query('CREATE TABLE image.writable ()'), { timeoutMs: 20_000 });
+    const next = await capture.relay();
+    expect(standing(next)).toBe('gap DATABASE_FAILED_OVER');
+    expect(next.health()[0]!.detail).toContain('lacks 3 of the rows that were published last');
+    const later = await insert(2);
+    await expectRepaired([...kept, ...later], 3, 'DATABASE_FAILED_OVER, not remembered', false);
+    await eventually(() => standing(next) === 'streaming');
+    await next.stop(AbortSignal.timeout(10_000));
+    // The events that were lost are still at the ends of the topics: they are known now, on the next timeline, too.
+    await server.copy();
+    await server.startCopy('standby');
+    await query('SELECT pg_promote()');
+    await eventually(async () => query('CREATE TABLE image.writable_again ()'), { timeoutMs: 20_000 });
+    expect(standing(await capture.relay())).toBe('streaming');
+  }, 120_000);
+
+  /** An event without a table, which no outbox can lack. */
+  const emit = async (): Promise<void> => {
+    const columns = { id: randomUUID(), aggregatetype: 'image', aggregateid: 'user-1', type: 'ImageRegistered', trace_id: 't' };
+    const event = { ...columns, topic: 'image.registered', stream_id: 's', version: 1, created_at: new Date().toISOString(), payload: {} };
+    const text = JSON.stringify({ ...event, created_at: event.created_at.replace('T', ' ').replace('Z', '+00') });
+    await query(`SELECT pg_logical_emit_message(true, 'millrace.outbox', '${text}')`);
+  };
 
   it('gave its slot up goes on after the repair', async () => {
     const kept = await captured(3);

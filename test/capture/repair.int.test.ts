@@ -45,17 +45,11 @@ describe('a repair', () => {
   };
 
   /** An event without a table, as `emit_outbox` writes it. */
-  const emit = async (): Promise<string> => {
+  const emit = async (topic = 'image.registered'): Promise<string> => {
     const id = randomUUID();
-    const columns = {
-      id,
-      aggregatetype: 'image',
-      aggregateid: 'user-1',
-      type: 'ImageRegistered',
-      trace_id: 't',
-      topic: 'image.registered',
-    };
-    const event = { ...columns, stream_id: id, version: 1, created_at: '2025-11-21 08:00:00+00', payload: {} };
+    const columns = { id, aggregatetype: 'image', aggregateid: 'user-1', type: 'ImageRegistered', trace_id: 't', topic };
+    const now = new Date().toISOString().replace('T', ' ').replace('Z', '+00');
+    const event = { ...columns, stream_id: id, version: 1, created_at: now, payload: {} };
     await database.sql.query(`SELECT pg_logical_emit_message(true, 'millrace.outbox', $1::text)`, [JSON.stringify(event)]);
     return id;
   };
@@ -255,6 +249,17 @@ describe('a repair', () => {
     expect(await capture.repair({ apply: true })).toMatchObject({ newSlot: false, unseenLog: { from: undefined } });
     await eventually(() => standing(relay) === 'streaming');
     await capture.untilPublished([before, emitted, after]);
+  });
+
+  it('takes no event without a table, published or refused, for one that the database lacks', async () => {
+    const relay = await capture.relay();
+    const row = await database.insert();
+    await capture.untilPublished([row, await emit()]);
+    await emit('image.nowhere');
+    await eventually(async () => (await capture.letters()).length === 1);
+    await relay.stop(AbortSignal.timeout(10_000));
+    await alterPublication('DROP');
+    expect(await capture.repair({ apply: false })).toMatchObject({ checkedRows: 1, phantoms: [] });
   });
 
   it('is not needed after somebody has purged the dead letters', async () => {

@@ -1,4 +1,5 @@
 import type { LogReader, TopicFacts } from '../../../core/log-reader.ts';
+import { LOGICAL_MESSAGE_HEADER } from '../../../core/envelope.ts';
 import { headerText } from '../../../core/record.ts';
 import { slicesUpTo } from '../../../core/whole-log.ts';
 import type { Sql } from '../../replication/sql-session.ts';
@@ -26,6 +27,8 @@ export async function loadPublishedIds(
       signal.throwIfAborted();
       for (const { headers } of slice.records) {
         const id = headerText(headers, 'id');
+        // Of a logical message there is no row that it could be compared with.
+        if (headerText(headers, LOGICAL_MESSAGE_HEADER) !== undefined) continue;
         if (id !== undefined && UUID.test(id)) await batch.add(id, topic, headerText(headers, 'occurred_at'));
       }
       read += slice.records.length;

@@ -36,5 +36,6 @@ export async function topicsToRemember(reader: LogReader, compared: readonly Top
   const before = await Promise.all(compared.map((topic) => rememberTopic(reader, undefined, topic, undefined)));
   const [gravest] = topicsFindings(before, now, nowMs);
   if (gravest !== undefined) throw findingError(gravest);
-  return Promise.all(now.topics.map((topic) => rememberTopic(reader, undefined, topic, undefined)));
+  const topics = await Promise.all(now.topics.map((topic) => rememberTopic(reader, undefined, topic, undefined)));
+  return topics.map((topic) => ({ ...topic, compared: topic.ends }));
 }
