@@ -39,6 +39,9 @@ export interface BatchProducer {
    * it or not, as far as Kafka's producer ids reach. At most one batch per partition at a time; other partitions go on beside
    * it, and what is given while a broker is busy shares the next request to it.
    *
+   * With `signal` the caller gives it up: it is not tried again, and rejects with KAFKA_UNAVAILABLE unless it was appended. Otherwise a batch whose
+   * topic was deleted could come first in the one that is made in its place, long after its caller has let go of it.
+   *
    * Not leader, a lost connection and a forgotten producer id are dealt with inside. Rejects with
    * - KAFKA_UNAVAILABLE: not known whether it was appended; give the same batch again.
    * - RECORD_TOO_LARGE: the batch is above what topic or broker allow, nothing of it was appended; split it.
@@ -46,7 +49,7 @@ export interface BatchProducer {
    * - CONFIGURATION_INVALID: no such topic or partition any more, no right to write, or timestamps outside of the topic's limits
    *   (`message.timestamp.after.max.ms`: the clock is wrong).
    */
-  append(topic: string, partition: number, batch: RecordBatch): Promise<void>;
+  append(topic: string, partition: number, batch: RecordBatch, signal?: AbortSignal): Promise<void>;
   /** Waits for what is in flight, at most for the request timeout. */
   stop(): Promise<void>;
 }

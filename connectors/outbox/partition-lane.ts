@@ -209,7 +209,7 @@ export class PartitionLane {
     if (road.failpoint !== undefined) await this.stopAtSeal(batch, road.failpoint);
     this.since = road.clock.monotonicMs();
     try {
-      await road.patience.until(() => this.appendOnce(sealed, this.isLastResort(batch)), turn);
+      await road.patience.until(() => this.appendOnce(sealed, this.isLastResort(batch), turn), turn);
     } finally {
       this.since = undefined;
     }
@@ -222,9 +222,9 @@ export class PartitionLane {
     return letter !== undefined && readTail(batch.builder.buffer, letter.record.tailStart).value === null;
   }
 
-  private async appendOnce(sealed: RecordBatch, isLastResort: boolean): Promise<void> {
+  private async appendOnce(sealed: RecordBatch, isLastResort: boolean, turn: AbortSignal): Promise<void> {
     const { road } = this;
-    const appended = road.producer.append(this.topic, this.partition, sealed);
+    const appended = road.producer.append(this.topic, this.partition, sealed, turn);
     if (road.failpoint !== undefined) {
       appended.catch(() => undefined); // it is awaited below
       await yieldToInput();

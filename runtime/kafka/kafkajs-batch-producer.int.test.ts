@@ -57,6 +57,21 @@ describe('the batch producer on a real broker', () => {
     }
   }
 
+  it('lets go of a batch with its caller, and does not bring it to a topic that is made in place of the one that is gone', async () => {
+    const topic = await broker.topic(1);
+    await producer.append(topic, 0, batchOf(['before']));
+    await broker.admin.deleteTopics([topic]);
+    await eventually(async () => (await broker.admin.offsets([topic]).catch(() => [])).length === 0);
+    const letGo = new AbortController();
+    const given = producer.append(topic, 0, batchOf(['given up']), letGo.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    letGo.abort();
+    await expect(given).rejects.toMatchObject({ code: 'KAFKA_UNAVAILABLE' });
+    await eventually(() => broker.admin.ensureTopics([{ topic, partitions: 1, retentionMs: -1, replicationFactor: 1 }]));
+    await eventually(() => producer.append(topic, 0, batchOf(['after'])).then(() => true));
+    expect(await values(topic)).toEqual(['after']);
+  });
+
   it('begins the next epoch when the broker expects another sequence, and loses and doubles nothing', async () => {
     const topic = await broker.topic();
     const first = batchOf(['first']);

@@ -93,12 +93,12 @@ export class KafkaJsBatchProducer implements BatchProducer {
     return this.topology.knownPartitionCount(topic);
   }
 
-  async append(topic: string, partition: number, batch: RecordBatch): Promise<void> {
+  async append(topic: string, partition: number, batch: RecordBatch, signal?: AbortSignal): Promise<void> {
     const key = partitionKey(topic, partition);
     if (this.stopping !== undefined) throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the batch producer is stopped');
     if (this.underWay.has(key)) throw new ClassifiedError('UNCLASSIFIED', `two batches at a time for ${key}: this is a bug of the caller`);
     if (batch.bytes.length > MAX_BATCH_BYTES) throw tooLarge(topic, batch);
-    const work = this.deliver({ topic, partition, sequence: this.sequenceOf(key) }, batch);
+    const work = this.deliver({ topic, partition, sequence: this.sequenceOf(key) }, batch, signal);
     this.underWay.set(key, work);
     try {
       await work;
@@ -125,10 +125,10 @@ export class KafkaJsBatchProducer implements BatchProducer {
     return this.stopping !== undefined;
   }
 
-  private async deliver(target: Target, batch: RecordBatch): Promise<void> {
-    const patience = this.newPatience();
+  private async deliver(target: Target, batch: RecordBatch, signal: AbortSignal | undefined): Promise<void> {
+    const patience = this.newPatience(signal);
     for (;;) {
-      const { verdict, name, cause } = await this.attempt(target, batch);
+      const { verdict, name, cause } = await this.attempt(target, batch, signal);
       this.note(target, batch, verdict, name);
       if (verdict.then === 'appended') return;
       const code = await this.finalCode(verdict, patience);
@@ -148,11 +148,12 @@ export class KafkaJsBatchProducer implements BatchProducer {
   }
 
   /** Never rejects. */
-  private async attempt({ topic, partition, sequence }: Target, batch: RecordBatch): Promise<Attempt> {
+  private async attempt({ topic, partition, sequence }: Target, batch: RecordBatch, signal: AbortSignal | undefined): Promise<Attempt> {
     let leader: KafkaJsNode;
     try {
       const identity = await this.currentIdentity();
       leader = await this.topology.leader(topic, partition);
+      if (signal?.aborted === true) return { verdict: NOT_SENT, name: 'its caller gave it up' };
       completeRecordBatch(batch, sequence.stamp(batch, identity));
     } catch (thrown) {
       return attemptOf(thrown, NOT_SENT);
@@ -211,9 +212,10 @@ export class KafkaJsBatchProducer implements BatchProducer {
     return this.identity;
   }
 
-  private newPatience(): RetryPatience {
+  private newPatience(signal?: AbortSignal): RetryPatience {
     const giveUpAfterMs = this.options.settings.deliveryTimeoutMs ?? DEFAULT_DELIVERY_TIMEOUT_MS;
-    return new RetryPatience({ giveUpAfterMs, briefMs: BRIEFLY_MS, signal: this.ending.signal });
+    const signals = signal === undefined ? [this.ending.signal] : [this.ending.signal, signal];
+    return new RetryPatience({ giveUpAfterMs, briefMs: BRIEFLY_MS, signals });
   }
 
   private askIdentity(): Promise<ProducerIdentity> {

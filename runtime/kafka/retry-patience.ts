@@ -5,8 +5,8 @@ export interface RetryPatienceOptions {
   readonly giveUpAfterMs: number;
   /** For what is final when it lasts. */
   readonly briefMs: number;
-  /** Ends the patience, also in the middle of a wait. */
-  readonly signal: AbortSignal;
+  /** Any of them ends the patience, also in the middle of a wait. */
+  readonly signals: readonly AbortSignal[];
 }
 
 /** `lasted`: the failure was of the brief kind, and it lasts. `given-up`: the time is over, or the signal was given. */
@@ -25,28 +25,27 @@ export class RetryPatience {
 
   /** @param brief the failure is of the kind that is final when it lasts. */
   async afterFailure(brief: boolean): Promise<PatienceAnswer> {
-    const { giveUpAfterMs, briefMs, signal } = this.options;
+    const { giveUpAfterMs, briefMs, signals } = this.options;
     const nowMs = performance.now();
     this.briefSinceMs = brief ? (this.briefSinceMs ?? nowMs) : undefined;
     const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.waits) * (0.5 + Math.random() / 2);
     this.waits += 1;
-    if (signal.aborted || nowMs + waitMs > this.begunAtMs + giveUpAfterMs) return 'given-up';
+    if (signals.some(({ aborted }) => aborted) || nowMs + waitMs > this.begunAtMs + giveUpAfterMs) return 'given-up';
     if (this.briefSinceMs !== undefined && nowMs + waitMs > this.briefSinceMs + briefMs) return 'lasted';
-    return (await waited(waitMs, signal)) ? 'again' : 'given-up';
+    return (await waited(waitMs, signals)) ? 'again' : 'given-up';
   }
 }
 
 /** Resolves with whether the whole time was waited for. */
-function waited(waitMs: number, signal: AbortSignal): Promise<boolean> {
+function waited(waitMs: number, signals: readonly AbortSignal[]): Promise<boolean> {
   return new Promise((resolve) => {
-    const aborted = (): void => {
+    const settle = (whole: boolean): void => {
       clearTimeout(timer);
-      resolve(false);
+      for (const signal of signals) signal.removeEventListener('abort', aborted);
+      resolve(whole);
     };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', aborted);
-      resolve(true);
-    }, waitMs);
-    signal.addEventListener('abort', aborted, { once: true });
+    const aborted = (): void => settle(false);
+    const timer = setTimeout(() => settle(true), waitMs);
+    for (const signal of signals) signal.addEventListener('abort', aborted, { once: true });
   });
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { BrokerAdmin, BrokerDriver } from '../../core/broker.ts';
+import type { BrokerAdmin, BrokerDriver, TopicDeclaration } from '../../core/broker.ts';
+import type { SourceRecord } from '../../connectors/replication/source-record.ts';
 import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
@@ -107,14 +108,29 @@ export class CaptureUnderFault {
   }
 
   async ensureTopics(): Promise<void> {
+    // A topic that was just made, or a broker that just came, is not known everywhere at once.
+    await eventually(() => this.admin.ensureTopics(this.declared).then(() => true), { timeoutMs: 20_000 });
+  }
+
+  private get declared(): TopicDeclaration[] {
     const common = { partitions: 3, retentionMs: 3_600_000, replicationFactor: 1 };
-    const declared = [
+    return [
       ...this.topics.map((topic) => ({ topic, ...common, config: this.topicConfig })),
       { topic: this.letters, ...common },
       { topic: this.memory, ...common, partitions: 1, retentionMs: -1, config: { 'cleanup.policy': 'compact' } },
     ];
-    // A topic that was just made, or a broker that just came, is not known everywhere at once.
-    await eventually(() => this.admin.ensureTopics(declared).then(() => true), { timeoutMs: 20_000 });
+  }
+
+  /** A relay at work that closes gaps by itself, through the same proxies, so that the witness sees what the repair publishes. */
+  repairingRelay(): Promise<RelayProcess> {
+    return this.startedRelay({ repairs: this.declared });
+  }
+
+  /** Resolves when a repair was done since the first start, the relay streams again, and all that was committed until then is in Kafka. */
+  async repaired(relay: RelayProcess): Promise<void> {
+    await this.untilMemory((record) => (record?.epoch ?? 0) > 1, CAUGHT_UP_WITHIN_MS);
+    await eventually(async () => (await relay.health()).report.facts?.['state'] === 'streaming', { timeoutMs: 30_000 });
+    await this.published();
   }
 
   /** A relay behind the two proxies, with quick settings. Not awaited: it may be meant to die on its way. */
@@ -160,17 +176,44 @@ export class CaptureUnderFault {
 
   /** Resolves once the capture remembers records of the topic: what was never remembered cannot be missed. */
   async untilRemembered(topic: string): Promise<void> {
+    await this.untilMemory((record) => {
+      const known = record?.topics.find((one) => one.topic === topic);
+      return known !== undefined && Object.values(known.ends).some((end) => end > 0n);
+    });
+  }
+
+  /** Resolves once the memory knows the dead-letter topic as it is. */
+  async untilLettersAreKnown(): Promise<void> {
+    await this.untilMemory((record) => record?.topics.some(({ topic }) => topic === this.letters) === true);
+  }
+
+  /** Resolves once everything that the topics hold now is remembered. */
+  async untilEndsAreRemembered(): Promise<void> {
+    const ends = await this.admin.offsets(this.topics);
+    await this.untilMemory((record) =>
+      ends.every(({ topic, partition, end }) => record?.topics.find((one) => one.topic === topic)?.ends[partition] === end),
+    );
+  }
+
+  /** Resolves once the relay has found out that something is wrong, or has mended it already. */
+  async untilGapOrRepair(relay: RelayProcess): Promise<void> {
+    const isGap = async (): Promise<boolean> => (await relay.health()).report.facts?.['state'] === 'gap';
+    await Promise.race([
+      eventually(isGap, { timeoutMs: CAUGHT_UP_WITHIN_MS, everyMs: 5 }),
+      this.untilMemory((record) => (record?.epoch ?? 0) > 1, CAUGHT_UP_WITHIN_MS),
+    ]);
+  }
+
+  async pauseWriters(): Promise<void> {
+    for (const workload of this.workloads) await workload.stop();
+  }
+
+  private async untilMemory(is: (record: SourceRecord | undefined) => boolean, timeoutMs = 30_000): Promise<void> {
     const reader = this.driver.logReader();
     const memory = new KafkaSourceMemory(this.memory, this.driver.producer({ clientId: 'test-memory' }), reader);
     const { names } = this.database;
     try {
-      await eventually(
-        async () => {
-          const known = (await memory.read(names.slot('image')))?.topics.find((one) => one.topic === topic);
-          return known !== undefined && Object.values(known.ends).some((end) => end > 0n);
-        },
-        { timeoutMs: 30_000 },
-      );
+      await eventually(async () => is(await memory.read(names.slot('image'))), { timeoutMs });
     } finally {
       await reader.stop();
     }
@@ -239,11 +282,12 @@ export class CaptureUnderFault {
   /**
    * The oracle: writers end, lag returns to 0, and then everything is judged. Prints one line: what happened, how long it took to
    * recover, and how many duplicates it cost.
+   * @param order unknown when no slot is left that could tell the order of the commits.
    */
-  async verify(fault: string, recoveryMs: number, expected: Expected = {}): Promise<Verdict> {
-    for (const workload of this.workloads) await workload.stop();
-    const commits = await this.database.commits();
-    const end = commits.at(-1)?.endLsn ?? (0n as Lsn);
+  async verify(fault: string, recoveryMs: number, expected: Expected = {}, order: 'known' | 'unknown' = 'known'): Promise<Verdict> {
+    await this.pauseWriters();
+    const commits = order === 'known' ? await this.database.commits() : undefined;
+    const end = commits === undefined ? parseLsn(await this.database.writtenLsn()) : (commits.at(-1)?.endLsn ?? (0n as Lsn));
     await eventually(async () => (await this.confirmedLsn()) >= end, { timeoutMs: CAUGHT_UP_WITHIN_MS });
     return this.judged(fault, recoveryMs, commits, expected);
   }
@@ -254,7 +298,7 @@ export class CaptureUnderFault {
    * @param order unknown when no slot is left that could tell the order of the commits.
    */
   async verifyStandstill(fault: string, order: 'known' | 'unknown', gone: readonly string[] = []): Promise<Verdict> {
-    for (const workload of this.workloads) await workload.stop();
+    await this.pauseWriters();
     const commits = order === 'known' ? await this.database.commits() : undefined;
     const known = [...(await readOutbox(this.database)), ...(commits ?? []), ...this.workloads.flatMap(({ fired }) => fired)];
     const excused = new Set([...gone, ...known.map(({ id }) => id).filter((id) => !this.witness.isAcknowledged(id))]);

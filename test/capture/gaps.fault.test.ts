@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ensureCaptureSource } from '../../connectors/replication/capture-source.ts';
+import type { SourceMemory } from '../../connectors/replication/source-memory.ts';
 import { captureSource } from '../../connectors/outbox/relay.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import { Names } from '../../core/names.ts';
@@ -270,9 +271,17 @@ describe('a relay whose server', () => {
   it('was replaced by a standby that lacks only what was not remembered yet is found out by the ends of the topics, once', async () => {
     const kept = await captured(6);
     await server.copy();
-    // What follows is published; the memory of it comes too late.
-    const write = (): Promise<never> => Promise.reject(new ClassifiedError('KAFKA_UNAVAILABLE', 'too late'));
-    const late = { read: (slot: string) => capture.memory.read(slot), write, forget: write };
+    // What follows is published; the memory of it comes too late. What is written at the start is what is known already.
+    let writes = 0;
+    const late: SourceMemory = {
+      read: (slot) => capture.memory.read(slot),
+      write: async (record) => {
+        writes += 1;
+        if (writes > 1) throw new ClassifiedError('KAFKA_UNAVAILABLE', 'too late');
+        await capture.memory.write(record);
+      },
+      forget: async () => undefined,
+    };
     const relay = await capture.relay({ identity: capture.identity(url, capture.reader, late) });
     await capture.untilPublished(await insert(3));
     await emit();

@@ -1,9 +1,11 @@
 import { connect } from 'node:net';
 import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
-import type { RelaySettings } from '../../connectors/outbox/relay.ts';
+import type { RelayOptions, RelaySettings } from '../../connectors/outbox/relay.ts';
 import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
+import { automaticRepair } from '../../connectors/outbox/repair/automatic-repair.ts';
 import { SourceIdentity } from '../../connectors/replication/source-identity.ts';
 import { KafkaSourceMemory } from '../../connectors/replication/source-memory.ts';
+import type { TopicDeclaration } from '../../core/broker.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
@@ -31,6 +33,8 @@ export interface RelayTask {
   readonly wire: 'json' | 'avro';
   /** What happens at the n-th visit of a place: the process kills itself without a farewell, or waits there to be released. */
   readonly failpoint?: { readonly at: RelayFailpoint; readonly onVisit: number; readonly then: 'die' | 'hold' };
+  /** The relay closes gaps by itself, and makes these topics where they are missing. */
+  readonly repairs?: readonly TopicDeclaration[];
   /** A planted bug: the producer says that all is durable before Kafka was even asked. */
   readonly lyingProducer?: boolean;
 }
@@ -87,36 +91,51 @@ try {
 
 function relayOf({ url, namespace }: Pick<RelayTask, 'url' | 'namespace'>): Service & HealthSource {
   const names = new Names(namespace);
+  const source = captureSource('image', url, names);
+  const memory = new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader);
   const identity = new SourceIdentity({
-    source: captureSource('image', url, names),
+    source,
     replicationUrl: url,
     topics: task.routes.map((route) => names.eventTopic(route)),
     letters: names.captureDeadLetterTopic('image'),
     outboxKeptDays: 1,
-    memory: new KafkaSourceMemory(names.captureSourcesTopic(), memoryProducer, reader),
+    memory,
     reader,
     clock: systemClock,
     logger: SILENT_LOGGER,
     topicLookMs: 200,
   });
+  const encoder =
+    task.wire === 'avro'
+      ? createAvroEncoder({ registry: { idOf: async () => 7 }, subjectOf: (type) => type, schemaOf })
+      : JSON_PASS_THROUGH;
+  const common = { domain: 'image', names, routes: new Set(task.routes), producer, encoder };
+  const quiet = { metrics: NO_METRICS, logger: SILENT_LOGGER, clock: systemClock };
+  const { repairs } = task;
+  const repair = (topics: readonly TopicDeclaration[]): NonNullable<RelayOptions['repair']> =>
+    automaticRepair({
+      ...{ ...common, ...quiet, source, replicationUrl: url, identity, memory, reader, deadLetterDialects: [] },
+      ensureTopics: () => ensureTopics(topics),
+    });
   return createRelay({
-    domain: 'image',
+    ...common,
+    ...quiet,
     connection: { url },
-    names,
-    routes: new Set(task.routes),
-    producer,
-    encoder:
-      task.wire === 'avro'
-        ? createAvroEncoder({ registry: { idOf: async () => 7 }, subjectOf: (type) => type, schemaOf })
-        : JSON_PASS_THROUGH,
-    metrics: NO_METRICS,
-    logger: SILENT_LOGGER,
-    clock: systemClock,
     settings: task.settings,
     // An honest memory of positions would notice a Kafka that does not answer, and so hide the lie.
     ...(task.lyingProducer === true ? {} : { identity }),
+    ...(repairs === undefined ? {} : { repair: repair(repairs) }),
     failpoint: visit,
   });
+}
+
+async function ensureTopics(topics: readonly TopicDeclaration[]): Promise<void> {
+  const admin = driver.admin();
+  try {
+    await admin.ensureTopics(topics);
+  } finally {
+    await admin.stop();
+  }
 }
 
 async function obey(order: RelayOrder): Promise<void> {

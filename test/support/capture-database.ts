@@ -68,6 +68,8 @@ export interface CaptureDatabase {
   /** So many rows in one transaction, of a stream and a key of their own. */
   insertMany(rows: number): Promise<void>;
   confirmedFlushLsn(): Promise<string>;
+  /** The end of the log that is written. */
+  writtenLsn(): Promise<string>;
   /** Where the server keeps its files. */
   dataDirectory(): Promise<string>;
   /** Where the server says each row and each message committed, read through a slot of its own, in commit order. */
@@ -145,6 +147,10 @@ export async function captureDatabase(label: string, serverUrl?: string): Promis
         'SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = $1',
         [source.slot],
       );
+      return rows[0]!.lsn;
+    },
+    writtenLsn: async () => {
+      const { rows } = await sql.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
       return rows[0]!.lsn;
     },
     dataDirectory: async () => {

@@ -7,7 +7,7 @@ import { eventually } from './eventually.ts';
 /** Servers that a test may kill: its own, few, and gone without a trace after `remove`. */
 export class OwnServers {
   readonly endpoints: StackEndpoints;
-  private readonly dataFolder: string;
+  readonly dataFolder: string;
 
   private constructor(dataFolder: string, endpoints: StackEndpoints) {
     this.dataFolder = dataFolder;
