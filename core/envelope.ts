@@ -129,7 +129,7 @@ export function envelopeHeaders(envelope: Envelope, contentType: string): Header
  */
 export function parseEnvelope(headers: readonly Header[] | HeaderBlock, key: string | undefined): Envelope {
   if (key === undefined) throw new ClassifiedError('ENVELOPE_INVALID', 'the record has no key');
-  const texts = new EnvelopeTexts();
+  const texts = TEXTS.cleared();
   if ('read' in headers) headers.read(texts);
   else for (const [name, value] of headers) texts.header(name, value === null ? undefined : utf8Text(value));
   return {
@@ -167,6 +167,12 @@ class EnvelopeTexts implements HeaderTexts {
 
   private next = 0;
 
+  cleared(): this {
+    this.texts.fill(undefined);
+    this.next = 0;
+    return this;
+  }
+
   /** They mostly come in the order in which we write them. */
   header(name: string, text: string | undefined): void {
     const place = ENVELOPE_HEADERS[this.next] === name ? this.next : PLACES.get(name);
@@ -190,6 +196,9 @@ class EnvelopeTexts implements HeaderTexts {
     return bounded(name, text);
   }
 }
+
+/** One for all records: an envelope is read in one go, and no other one meanwhile. */
+const TEXTS = new EnvelopeTexts();
 
 /** Longer than anything that we write: a foreign record must not fill logs and columns. */
 const HEADER_CHARACTERS_MAX = 128;

@@ -153,7 +153,7 @@ class Input {
   private emptyItems = 0;
 
   constructor(body: Uint8Array, limits: AvroLimits) {
-    this.bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    this.bytes = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     this.limits = limits;
   }
 

@@ -110,8 +110,14 @@ export function createPayloadDecoder(options: {
     return known.isOf(reader) ? written : conform(reader, written, { event: type, unknownFields: 'drop' });
   }
 
+  const writerNow = (schemaId: number): Writer | undefined => writers.now(schemaId);
+
   function decodeNow(type: string, record: ConsumedRecord): Json | undefined {
-    return classifying(() => read(type, record, (schemaId) => writers.now(schemaId)));
+    try {
+      return read(type, record, writerNow);
+    } catch (thrown) {
+      return unreadable(thrown);
+    }
   }
 
   return {
