@@ -5,10 +5,12 @@ import type { Metrics } from '../../core/metrics.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import type { Bank } from '../../test/support/bank.ts';
 import { openBank } from '../../test/support/bank.ts';
+import { temporaryDatabases } from '../../test/support/temporary-databases.ts';
 import { createDatabase } from './database.ts';
 import type { MaintenanceOptions } from './maintenance.ts';
 import { isOlderThanInbox, readInboxHorizon } from './inbox-horizon.ts';
 import { createMaintenance } from './maintenance.ts';
+import { migrateDomain } from './migrate.ts';
 
 /** A clock whose sleeps last until the test ends them, and that tells how long each should have been. */
 function handClock(): Clock & { readonly sleeps: number[]; slept(count: number): Promise<void>; wake(): void } {
@@ -89,6 +91,25 @@ describe('maintenance', () => {
     expect(await bank.count('processed_events')).toBe(0);
     await maintenance.stop(NEVER);
     await maintenance.stop(NEVER);
+  });
+
+  it('takes an inbox that was there before for one that has forgotten what is older than 31 days, and a new one for one that remembers all', async () => {
+    const fresh = temporaryDatabases('horizon');
+    const migrate = () => migrateDomain({ databaseUrl: fresh.url('my'), domain: 'my', logger: SILENT_LOGGER });
+    await migrate();
+    const database = createDatabase({ url: fresh.url('my'), domain: 'my', logger: SILENT_LOGGER });
+    try {
+      expect(await readInboxHorizon(database, 'my')).toBe(-Infinity);
+      await database.execute('DROP TABLE my.inbox_horizon');
+      await database.execute(`DELETE FROM my.applied_migrations WHERE name LIKE 'inbox/0003%'`);
+      await migrate();
+      const age = Date.now() - (await readInboxHorizon(database, 'my'));
+      expect(age).toBeGreaterThan(30.9 * 86_400_000);
+      expect(age).toBeLessThan(31.1 * 86_400_000);
+    } finally {
+      await database.stop();
+      await fresh.dropAll();
+    }
   });
 
   it('writes down up to when events are forgotten, with the rows that it sweeps', async () => {

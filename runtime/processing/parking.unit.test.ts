@@ -214,19 +214,21 @@ describe('what the store refuses to keep', () => {
     expect(group.balance()).toMatchObject({ deadLettered: 1, inFlight: 0, released: 0 });
   });
 
-  it('keeps its offset until its letter is durable', async () => {
+  it('keeps its offset until its letter is durable, and what comes behind it in its lane is not parked before: after a crash it would come first', async () => {
     const { handler } = scripted({ 0: FAILED });
     let away = true;
-    const { consumer, clock } = await groupUnderTest({
+    const { consumer, clock, parked } = await groupUnderTest({
       handler,
       producer: { send: () => (away ? Promise.reject(new Error('away')) : Promise.resolve()) },
     });
     consumer.deliver([...keyed('a', 0), odd(1, 'a'), ...keyed('a', 2)]);
     await clock.advance(5_000);
     expect(consumer.committed(PARTITION)).toBe(1n);
+    expect(parked.rows.map(({ record: { offset } }) => offset)).toEqual([0n]);
     away = false;
     await clock.advance(10_000);
     expect(consumer.committed(PARTITION)).toBe(3n);
+    expect(parked.rows.map(({ record: { offset } }) => offset)).toEqual([0n, 2n]);
   });
 
   it.each(['continue', 'block'] as const)('of an attempt at a parked record ends it the same way, with policy %s', async (giveUp) => {
