@@ -113,6 +113,8 @@ async function change(
   if (options.apply === true && options.dryRun === true) throw new UsageError('say either --dry-run or --apply');
   if (options.apply === true && options.limit !== undefined)
     throw new UsageError('--limit only limits what is shown; --apply touches every record that fits: narrow it by the filters');
+  if (action === 'retry' && options.orphans === true)
+    throw new UsageError('nobody would handle them: bring their group or topic back, or `millrace parked discard --orphans`');
   if (options.all !== true && options.orphans !== true && Object.keys(filter).length === 0)
     throw new UsageError('say which records, or --all');
   await withParked(options, filter, async (work) =>

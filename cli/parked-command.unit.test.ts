@@ -68,6 +68,7 @@ describe('what is asked of parked records', () => {
     await expect(run('discard', '--apply')).rejects.toThrow('say which records, or --all');
     await expect(run('retry')).rejects.toThrow(UsageError);
     await expect(run('retry', '--key', 'k', '--apply', '--dry-run')).rejects.toThrow('either');
+    await expect(run('retry', '--orphans')).rejects.toThrow('nobody would handle them');
     await expect(run('retry', '--key', 'k', '--apply', '--rate', '0')).rejects.toThrow('--rate must be a whole number');
     await expect(run('discard', '--key', 'k', '--apply', '--limit', '5')).rejects.toThrow('--limit only limits what is shown');
   });

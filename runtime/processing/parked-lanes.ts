@@ -138,8 +138,7 @@ export class ParkedLanes {
     this.memory.leaveLoop(lane);
     this.dropForeign(lane);
     this.follow(lane);
-    // There may be room for lanes that wait to be read.
-    if (this.queue.size + this.rereads.size > 0) void this.pump();
+    this.readMore();
   }
 
   private follow(lane: Lane): void {
@@ -274,6 +273,12 @@ export class ParkedLanes {
   private forgetRecords(lane: Lane): void {
     this.memory.forget(lane);
     lane.complete = false;
+    this.readMore();
+  }
+
+  /** There may be room for lanes that wait to be read. */
+  private readMore(): void {
+    if (this.queue.size + this.rereads.size > 0) void this.pump();
   }
 
   private wantRead(lane: Lane): void {
