@@ -201,6 +201,11 @@ export class Parking {
     if (item.parked !== undefined && lane?.phase === 'handling') this.lanes.interrupted(lane);
   }
 
+  /** The store has refused it, and its letter is not durable: nothing behind it may be parked before it leaves. */
+  isRefused(item: RecordInHand): boolean {
+    return this.refusals.has(item);
+  }
+
   /** Looks again at what waits, because somebody else has changed it. False when that was not possible. */
   async refresh(): Promise<boolean> {
     const heads = await this.ask((partitions) => this.store.heads(partitions));

@@ -127,9 +127,9 @@ export class RecordLoop {
     this.lanes.push(item);
   }
 
-  /** Takes what has not begun out of the partitions that leave. A dead letter on its way is let through. */
+  /** Takes what has not begun out of the partitions that leave. A dead letter on its way, or that others wait for, is let through. */
   withdraw(): RecordInHand[] {
-    return this.lanes.remove((item) => item.epoch.leaving && !item.burying && !item.buried);
+    return this.lanes.remove((item) => item.epoch.leaving && !item.burying && !item.buried && !this.parking.isRefused(item));
   }
 
   /** The record goes back to Kafka undone. If it runs it is cut off, and its late end finds it gone. */
