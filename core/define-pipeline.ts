@@ -1,6 +1,7 @@
 import type { DomainDefinition, SagaDefinition } from './define.ts';
 import type { ProjectionDefinition } from './define-projection.ts';
 import { retentionFault } from './retention.ts';
+import { retryFault } from './retry-policy.ts';
 
 export interface PipelineDefinition {
   readonly domains: readonly DomainDefinition[];
@@ -9,8 +10,8 @@ export interface PipelineDefinition {
 }
 
 /**
- * @throws RangeError when an event type is declared twice, when a reaction, projection or saga names something that nobody declares, or
- * when a topic that a processor reads would keep records for longer than the inbox remembers them.
+ * @throws RangeError when an event type is declared twice, when a reaction, projection or saga names something that nobody declares,
+ * when retries are no times, or when a topic that a processor reads would keep records for longer than the inbox remembers them.
  */
 export function definePipeline(definition: PipelineDefinition): PipelineDefinition {
   const declared = new Set<string>();
@@ -36,8 +37,20 @@ export function definePipeline(definition: PipelineDefinition): PipelineDefiniti
       if (!declared.has(event.type)) throw new RangeError(`projection ${projection.name} reads ${event.type}, which no domain declares`);
     }
   }
+  checkRetries(definition);
   for (const saga of definition.sagas ?? []) checkSaga(saga, definition, declared);
   return definition;
+}
+
+function checkRetries({ domains, projections }: PipelineDefinition): void {
+  const all = [
+    ...domains.map(({ name, processor }) => ({ what: `processor ${name}`, retry: processor?.retry })),
+    ...projections.map(({ name, retry }) => ({ what: `projection ${name}`, retry })),
+  ];
+  for (const { what, retry } of all) {
+    const fault = retry === undefined ? undefined : retryFault(retry);
+    if (fault !== undefined) throw new RangeError(`${what}: ${fault}`);
+  }
 }
 
 function checkSaga(saga: SagaDefinition, { domains, sagas = [] }: PipelineDefinition, declared: ReadonlySet<string>): void {

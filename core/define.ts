@@ -123,6 +123,8 @@ export interface ReactionInput<S, E, R> {
 export interface RetryDefinition {
   /** Waits before the second, third … attempt, in milliseconds, with jitter; after the last one the record is given up. The deployment's when left out. */
   readonly delaysMs?: readonly number[];
+  /** The share, 0 to 1, by which each wait is shortened or drawn out at random, so that many keys do not come back together. 0.2 when left out. */
+  readonly jitter?: number;
   /**
    * What becomes of the key when one of its records is given up (it is in the dead letters then): `continue` goes on with what
    * comes behind it; `block` holds the key until an operator says how it goes on. `continue` when left out.

@@ -7,6 +7,7 @@ import type { ClassifiedError } from '../core/errors.ts';
 import type { HealthSource, Service } from '../core/lifecycle.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Names } from '../core/names.ts';
+import { retryPolicyOf } from '../core/retry-policy.ts';
 import type { ConnectRest } from '../connectors/debezium/connect-rest.ts';
 import { createConnectorWatch } from '../connectors/debezium/connector-watch.ts';
 import { createOwnedRelay } from '../connectors/outbox/owned-relay.ts';
@@ -352,7 +353,7 @@ function group(options: Group, { pipeline, connections, metrics, payloads, onFat
     known: new Set(events.map(({ type }) => type)),
     deadLetterTopicOf: (topic) => config.names.deadLetterTopic(topic, name),
     deadLetterDialects: config.deadLetters.dialects,
-    retryPolicy: { delaysMs: retry?.delaysMs ?? config.processing.retryDelaysMs, jitter: 0.2 },
+    retryPolicy: retryPolicyOf(retry, config.processing.retryDelaysMs),
     limits: { concurrencyMax: config.processing.concurrencyMax },
     breaker: config.processing.breaker,
     lookout: lookout(connections),
