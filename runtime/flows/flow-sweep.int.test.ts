@@ -351,6 +351,23 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     expect(await row('x'.repeat(128))).toMatchObject({ status: 'overdue', waits_for: [] });
   });
 
+  it('misses no flow of a writer whose transaction is open for longer than it waits', async () => {
+    const late = randomUUID();
+    let flowId = '';
+    await world.connections.database('image').transaction(async (session) => {
+      await session.execute(
+        `INSERT INTO image.events (event_id, aggregate_type, aggregate_id, sequence_number, event_type, payload, metadata)
+         VALUES ($1, 'image', 'late', 1, 'ImageRegistered', '{}', $2)`,
+        [randomUUID(), JSON.stringify({ correlation_id: late })],
+      );
+      ({ flowId } = await register('beside a long transaction'));
+      await sweepWith().pass(NEVER);
+      expect(await row(flowId)).toBeUndefined();
+    });
+    await swept(flowId, { status: 'overdue' });
+    expect(await row(late)).toMatchObject({ status: 'overdue' });
+  });
+
   it('goes on where a sweep died: after a decision that it had not written down, and after a page of beginnings', async () => {
     const { flowId } = await register('killed');
     await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });

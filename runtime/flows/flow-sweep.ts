@@ -5,6 +5,7 @@ import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from '../postgres/database.ts';
 import type { Beginning, BeginningsPosition } from '../postgres/flow-events.ts';
 import { countBeginnings, readBeginnings } from '../postgres/flow-events.ts';
+import { OpenTransactionsWatch } from '../postgres/open-transactions.ts';
 import type { FlowRow } from '../postgres/flow-table.ts';
 import { platformTime, pruneFlows, readDueFlows, readPosition, writeBeginnings, writeFlows } from '../postgres/flow-table.ts';
 import type { Flow, Verdict } from './flow.ts';
@@ -35,8 +36,10 @@ export interface SweepLimits {
   readonly pages: number;
   /** Overdue flows whose records are looked for. */
   readonly located: number;
-  /** How old an event must be to begin a flow here: older than any transaction that may still be open. */
+  /** How old an event must be to begin a flow here: older than any transaction of ours that may still be open. */
   readonly settledMs: number;
+  /** Foreign transactions that are open for longer are not waited for. */
+  readonly openMs: number;
   /** How far back beginnings are read at first. */
   readonly backMs: number;
   /** Rows of flows that ended are kept so long. */
@@ -55,6 +58,7 @@ export const SWEEP_LIMITS: SweepLimits = {
   pages: 100,
   located: 200,
   settledMs: 120_000,
+  openMs: HOUR_MS,
   backMs: 24 * HOUR_MS,
   keepEndedMs: 7 * 24 * HOUR_MS,
   forgetMs: 28 * 24 * HOUR_MS,
@@ -82,6 +86,8 @@ export class FlowSweep {
   private readonly options: FlowSweepOptions;
   private readonly limits: SweepLimits;
   private readonly sagas: ReadonlyMap<string, SagaDefinition>;
+  /** By domain. */
+  private readonly open = new Map<string, OpenTransactionsWatch>();
 
   constructor(options: FlowSweepOptions) {
     this.options = options;
@@ -120,9 +126,11 @@ export class FlowSweep {
     const stood = await readPosition(platform, saga.name, type, this.limits);
     let { position } = stood;
     if (stood.passedOver !== undefined && !(await this.passOver(saga, type, stood.passedOver, position, counts))) return;
+    const before = await this.unlessUnread(domain.name, counts, () => this.settledBefore(domain.name));
+    if (before === undefined) return;
     for (let page = 0; page < pages && !stopping.aborted; page += 1) {
       const beginnings = await this.unlessUnread(domain.name, counts, () =>
-        readBeginnings(database(domain.name), domain.name, type, position, { settledMs, limit: pageFlows }),
+        readBeginnings(database(domain.name), domain.name, type, position, { settledMs, before, limit: pageFlows }),
       );
       const last = beginnings?.at(-1);
       if (beginnings === undefined || last === undefined) return;
@@ -134,6 +142,19 @@ export class FlowSweep {
       if (beginnings.length < pageFlows) return;
     }
     counts.more = true;
+  }
+
+  /** What is older cannot be added any more, as long as writers take the time of their transaction for that of the event. */
+  private async settledBefore(domain: string): Promise<string> {
+    const watch = this.open.get(domain) ?? new OpenTransactionsWatch(this.limits.openMs);
+    this.open.set(domain, watch);
+    const { before, ignored } = await watch.look(this.options.database(domain));
+    if (ignored > 0)
+      this.options.logger.warn(
+        { domain, transactions: ignored },
+        'transactions are open for so long that flows which they begin are not waited for',
+      );
+    return before;
   }
 
   /** The sweep stood for longer than anybody can judge: said and counted before the position is moved. False: it was not moved. */

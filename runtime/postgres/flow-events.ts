@@ -39,22 +39,23 @@ const ID_LENGTH = 128;
 
 /**
  * Events of a type behind the position, oldest first. An event is read once it is `settledMs` old, on the clock of its own
- * database: until then an older one may still be committed. Rejects with POSTGRES_UNAVAILABLE.
+ * database, and was before `before`: until then an older one may still be committed. Rejects with POSTGRES_UNAVAILABLE.
  */
 export async function readBeginnings(
   session: Session,
   domain: string,
   type: string,
   position: BeginningsPosition,
-  options: { readonly settledMs: number; readonly limit: number },
+  options: { readonly settledMs: number; readonly before?: string; readonly limit: number },
 ): Promise<readonly Beginning[]> {
   const rows = await session.query<{ flow_id: string; trace_id: string | null; event_id: string; created_at: string }>(
     `SELECT left(${FLOW_ID}, ${ID_LENGTH}) AS flow_id, left(metadata->>'trace_id', ${ID_LENGTH}) AS trace_id, event_id, created_at
        FROM ${qualified(domain, 'events')}
       WHERE event_type = $1 AND created_at >= $2::timestamptz AND (created_at, event_id) > ($2::timestamptz, $3::uuid)
         AND created_at <= clock_timestamp() - make_interval(secs => $4::double precision / 1000)
-      ORDER BY created_at, event_id LIMIT $5`,
-    [type, position.readTo, position.eventId, options.settledMs, options.limit],
+        AND ($5::timestamptz IS NULL OR created_at < $5::timestamptz)
+      ORDER BY created_at, event_id LIMIT $6`,
+    [type, position.readTo, position.eventId, options.settledMs, options.before ?? null, options.limit],
   );
   return rows.map((row) => ({
     flowId: row.flow_id,
