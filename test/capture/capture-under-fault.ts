@@ -9,6 +9,7 @@ import { parseLsn } from '../../core/lsn.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import type { CaptureDatabase } from '../support/capture-database.ts';
 import { captureDatabase } from '../support/capture-database.ts';
+import { bundledProgram } from '../support/bundled-program.ts';
 import { eventually } from '../support/eventually.ts';
 import { uniqueNamespace } from '../support/services.ts';
 import { AcknowledgeWitness } from '../support/wire/acknowledge-witness.ts';
@@ -18,7 +19,7 @@ import { ReplicationTap } from '../support/wire/replication-tap.ts';
 import { TappedProxy } from '../support/wire/tapped-proxy.ts';
 import type { Evidence, Expected, Verdict } from './oracle.ts';
 import { judge, readOutbox, readTopics } from './oracle.ts';
-import { RelayProcess } from './relay-process.ts';
+import { RELAY_PROGRAM, RelayProcess } from './relay-process.ts';
 import type { RelayTask } from './relay-program.ts';
 import type { WorkloadOptions } from './workload.ts';
 import { ROUTES, Workload } from './workload.ts';
@@ -58,6 +59,7 @@ export class CaptureUnderFault {
   private readonly brokers: readonly string[];
   private readonly topicConfig: Readonly<Record<string, string>>;
   private readonly relays: RelayProcess[] = [];
+  private program = '';
   private readonly workloads: Workload[] = [];
 
   private constructor(
@@ -104,6 +106,7 @@ export class CaptureUnderFault {
       (await TappedProxy.open(addressOf(brokers[0]!), () => new ProduceTap(all, (sighting) => produced.push(sighting))));
     const capture = new CaptureUnderFault({ database, witness, produced, postgres, kafka, kafkaWitnesses }, brokers, topicConfig);
     await capture.ensureTopics();
+    capture.program = await bundledProgram(RELAY_PROGRAM);
     return capture;
   }
 
@@ -135,7 +138,7 @@ export class CaptureUnderFault {
 
   /** A relay behind the two proxies, with quick settings. Not awaited: it may be meant to die on its way. */
   relay({ walSenderTimeout = '20s', ...task }: RelayOrder = {}): RelayProcess {
-    const relay = new RelayProcess({
+    const relay = new RelayProcess(this.program, {
       ...this.source(walSenderTimeout),
       routes: ROUTES,
       brokers: this.brokers,

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { RelayNews, RelayOrder, RelayTask } from './relay-program.ts';
 
-const PROGRAM = fileURLToPath(new URL('relay-program.ts', import.meta.url));
+/** For `bundledProgram`. */
+export const RELAY_PROGRAM = 'test/capture/relay-program.ts';
 const ANSWER_WITHIN_MS = 30_000;
 
 type News<Kind extends RelayNews['is']> = Extract<RelayNews, { is: Kind }>;
@@ -18,8 +18,8 @@ export class RelayProcess {
   private readonly listeners = new Set<() => void>();
   private over = false;
 
-  constructor(task: RelayTask) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, JSON.stringify(task)], {
+  constructor(program: string, task: RelayTask) {
+    this.child = spawn(process.execPath, [program, JSON.stringify(task)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child.on('message', (news: RelayNews) => {

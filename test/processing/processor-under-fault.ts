@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import avsc from 'avsc';
 import pg from 'pg';
 import type { BrokerAdmin, BrokerDriver, Producer } from '../../core/broker.ts';
@@ -15,6 +14,7 @@ import { createSchemaRegistry } from '../../schemas/registry.ts';
 import { encodeFrame } from '../../schemas/wire-format.ts';
 import { readTopics } from '../capture/oracle.ts';
 import { BANK_MIGRATION } from '../support/bank-domain.ts';
+import { bundledProgram } from '../support/bundled-program.ts';
 import { ChildProgram } from '../support/child-program.ts';
 import { eventHeaders } from '../support/consumed-record.ts';
 import { eventually } from '../support/eventually.ts';
@@ -26,7 +26,7 @@ import type { Effect, SentOrder, Verdict } from './processor-oracle.ts';
 import { judge } from './processor-oracle.ts';
 import type { Books, ProcessorNews, ProcessorOrder, ProcessorTask } from './processor-program.ts';
 
-const PROGRAM = fileURLToPath(new URL('processor-program.ts', import.meta.url));
+const PROGRAM = 'test/processing/processor-program.ts';
 const PARTITIONS = 3;
 const OWNERS = 12;
 const QUIET_WITHIN_MS = 90_000;
@@ -61,6 +61,7 @@ export class ProcessorUnderFault {
   private feeding: Promise<void> | undefined;
   private fed = false;
   private sql!: pg.Client;
+  private program = '';
 
   private constructor(label: string, servers: Servers, stateFolder: string) {
     this.servers = servers;
@@ -86,6 +87,7 @@ export class ProcessorUnderFault {
     await writeFile(join(stateFolder, '0001_accounts.sql'), BANK_MIGRATION);
     const fault = new ProcessorUnderFault(label, servers, stateFolder);
     await migrateDomain({ databaseUrl: fault.databases.url('bank'), domain: 'bank', stateFolder, logger: SILENT_LOGGER });
+    fault.program = await bundledProgram(PROGRAM);
     await fault.reconnect();
     await fault.producer.start();
     await fault.ensureTopics([fault.topic, fault.letters]);
@@ -121,7 +123,7 @@ export class ProcessorUnderFault {
 
   /** Not awaited: it may be meant to die on its way. */
   processor(task: Partial<ProcessorTask> = {}): Processor {
-    const processor: Processor = new ChildProgram(PROGRAM, {
+    const processor: Processor = new ChildProgram(this.program, {
       databaseUrl: this.databaseUrl,
       brokers: this.servers.kafkaBrokers.split(','),
       registryUrl: this.servers.registryUrl,

@@ -13,9 +13,12 @@ export class ChildProgram<News extends { readonly is: string }, Order> {
   private readonly listeners = new Set<() => void>();
   private over = false;
 
-  /** @param task what the program finds as JSON in its first argument. */
+  /**
+   * @param program as `bundledProgram` returns it.
+   * @param task what the program finds as JSON in its first argument.
+   */
   constructor(program: string, task: unknown) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', program, JSON.stringify(task)], {
+    this.child = spawn(process.execPath, [program, JSON.stringify(task)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child.on('message', (news: News) => {
