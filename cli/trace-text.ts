@@ -4,6 +4,7 @@ import { formatPlace, keyText } from '../runtime/dead-letters/letter.ts';
 import type { LetterOfFlow, SetAside } from '../runtime/flows/set-aside.ts';
 import type { Trace, TracedFlow } from '../runtime/flows/trace-flows.ts';
 import { placeText, whereaboutsText } from '../runtime/flows/whereabouts.ts';
+import type { DecisionOfFlow } from '../runtime/postgres/decisions-of-flow.ts';
 import type { FlowRow } from '../runtime/postgres/flow-table.ts';
 import type { ParkedOfFlow } from '../runtime/postgres/parked-of-flow.ts';
 import { oneLine, shortened } from './one-line.ts';
@@ -25,12 +26,12 @@ export function traceText(trace: Trace, shown: Shown): string {
 }
 
 /** Whether anything was found. */
-export function isEmpty({ flows, otherRecords }: Trace): boolean {
-  return flows.length === 0 && otherRecords.parked.length === 0 && otherRecords.letters.length === 0;
+export function isEmpty({ flows, otherRecords: { parked, letters, decisions } }: Trace): boolean {
+  return flows.length + parked.length + letters.length + decisions.length === 0;
 }
 
-function otherLines({ parked, letters }: SetAside, afterOthers: boolean): string[] {
-  if (parked.length + letters.length === 0) return [];
+function otherLines({ parked, letters, decisions }: SetAside, afterOthers: boolean): string[] {
+  if (parked.length + letters.length + decisions.length === 0) return [];
   return [
     ...(afterOthers ? [''] : []),
     'records that say this id, of events that are in no flow that was read',
@@ -38,7 +39,19 @@ function otherLines({ parked, letters }: SetAside, afterOthers: boolean): string
     ...letters.map((found) =>
       oneLine(`  ${found.letter.type ?? '(no type)'}  event ${found.letter.eventId ?? '-'}  ${letterText(found, undefined)}`),
     ),
+    ...decisions.map((decision) => oneLine(`  ${decision.at}  event ${decision.eventId ?? '-'}  ${decisionText(decision)}`)),
   ];
+}
+
+const DECISIONS: Readonly<Record<DecisionOfFlow['action'], string>> = {
+  replayed: 'letter replayed',
+  discarded: 'letter discarded',
+  'parked-retry': 'parked record retried',
+  'parked-discard': 'parked record discarded',
+};
+
+function decisionText({ action, actor, group }: DecisionOfFlow): string {
+  return `${group}: ${DECISIONS[action]} by ${actor}`;
 }
 
 function parkedText(record: ParkedOfFlow): string {
@@ -130,6 +143,9 @@ class Tree {
       ...aside.parked
         .filter(({ eventId }) => eventId === event.id)
         .map((record) => this.line(record.parkedAt, depth, oneLine(parkedText(record)))),
+      ...aside.decisions
+        .filter(({ eventId }) => eventId === event.id)
+        .map((decision) => this.line(decision.at, depth, oneLine(decisionText(decision)))),
     ];
   }
 
@@ -182,8 +198,9 @@ export function traceJson(trace: Trace, { payloads, groupOf }: Shown): string {
   return JSON.stringify({ flows, other_records: asideJson(trace.otherRecords), not_looked_at: trace.gaps, limits: trace.limits });
 }
 
-function asideJson({ parked, letters }: SetAside) {
+function asideJson({ parked, letters, decisions }: SetAside) {
   return {
+    decisions: decisions.map(({ eventId, ...decision }) => ({ ...decision, event_id: eventId ?? null })),
     parked: parked.map((record) => ({
       group: record.group,
       event_id: record.eventId ?? null,

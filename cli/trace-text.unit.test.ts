@@ -50,7 +50,7 @@ const row: FlowRow = {
 };
 
 const T0 = Date.parse('2026-03-01T09:00:00Z');
-const NOTHING: SetAside = { parked: [], letters: [] };
+const NOTHING: SetAside = { parked: [], letters: [], decisions: [] };
 const completedRecord = { ...consumedRecord({ at: 5, topic: 'events.scan.completed' }), headers: envelopeHeaders(completed, '') };
 
 function parked(group: string, more: Partial<ParkedOfFlow>): ParkedOfFlow {
@@ -81,7 +81,15 @@ function trace(): Trace {
   };
   const waiting = new Map(steps.filter((step) => step.done === undefined).map((step) => [step, where]));
   const at = { topic: 'events.scan.completed', partition: 3, offset: offset(17n) };
+  const decision = {
+    action: 'parked-retry',
+    actor: 'olga',
+    group: 'processor.character',
+    eventId: NEXT,
+    at: '2026-03-01T09:00:20.000001Z',
+  } as const;
   const aside: SetAside = {
+    decisions: [decision],
     parked: [parked('projection.scan-history.v1', { isFirst: true }), parked('processor.character', { isFirst: true })],
     letters: [
       {
@@ -115,6 +123,7 @@ describe('the timeline of a flow', () => {
       '   +12.0 s        projection.scan-history.v1: DEAD LETTER events.happened.processor.scan.dlt/0/17, open, 12.0 s after the event, after 4 attempts (DECISION_FAILED)',
       '   +10.0 s        projection.scan-history.v1: PARKED events.scan.completed/3@17, attempt 3 at 2026-03-01T09:02:00.000001Z (HANDLER_FAILED)',
       '   +10.0 s        processor.character: PARKED events.scan.completed/3@17, attempt 3 at 2026-03-01T09:02:00.000001Z (HANDLER_FAILED)',
+      '   +20.0 s        processor.character: parked record retried by olga',
       '                  processor.character: WAITS: its record events.scan.completed/3@17 is parked after 2 attempts, due 2026-03-01T09:02:00.000001Z (HANDLER_FAILED)',
       '',
       'not looked at: the database of my could not be read',
@@ -123,6 +132,7 @@ describe('the timeline of a flow', () => {
 
   it('shows parked records and letters that say the id although no event store that answered has their event', () => {
     const otherRecords: SetAside = {
+      decisions: [{ action: 'discarded', actor: 'ann', group: 'processor.my', eventId: NEXT, at: '2026-03-01T11:00:00Z' }],
       parked: [parked('processor.my', { isFirst: false }), parked('processor.my', { isFirst: true, blockedSince: '2026-03-01T10:00:00Z' })],
       letters: [{ letter: letterOf({ at: 3 }), group: 'processor.scan', state: undefined }],
     };
@@ -136,6 +146,7 @@ describe('the timeline of a flow', () => {
       `  ScanCompleted  event ${NEXT}  processor.my: PARKED events.scan.completed/3@17, behind another one of its key (HANDLER_FAILED)`,
       `  ScanCompleted  event ${NEXT}  processor.my: PARKED events.scan.completed/3@17, its key waits for a person since 2026-03-01T10:00:00Z (HANDLER_FAILED)`,
       '  Happened  event 00000000-0000-4000-8000-000000000003  processor.scan: DEAD LETTER events.happened.processor.scan.dlt/0/3, state unknown, after 4 attempts (DECISION_FAILED)',
+      `  2026-03-01T11:00:00Z  event ${NEXT}  processor.my: letter discarded by ann`,
       '',
       'not looked at: the database of scan could not be read (POSTGRES_UNAVAILABLE)',
     ]);

@@ -6,6 +6,7 @@ import type { LetterQueue } from '../dead-letters/letter-queues.ts';
 import type { LetterState, LetterStates } from '../dead-letters/letter-states.ts';
 import type { Letter } from '../dead-letters/letter.ts';
 import { formatPlace, keyText, readLetter } from '../dead-letters/letter.ts';
+import type { DecisionOfFlow } from '../postgres/decisions-of-flow.ts';
 import type { ParkedOfFlow, ParkedQuestion } from '../postgres/parked-of-flow.ts';
 import { NAMING_HEADERS } from '../postgres/parked-of-flow.ts';
 import type { ReadBudget } from './find-records.ts';
@@ -23,6 +24,8 @@ export interface LetterOfFlow {
 export interface SetAside {
   readonly parked: readonly ParkedOfFlow[];
   readonly letters: readonly LetterOfFlow[];
+  /** What people decided on them. */
+  readonly decisions: readonly DecisionOfFlow[];
 }
 
 export interface LetterSources {

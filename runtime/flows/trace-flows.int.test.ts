@@ -59,9 +59,13 @@ describe('the timeline of an id, while most databases are away', () => {
         }),
       ]);
       expect(otherRecords.letters).toMatchObject([{ group: queue.group, state: 'discarded', letter: { errorCode: 'DECISION_FAILED' } }]);
+      // The audit knows events and traces, and no keys.
+      const decided =
+        id === 'ada' ? [] : [expect.objectContaining({ action: 'discarded', actor: 'olga', group: queue.group, eventId: envelope.id })];
+      expect(otherRecords.decisions).toEqual(decided);
       expect(gaps).toContain('the database of scan could not be read (POSTGRES_UNAVAILABLE)');
       expect(gaps.join()).not.toMatch(/of my|of millrace|dead letters|table of flows/);
     }
-    expect((await traced('nobody')).otherRecords).toEqual({ parked: [], letters: [] });
+    expect((await traced('nobody')).otherRecords).toEqual({ parked: [], letters: [], decisions: [] });
   });
 });

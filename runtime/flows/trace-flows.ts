@@ -6,6 +6,7 @@ import { PLATFORM } from '../database-url.ts';
 import type { LetterQueue } from '../dead-letters/letter-queues.ts';
 import type { LetterStates } from '../dead-letters/letter-states.ts';
 import type { Database } from '../postgres/database.ts';
+import { readDecisionsOfFlow } from '../postgres/decisions-of-flow.ts';
 import type { FlowQuestion, FoundFlow } from '../postgres/flow-events.ts';
 import { findFlows } from '../postgres/flow-events.ts';
 import type { FlowRow } from '../postgres/flow-table.ts';
@@ -88,6 +89,7 @@ export async function traceFlows(sources: TraceSources, text: string, options: {
   const of = (flowId: string | undefined): SetAside => ({
     parked: aside.parked.filter(({ eventId }) => owners.get(eventId ?? '') === flowId),
     letters: aside.letters.filter(({ letter }) => owners.get(letter.eventId ?? '') === flowId),
+    decisions: aside.decisions.filter(({ eventId }) => owners.get(eventId ?? '') === flowId),
   });
   return {
     flows: flows.map((flow) => ({ flow, rows: rows.get(flow.id) ?? [], waiting: whereabouts, topics, aside: of(flow.id) })),
@@ -175,7 +177,13 @@ async function lookAside(
     () => withStates(found.letters, deadLetters.states),
     found.letters,
   );
-  return { parked: parked.flatMap((of) => of.slice(0, PARKED_MAX)), letters };
+  const decisions = await unlessUnread(
+    gaps,
+    'the audit of decisions could not be read',
+    () => readDecisionsOfFlow(platform, question, sinceMs, PARKED_MAX),
+    [],
+  );
+  return { parked: parked.flatMap((of) => of.slice(0, PARKED_MAX)), letters, decisions };
 }
 
 /** Per topic: what is not found is left out. */

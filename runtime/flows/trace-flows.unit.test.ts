@@ -89,6 +89,7 @@ describe('the flows that an id leads to', () => {
       'the topic events.image.registered could not be read (KAFKA_UNAVAILABLE)',
       'the database of millrace could not be read (POSTGRES_UNAVAILABLE)',
       'the dead letters could not be read (KAFKA_UNAVAILABLE)',
+      'the audit of decisions could not be read (POSTGRES_UNAVAILABLE)',
     ]);
   });
 
