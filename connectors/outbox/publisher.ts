@@ -126,6 +126,11 @@ export class Publisher {
     this.values = new PlacedValue(encoder);
   }
 
+  /** Asks for the partitions of the declared topics, so that the first events need not: an outage is theirs to wait out. */
+  prepare(): void {
+    for (const topic of this.allTopics) if (topic !== this.letters) topic.learn().catch(() => undefined);
+  }
+
   /** Takes an event, `bytes[start, end)`, which may be overwritten after the call. It is sent at the next `flush`. */
   add(read: ReadEvent, bytes: Buffer, start: number, end: number, transaction: SourceTransaction, heldBytes: number): void {
     this.pending += 1;

@@ -151,6 +151,8 @@ class Relay implements Service, HealthSource {
   async start(signal: AbortSignal): Promise<void> {
     if (this.stopped !== undefined || this.watching !== undefined) return;
     this.watching = this.watchLag();
+    // Beside the checks of the source, which need nothing of it.
+    this.publisher.prepare();
     try {
       await this.stream.start(signal);
     } catch (thrown) {
