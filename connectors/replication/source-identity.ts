@@ -88,15 +88,18 @@ export class SourceIdentity {
 
   private async compare(remembered: SourceRecord | undefined): Promise<Assessment> {
     const { source, reader, topics, letters, clock } = this.options;
-    const cluster = await reader.describe([...topics, letters]);
-    const facts = await withSqlSession(source.url, (sql) =>
-      readSourceFacts(sql, this.options, remembered, () => this.tails(remembered, cluster)),
-    );
+    // Side by side: each is compared with what is remembered, which was read before.
+    const described = reader.describe([...topics, letters]);
+    const [cluster, facts] = await Promise.all([
+      described,
+      withSqlSession(source.url, (sql) => readSourceFacts(sql, this.options, remembered, () => this.tails(remembered, described))),
+    ]);
     return { remembered, facts, cluster, findings: sourceFindings(source, remembered, facts, cluster, clock.nowMs()) };
   }
 
   /** What was published last by the word of the topics: the memory trails them by a moment. */
-  private async *tails(remembered: SourceRecord | undefined, { topics }: ClusterFacts): AsyncGenerator<readonly TailRow[]> {
+  private async *tails(remembered: SourceRecord | undefined, described: Promise<ClusterFacts>): AsyncGenerator<readonly TailRow[]> {
+    const { topics } = await described;
     for (const facts of topics) {
       if (facts.topic === this.options.letters) continue;
       const known = remembered?.topics.find(({ topic, id }) => topic === facts.topic && id === facts.id);
