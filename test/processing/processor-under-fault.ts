@@ -92,7 +92,8 @@ export class ProcessorUnderFault {
     await fault.producer.start();
     await fault.ensureTopics([fault.topic, fault.letters]);
     const registry = createSchemaRegistry({ url: servers.registryUrl, logger: SILENT_LOGGER });
-    fault.schemaId = (await registry.register(fault.subject, ORDER_SCHEMA)).id;
+    // A registry that has just started may take its time over the first answer.
+    fault.schemaId = (await eventually(() => registry.register(fault.subject, ORDER_SCHEMA), { timeoutMs: 60_000 })).id;
     return fault;
   }
 
