@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning, type ProcessIdentity } from './process-identity.ts';
@@ -37,7 +37,7 @@ async function acquire(file: string, options: LockOptions): Promise<void> {
     for (let waited = false; !(await take(mine, file)); waited = true) {
       const holder = await holderOf(file);
       if (holder !== undefined && !isRunning(holder.identity)) {
-        await removeStale(file, holder.text);
+        await removeStale(mine, file, holder.text);
         continue;
       }
       if (!waited && holder !== undefined) options.onWait?.(holder.identity.pid);
@@ -71,17 +71,22 @@ async function holderOf(file: string): Promise<{ identity: ProcessIdentity; text
   }
 }
 
-/** Moves the lock aside before removing it: two who find the same dead holder must not remove each other's new lock. */
-async function removeStale(file: string, staleText: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  try {
-    await rename(file, aside);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return;
-    throw error;
+/**
+ * One at a time removes a dead holder's lock, and looks once more before: a new holder may have come since. Whoever dies in the
+ * middle leaves a guard of a dead process, which the next one removes.
+ */
+async function removeStale(mine: string, file: string, staleText: string): Promise<void> {
+  const guard = `${file}.guard`;
+  if (!(await take(mine, guard))) {
+    const other = await holderOf(guard);
+    if (other !== undefined && !isRunning(other.identity)) await rm(guard, { force: true });
+    return;
   }
-  if ((await readFile(aside, 'utf8')) !== staleText) await take(aside, file);
-  await rm(aside, { force: true });
+  try {
+    if ((await holderOf(file))?.text === staleText) await rm(file, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -44,6 +44,32 @@ test('a holder that died does not block, however many wait for it', async () => 
   expect(existsSync(file)).toBe(false);
 });
 
+test('many that find a dead holder, again and again, never take each other’s lock away', async () => {
+  let inside = 0;
+  let most = 0;
+  for (let round = 0; round < 12; round += 1) {
+    await writeFile(file, JSON.stringify({ pid: process.pid, birth: `another life ${round}` }));
+    await Promise.all(
+      Array.from({ length: 4 }, async () =>
+        withLock(file, { timeoutMs: 5_000 }, async () => {
+          most = Math.max(most, ++inside);
+          await new Promise((resolve) => setImmediate(resolve));
+          inside--;
+        }),
+      ),
+    );
+  }
+  expect(most).toBe(1);
+  expect(await readdir(folder)).toEqual([]);
+}, 60_000);
+
+test('a guard whose owner died is no obstacle', async () => {
+  await writeFile(file, JSON.stringify({ pid: process.pid, birth: 'another life' }));
+  await writeFile(`${file}.guard`, JSON.stringify({ pid: process.pid, birth: 'a life before' }));
+  expect(await withLock(file, {}, async () => 'done')).toBe('done');
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test('who waits is told for whom, and may give up', async () => {
   await writeFile(file, JSON.stringify(identify(process.pid)));
   const holders: number[] = [];
