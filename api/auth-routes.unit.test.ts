@@ -100,7 +100,7 @@ describe('logging out', () => {
     expect(ports.executed).toMatchObject([{ command: 'logOut', input }]);
     expect((await app.inject(send('POST', '/logout'))).statusCode).toBe(401);
     expect(ports.refused).toEqual([
-      { of: 'token', id: expect.any(String) as string, revokedAtMs: clock.nowMs(), untilMs: clock.nowMs() + 3_600_000 },
+      { of: 'token', id: expect.any(String) as string, revokedAtMs: clock.nowMs(), untilMs: clock.nowMs() + 3_660_000 },
     ]);
   });
 

@@ -42,12 +42,16 @@ export function composeRevocations({ store, database, metrics, logger, clock }: 
       if (wanted.length === 0) return false;
       const found = await read({
         query: 'revocations',
-        readModel: () => store.find(wanted),
+        readModel: async () => {
+          const { revokedAtMs, isWhole } = await store.find(wanted);
+          // What is there refuses, whatever else is missing.
+          return isWhole || isRefused(wanted, revokedAtMs, claims) ? revokedAtMs : undefined;
+        },
         writeDatabase: () => whileAway.ask(() => readRevocations(database, wanted), 'the table of revocations'),
         // One at a time for all who found that something is missing.
         fill: () => (filling ??= fill().finally(() => (filling = undefined))),
       });
-      return wanted.some((name, index) => refuses(name, found.data?.[index], claims));
+      return isRefused(wanted, found.data, claims);
     },
 
     async refuse(revocations) {
@@ -74,6 +78,10 @@ function namesOf({ tokenId, sessionId }: TokenClaims): Name[] {
     ...(tokenId === undefined ? [] : [{ of: 'token', id: tokenId } as const]),
     ...(sessionId === undefined ? [] : [{ of: 'session', id: sessionId } as const]),
   ];
+}
+
+function isRefused(wanted: readonly Name[], revokedAtMs: readonly (number | undefined)[] | undefined, claims: TokenClaims): boolean {
+  return wanted.some((name, index) => refuses(name, revokedAtMs?.[index], claims));
 }
 
 /** A token that was issued after its session had ended here is of one that goes on elsewhere. */

@@ -1,6 +1,9 @@
 /** How long an access token that is signed here is good. */
 export const ACCESS_TOKEN_SECONDS = 3_600;
 
+/** A verifier takes a token for some seconds longer, and clocks differ: for so long a revocation outlives what it refuses. */
+export const REVOCATION_SLACK_MS = 60_000;
+
 /** What refuses tokens before their time: the token itself was given back, or its session is over. */
 export interface Revocation {
   readonly of: 'token' | 'session';
@@ -20,8 +23,8 @@ export function revocationsOfLogOut(
   const revokedAtMs = Date.parse(occurredAt);
   const expiresAtMs = Date.parse(loggedOut.expires_at);
   // Another writer's nonsense must not end as a key that stays for ever; such a token is refused for as long as ours live.
-  const ownUntilMs = revokedAtMs + ACCESS_TOKEN_SECONDS * 1000;
-  const untilMs = Number.isNaN(expiresAtMs) ? ownUntilMs : expiresAtMs;
+  const ownUntilMs = revokedAtMs + ACCESS_TOKEN_SECONDS * 1000 + REVOCATION_SLACK_MS;
+  const untilMs = Number.isNaN(expiresAtMs) ? ownUntilMs : expiresAtMs + REVOCATION_SLACK_MS;
   const { jti, session_id: sessionId = null } = loggedOut;
   const token: Revocation = { of: 'token', id: jti, revokedAtMs, untilMs };
   if (sessionId === null) return [token];

@@ -14,7 +14,7 @@ const login = { user_id: 'u1', session_id: 's1', ip_hash: 'h2', user_agent: 'cur
 const loggedIn = newEvent(userLoggedIn, login);
 const logout = { user_id: 'u1', jti: 'j1', expires_at: '2026-03-01T10:00:00Z', session_id: 's1' };
 const loggedOut = newEvent(userLoggedOut, logout);
-const token = { kind: 'token', id: 'j1', revoked_at: '2026-03-01T09:00:00.000Z', expires_at: '2026-03-01T10:00:00.000Z' };
+const token = { kind: 'token', id: 'j1', revoked_at: '2026-03-01T09:00:00.000Z', expires_at: '2026-03-01T10:01:00.000Z' };
 const changed = (granted: string[], revoked: string[]) => newEvent(permissionChanged, { user_id: 'u1', granted, revoked });
 const audit = { session_id: 's1', user_id: 'u1', ip_hash: 'h2', user_agent: 'curl', logged_in_at: OCCURRED_AT };
 const session = { session_id: 's1', user_id: 'u1', refresh_hash: 'h3', expires_at: '2026-04-01T00:00:00Z' };

@@ -10,10 +10,16 @@ const WHOLE_KEY = 'auth:blacklist';
 const WHOLE_MS = 10 * 60_000;
 const WRITES_AT_ONCE = 200;
 
+export interface FoundRevocations {
+  /** When each was revoked, in milliseconds since 1970, or undefined for one of which nothing is here. */
+  readonly revokedAtMs: readonly (number | undefined)[];
+  /** False: what is not here may be revoked all the same. */
+  readonly isWhole: boolean;
+}
+
 /** What refuses tokens, in Redis. Every method rejects with REDIS_UNAVAILABLE or DOCUMENT_INVALID. */
 export interface RevocationStore {
-  /** When each was revoked, in milliseconds since 1970, or undefined for one that is not. Undefined: what is here may not be all. */
-  find(names: readonly Pick<Revocation, 'of' | 'id'>[]): Promise<readonly (number | undefined)[] | undefined>;
+  find(names: readonly Pick<Revocation, 'of' | 'id'>[]): Promise<FoundRevocations>;
   /** In any order, any number of times. */
   keep(revocations: readonly Revocation[]): Promise<void>;
   /** From now on, for ten minutes, what is here is all: to be called when everything that was revoked has been kept. */
@@ -31,7 +37,7 @@ export function createRevocationStore({ redis, names }: { readonly redis: RedisC
       // One write and one answer on the connection, and each key by itself, so that they may lie in different slots.
       const keys = [WHOLE_KEY, ...wanted.map(revocationKey)].map((key) => names.redisKey(key));
       const [whole, ...found] = await asked(Promise.all(keys.map((key) => redis.get(key))));
-      return whole === null ? undefined : found.map((value) => (value === null ? undefined : Number(value)));
+      return { revokedAtMs: found.map((value) => (value === null ? undefined : Number(value))), isWhole: whole !== null };
     },
     async keep(revocations) {
       for (let start = 0; start < revocations.length; start += WRITES_AT_ONCE) {

@@ -1,4 +1,4 @@
-import { ACCESS_TOKEN_SECONDS } from '../../core/access-token.ts';
+import { ACCESS_TOKEN_SECONDS, REVOCATION_SLACK_MS } from '../../core/access-token.ts';
 import type { Database } from './database.ts';
 
 /** Undefined: no such user, or one without a password. Rejects with POSTGRES_UNAVAILABLE. */
@@ -39,7 +39,7 @@ export async function exchangeRefreshHash(
      SELECT 'session', session_id, now(), now() + make_interval(secs => $3) FROM ended
      ON CONFLICT (kind, id) DO UPDATE SET revoked_at = excluded.revoked_at, expires_at = greatest(revocations.expires_at, excluded.expires_at)
      RETURNING id`,
-    [sessionId, hashes.present, ACCESS_TOKEN_SECONDS],
+    [sessionId, hashes.present, ACCESS_TOKEN_SECONDS + REVOCATION_SLACK_MS / 1000],
   );
   return { kind: ended.length > 0 ? 'reused' : 'refused' };
 }

@@ -1,5 +1,5 @@
 import type { Revocation } from '../../core/access-token.ts';
-import { ACCESS_TOKEN_SECONDS } from '../../core/access-token.ts';
+import { ACCESS_TOKEN_SECONDS, REVOCATION_SLACK_MS } from '../../core/access-token.ts';
 import type { Database } from './database.ts';
 
 interface RevocationRow {
@@ -51,5 +51,5 @@ export async function forgetExpiredRevocations(database: Database): Promise<void
 
 /** Of a session that is over. Tokens that it gave are refused until the last one has expired. */
 export function sessionRevocation(sessionId: string, revokedAtMs: number): Revocation {
-  return { of: 'session', id: sessionId, revokedAtMs, untilMs: revokedAtMs + ACCESS_TOKEN_SECONDS * 1000 };
+  return { of: 'session', id: sessionId, revokedAtMs, untilMs: revokedAtMs + ACCESS_TOKEN_SECONDS * 1000 + REVOCATION_SLACK_MS };
 }
