@@ -20,16 +20,31 @@ export interface ReadBudget {
 }
 
 /**
- * Works with a share of the budget: what is left of it over the parts that are still to come, this one included. What a part
- * does not use is for those after it; what one of them would use up is not at the cost of all others.
+ * Works on the parts with a share of the budget each: what is left of it over the parts that are still to come. What a part
+ * does not use is for those after it; what one of them would use up is not at the cost of all others. Whose share was too small
+ * gets another one from what the others have left.
+ *
+ * @param work resolves with false when its share was too small.
  */
-export async function withShare<T>(budget: ReadBudget, parts: number, work: (share: ReadBudget) => Promise<T>): Promise<T> {
-  const given = Math.ceil(Math.max(0, budget.records) / parts);
-  const share = { records: given };
-  try {
-    return await work(share);
-  } finally {
-    budget.records -= given - share.records;
+export async function inShares<P>(
+  budget: ReadBudget,
+  parts: readonly P[],
+  work: (part: P, share: ReadBudget) => Promise<boolean>,
+): Promise<void> {
+  let open = parts;
+  for (let round = 1; round <= 2 && open.length > 0; round += 1) {
+    const short: P[] = [];
+    for (const [index, part] of open.entries()) {
+      const given = Math.ceil(Math.max(0, budget.records) / (open.length - index));
+      if (given === 0 && round > 1) return;
+      const share = { records: given };
+      try {
+        if (!(await work(part, share))) short.push(part);
+      } finally {
+        budget.records -= given - share.records;
+      }
+    }
+    open = short;
   }
 }
 
@@ -63,12 +78,13 @@ export async function findRecords(
 ): Promise<FoundRecords> {
   const groups = groupsByAge(wanted);
   const all = { found: new Map<string, ConsumedRecord>(), absent: new Set<string>(), unread: new Map<string, PartitionPlace>() };
-  for (const [index, group] of groups.entries()) {
-    const some = await withShare(budget, groups.length - index, (share) => findTogether(reader, topic, group, share, isWorthReading));
+  await inShares(budget, groups, async (group, share) => {
+    const some = await findTogether(reader, topic, group, share, isWorthReading);
     for (const [id, record] of some.found) all.found.set(id, record);
     for (const id of some.absent) all.absent.add(id);
     for (const [id, place] of some.unread) all.unread.set(id, place);
-  }
+    return group.every(({ id }) => all.found.has(id) || all.absent.has(id) || all.unread.has(id));
+  });
   return all;
 }
 

@@ -4,7 +4,7 @@ import { utf8 } from '../../core/record.ts';
 import { imageRegistered } from '../../schemas/catalogue.ts';
 import { arrived } from '../../test/support/arrived.ts';
 import { createInMemoryBroker } from '../kafka/in-memory-broker.ts';
-import { findRecords, withShare } from './find-records.ts';
+import { findRecords, inShares } from './find-records.ts';
 
 const TOPIC = 'events.image.registered';
 const ID = (index: number) => `0e000000-0000-4000-8000-${index.toString().padStart(12, '0')}`;
@@ -65,14 +65,34 @@ describe('looking for events in a topic', () => {
   it('leaves to each part its share of what may be read, and what a part does not use to those after it', async () => {
     const budget = { records: 90 };
     const used: number[] = [];
-    for (const [index, uses] of [100, 10, 100].entries()) {
-      await withShare(budget, 3 - index, async (share) => {
-        used.push(Math.min(uses, share.records));
-        share.records -= Math.min(uses, share.records);
-      });
-    }
+    await inShares(budget, [100, 10, 100], async (uses, share) => {
+      used.push(Math.min(uses, share.records));
+      share.records -= Math.min(uses, share.records);
+      return true;
+    });
     expect(used).toEqual([30, 10, 50]);
     expect(budget.records).toBe(0);
+  });
+
+  it('gives what others have left to those whose share was too small, whichever comes first', async () => {
+    const budget = { records: 90 };
+    const done: number[] = [];
+    await inShares(budget, [60, 5, 5], async (needs, share) => {
+      const isEnough = share.records >= needs;
+      share.records -= Math.min(needs, share.records);
+      if (isEnough) done.push(needs);
+      return isEnough;
+    });
+    expect(done).toEqual([5, 5]);
+    expect(budget.records).toBe(0);
+    const larger = { records: 180 };
+    await inShares(larger, [100, 5, 5], async (needs, share) => {
+      const isEnough = share.records >= needs;
+      share.records -= Math.min(needs, share.records);
+      if (isEnough) done.push(needs);
+      return isEnough;
+    });
+    expect(done).toEqual([5, 5, 5, 5, 100]);
   });
 
   it('reads nothing of a partition that is not worth it, and says from where it would have', async () => {

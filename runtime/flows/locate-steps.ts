@@ -9,7 +9,7 @@ import type { Session } from '../postgres/database.ts';
 import type { ParkedPlace } from '../postgres/flow-steps.ts';
 import { readParked } from '../postgres/flow-steps.ts';
 import type { FoundRecords, ReadBudget, Wanted } from './find-records.ts';
-import { findRecords, withShare } from './find-records.ts';
+import { findRecords, inShares } from './find-records.ts';
 import type { ExpectedStep } from './flow.ts';
 import { groupBy } from './group-by.ts';
 import { unreadText } from './load-flows.ts';
@@ -37,12 +37,11 @@ export async function locateSteps(sources: LocateSources, steps: readonly Expect
     ({ event }) => topicOf(sources, event.type),
   );
   const located = new Map<ExpectedStep, Whereabouts>();
-  for (const [index, [topic, ofTopic]] of [...byTopic].entries()) {
-    const places = await withShare(budget, byTopic.size - index, (share) =>
-      locateIn(sources, topic, ofTopic, share).catch((error: unknown) => unknownFor(ofTopic, error)),
-    );
+  await inShares(budget, [...byTopic], async ([topic, ofTopic], share) => {
+    const places = await locateIn(sources, topic, ofTopic, share).catch((error: unknown) => unknownFor(ofTopic, error));
     for (const [step, where] of places) located.set(step, where);
-  }
+    return share.records > 0 || [...places.values()].every(({ kind }) => kind !== 'unknown');
+  });
   return steps.map(
     (step) => located.get(step) ?? { kind: 'unknown', why: step.unread ? unreadText(step.domain) : 'it was not looked for' },
   );
