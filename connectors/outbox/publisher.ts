@@ -27,6 +27,7 @@ import { PlacedValue } from './placed-value.ts';
 import { eventTailBytes, writeEventTail } from './record-tail.ts';
 import { TopicTable, routeRow } from './route.ts';
 import { TopicLanes } from './topic-lanes.ts';
+import { TurnSignal } from './turn-signal.ts';
 
 export interface PublisherOptions {
   readonly domain: string;
@@ -89,15 +90,14 @@ export class Publisher {
   private filled: PartitionLane[] = [];
   private lingering: NodeJS.Timeout | undefined;
   private turn = 0;
-  private turnEnd = new AbortController();
   /** Aborted when the events in hand are of no use any more: their connection is over and they will come again. */
-  private turnSignal: AbortSignal;
+  private readonly turnSignal: TurnSignal;
   private pending = 0;
   private onEmpty: (() => void)[] = [];
 
   constructor(options: PublisherOptions) {
     this.options = options;
-    this.turnSignal = AbortSignal.any([this.turnEnd.signal, options.lifetime]);
+    this.turnSignal = new TurnSignal(options.lifetime);
     const { domain, names, routes, producer, encoder, clock, logger, failpoint, settings } = options;
     this.patience = new Patience({ domain, clock, logger, retryMaxMs: settings.retryMaxMs });
     this.road = {
@@ -109,7 +109,7 @@ export class Publisher {
       failpoint,
       batchRowsMax: settings.batchRowsMax,
       batchBytesMax: settings.batchBytesMax,
-      turnSignal: () => this.turnSignal,
+      turnSignal: () => this.turnSignal.signal,
       generation: () => this.turn,
       onFilled: (lane) => this.filled.push(lane),
       onAcknowledged: (lane, batch) => this.acknowledged(lane, batch),
@@ -150,9 +150,7 @@ export class Publisher {
   /** Forgets everything that is not under way: it will come again. */
   reset(): void {
     this.turn += 1;
-    this.turnEnd.abort();
-    this.turnEnd = new AbortController();
-    this.turnSignal = AbortSignal.any([this.turnEnd.signal, this.options.lifetime]);
+    this.turnSignal.next();
     this.waiting.clear();
     this.pending = 0;
     clearTimeout(this.lingering);
@@ -263,7 +261,7 @@ export class Publisher {
     if (this.placing) return;
     this.placing = true;
     for (let event = this.waiting.first; event !== undefined; event = this.waiting.first) {
-      const signal = this.turnSignal;
+      const { signal } = this.turnSignal;
       try {
         await this.placePatiently(event, signal);
         if (isAborted(signal)) continue; // other events wait now
@@ -334,7 +332,7 @@ export class Publisher {
   ): Promise<void> {
     const letter = letterOfRecord(record, lane.topic, error, this.context(transaction));
     const turn = this.turn;
-    const signal = this.turnSignal;
+    const { signal } = this.turnSignal;
     await new Promise<void>((resolve, reject) => {
       const post = (): void => {
         if (this.turn !== turn) resolve();

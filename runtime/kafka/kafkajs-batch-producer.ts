@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ClassifiedError, type ErrorCode } from '../../core/errors.ts';
 import type { HealthReport } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
@@ -20,6 +21,8 @@ export interface BatchProducerOptions {
   readonly logger: Logger;
 }
 
+/** No failure of Kafka's. */
+const GIVEN_UP = 'its caller gave it up';
 const DEFAULT_DELIVERY_TIMEOUT_MS = 20_000;
 /** A topic that was just made is not known to every broker at once; damage on the way happens once. */
 const BRIEFLY_MS = 5_000;
@@ -60,6 +63,8 @@ export class KafkaJsBatchProducer implements BatchProducer {
   private repeated = 0;
 
   constructor(options: BatchProducerOptions) {
+    // One for each append that waits, and there may be as many as partitions.
+    setMaxListeners(0, this.ending.signal);
     this.options = options;
     this.requestTimeoutMs = options.settings.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
     this.topology = new KafkaJsTopology(options.settings, options.clientId);
@@ -153,7 +158,7 @@ export class KafkaJsBatchProducer implements BatchProducer {
     try {
       const identity = await this.currentIdentity();
       leader = await this.topology.leader(topic, partition);
-      if (signal?.aborted === true) return { verdict: NOT_SENT, name: 'its caller gave it up' };
+      if (signal?.aborted === true) return { verdict: NOT_SENT, name: GIVEN_UP };
       completeRecordBatch(batch, sequence.stamp(batch, identity));
     } catch (thrown) {
       return attemptOf(thrown, NOT_SENT);
@@ -167,7 +172,7 @@ export class KafkaJsBatchProducer implements BatchProducer {
 
   /** What the attempt means for the next one. */
   private note({ topic, partition, sequence }: Target, batch: RecordBatch, verdict: ProduceVerdict, name: string): void {
-    this.failing = verdict.then === 'appended' || verdict.then === 'never' ? undefined : name;
+    if (name !== GIVEN_UP) this.failing = verdict.then === 'appended' || verdict.then === 'never' ? undefined : name;
     switch (verdict.then) {
       case 'appended':
         sequence.appended(batch);

@@ -19,7 +19,6 @@ const { TOPIC } = kafkajs.ConfigResourceTypes;
 export class KafkaJsLogReader implements LogReader {
   private readonly settings: KafkaJsSettings;
   private connected: Promise<KafkaJsClusterAccess> | undefined;
-  private fetching: Promise<unknown> = Promise.resolve();
 
   constructor(settings: KafkaJsSettings) {
     this.settings = settings;
@@ -62,22 +61,12 @@ export class KafkaJsLogReader implements LogReader {
   read(where: TopicPartition, from: Offset): Promise<LogSlice> {
     return this.call('the records could not be read', async (cluster) => {
       await cluster.addMultipleTargetTopics([where.topic]);
-      return (await this.inTurn(() => fetchSlice(cluster, where, from))) ?? this.skip(cluster, where, from);
+      return (await fetchSlice(cluster, where, from)) ?? this.skip(cluster, where, from);
     });
   }
 
   async stop(): Promise<void> {
     await this.disconnect();
-  }
-
-  /**
-   * kafkajs keeps a connection for fetches beside the other one, and opens it with the first of them: several at once would open one
-   * each, and only the last is ever closed. The broker answers the fetches of a connection one after the other anyway.
-   */
-  private inTurn<T>(fetch: () => Promise<T>): Promise<T> {
-    const turn = this.fetching.then(fetch);
-    this.fetching = turn.catch(() => undefined);
-    return turn;
   }
 
   private async skip(cluster: KafkaJsClusterAccess, { topic, partition }: TopicPartition, from: Offset): Promise<LogSlice> {

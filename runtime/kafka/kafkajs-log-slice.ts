@@ -49,12 +49,28 @@ export async function fetchSlice(
   }
 }
 
+/** The last fetch that was begun at each broker. */
+const lastFetches = new WeakMap<object, Promise<unknown>>();
+
+/**
+ * kafkajs keeps a connection for fetches beside the other one, and opens it with the first of them: several at once would open one
+ * each, and only the last is ever closed. A broker answers the fetches of one connection one after the other anyway.
+ */
+function inTurn<T>(broker: object, fetch: () => Promise<T>): Promise<T> {
+  const turn = (lastFetches.get(broker) ?? Promise.resolve()).then(fetch);
+  lastFetches.set(
+    broker,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
 async function fetchOnce(cluster: KafkaJsClusterAccess, { topic, partition }: TopicPartition, from: Offset) {
   const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
   const broker = await cluster.findBroker({ nodeId: nodeId ?? '' });
   const request = { maxWaitTime: 10, minBytes: 1, maxBytes: FETCH_BYTES, isolationLevel: 1 };
   const partitions = [{ partition, fetchOffset: from.toString(), maxBytes: FETCH_BYTES }];
-  return broker.fetch({ ...request, topics: [{ topic, partitions }] }).catch((thrown: unknown) => {
+  return inTurn(broker, () => broker.fetch({ ...request, topics: [{ topic, partitions }] })).catch((thrown: unknown) => {
     if (kafkaErrorName(thrown) === 'OFFSET_OUT_OF_RANGE') return undefined;
     throw thrown;
   });
