@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { cloneFolder } from '../stack/data-folder.ts';
 import type { LocalFolder, RunningRoles } from './local-folder.ts';
 import { isProcessAlive, readJson, writeJson } from './local-folder.ts';
 import { Supervisor } from './supervisor.ts';
@@ -55,7 +56,7 @@ export class LocalRoles {
       command: [
         process.execPath,
         ...(NODE_OPTIONS[role] ?? []),
-        fileURLToPath(new URL('../bin/millrace.mjs', import.meta.url)),
+        join(cloneFolder(), 'bin', 'millrace.mjs'),
         'run',
         '--with-parent',
         role,

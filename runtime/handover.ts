@@ -139,7 +139,12 @@ async function refuseGap({ identity }: HandoverOptions, from: CaptureOwner): Pro
 /** Debezium's router knows rows: it would pass over these, and confirm them. */
 async function refuseMessages({ domain, config, signal }: HandoverOptions): Promise<void> {
   const slot = config.names.slot(domain.name);
-  if (!(await onLog(domain.name, config, async (sql) => fewUnconfirmed(sql, slot)))) return;
+  if (!(await onLog(domain.name, config, async (sql) => fewUnconfirmed(sql, slot)))) {
+    throw new ClassifiedError(
+      'SLOT_BEHIND',
+      'too much waits in the slot to tell whether Debezium would lose some of it: let the relay catch up first',
+    );
+  }
   const waiting = await withLongSqlSession(captureUrl(config, domain.name), signal ?? new AbortController().signal, async (sql) =>
     countUnconfirmedMessages(sql, slot, config.names.publication(domain.name)),
   );

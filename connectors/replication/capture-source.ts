@@ -47,7 +47,9 @@ async function recordBirth(sql: Sql, source: CaptureSource): Promise<string[]> {
   const consistentPoint = formatLsn(held ? LSN_ZERO : slot.confirmedFlushLsn);
   await writeSourceRow(sql, source, { epoch: 1, consistentPoint, publication: publication.version, kafkaCluster: undefined });
   if (!held) return [];
-  return [`${schema}.${table} held rows before its slot was made, which the slot does not bring: run \`millrace slot repair --apply\``];
+  return [
+    `${schema}.${table} held rows before its slot was made, which the slot does not bring: run \`millrace slot repair --apply\` (where Debezium captures, after \`millrace slot handover --to relay\`)`,
+  ];
 }
 
 /** Drops slot and publication: everything that was not published yet is lost to the capture. For reset and tests. */

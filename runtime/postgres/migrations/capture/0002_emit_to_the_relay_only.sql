@@ -20,6 +20,10 @@ DECLARE
   envelope jsonb;
   needed text;
 BEGIN
+  -- A snapshot that was taken before a handover would not show it.
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'an outbox event without a table is emitted at the isolation level READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
+  END IF;
   -- Until the end of the transaction: a handover waits for it, and then finds the message in the log.
   PERFORM pg_advisory_xact_lock_shared(hashtextextended('millrace.capture_owner', 0));
   IF EXISTS (SELECT FROM capture_owner WHERE owner <> 'relay') THEN
