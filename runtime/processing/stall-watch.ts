@@ -3,7 +3,6 @@ import { ClassifiedError, classified } from '../../core/errors.ts';
 import type { LogFields, Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Offset } from '../../core/offset.ts';
-import { offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import type { Lookout, QuietSight } from './backlog.ts';
 import { Backlog } from './backlog.ts';
@@ -139,7 +138,7 @@ export class StallWatch {
     this.positions = new Map(seen.map(({ epoch, position }) => [nameOf(epoch), position]));
     const quiet = seen.filter(({ epoch, position, standsFor }) => {
       const hasMoved = position !== undefined && before.get(nameOf(epoch)) !== position;
-      return !hasMoved && standsFor === undefined && epoch.records === 0;
+      return !hasMoved && standsFor === undefined && epoch.span === 0;
     });
     const inLog = new Map<Epoch, QuietSight | undefined>();
     if (quiet.length > 0 && this.backlog !== undefined) {
@@ -148,12 +147,15 @@ export class StallWatch {
       quiet.forEach(({ epoch }, index) => inLog.set(epoch, sights[index]));
     }
     this.ends = new Map([...inLog].flatMap(([epoch, sight]) => (sight === undefined ? [] : [[nameOf(epoch), sight.end]])));
-    return seen.map(({ epoch, position, standsFor }) => {
+    return seen.flatMap(({ epoch, position, standsFor }) => {
       const { topic, partition } = epoch;
       const sight = inLog.get(epoch);
-      // What came while the log was looked at shows in the next look.
-      const isBehind = epoch.records > 0 || sight?.isBehind === true;
-      return { topic, partition, position: sight?.position ?? position ?? offset(0n), isBehind, standsFor };
+      const place = sight?.position ?? position;
+      // A stay whose place is not known yet shows neither progress nor a stall: what was done for its partition stays done.
+      if (place === undefined) return [];
+      // Parked records that are in hand have their offsets behind them. What came while the log was looked at shows in the next look.
+      const isBehind = epoch.span > 0 || sight?.isBehind === true;
+      return [{ topic, partition, position: place, isBehind, standsFor }];
     });
   }
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../core/clock.ts';
+import type { Dependency } from '../../core/dependency.ts';
 import type { LogFields, Logger } from '../../core/log.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
@@ -10,8 +12,11 @@ import { ManualClock, settle } from '../../test/support/manual-clock.ts';
 import { ScriptedConsumer } from '../../test/support/scripted-consumer.ts';
 import type { Lookout } from './backlog.ts';
 import type { ConsumerGroupOptions } from './consumer-group-options.ts';
+import type { EventHandler } from './event-handler.ts';
 import { PartitionEpoch } from './partition-epoch.ts';
+import type { RecordInHand } from './record-in-hand.ts';
 import { StallWatch } from './stall-watch.ts';
+import type { StandsFor } from './stall.ts';
 import { DEFAULT_STALL } from './stall.ts';
 
 const PARTITION = { topic: 'events.happened', partition: 0 };
@@ -34,6 +39,14 @@ class RestartableConsumer extends ScriptedConsumer {
     await this.callbacks.onRevoking([PARTITION]);
     await super.stop();
   }
+}
+
+const CALLS = new Map<string, Dependency>([['Happened', 'classifier']]);
+const AWAY = failedWith('CALL_UNAVAILABLE', 'away', { dependency: 'classifier' });
+
+/** Parks its record, and ends each later attempt with the result. */
+function parkedThen(result: HandlerResult): EventHandler {
+  return async (_event, { attempt }) => (attempt === 1 ? failedWith('HANDLER_FAILED', 'bug') : result);
 }
 
 class LineLogger implements Logger {
@@ -66,6 +79,27 @@ async function watchedGroup(log: { end: number }, options: Partial<ConsumerGroup
     clock,
   );
   return { group, fatal, clock, logger, made };
+}
+
+/** A watch over one admitted stay, without its group; what it does is listed. */
+function watchAlone(log: { end: number }, standsFor: () => StandsFor | undefined = () => undefined, clock: Clock = new ManualClock()) {
+  const epoch = new PartitionEpoch<RecordInHand>(PARTITION);
+  epoch.admit();
+  const done: string[] = [];
+  const watch = new StallWatch({
+    group: 'reader',
+    thresholds: DEFAULT_STALL,
+    lookout: lookoutOn(log),
+    partitions: () => [epoch],
+    standsFor,
+    isPaused: () => false,
+    renew: async () => void done.push('consumer'),
+    onFatal: ({ code }) => done.push(code),
+    metrics: NO_METRICS,
+    logger: SILENT_LOGGER,
+    clock,
+  });
+  return { epoch, watch, done };
 }
 
 describe('the watch over a consumer', () => {
@@ -159,12 +193,58 @@ describe('the watch over a consumer', () => {
         }),
       },
     ],
+    ['a parked retry that waits for a dependency that only some records need', { handler: parkedThen(AWAY), calls: CALLS }],
+    [
+      'a parked record whose dead-letter topic is missing',
+      { handler: parkedThen(failedWith('DECISION_FAILED', 'bug')), producer: { send: async () => Promise.reject(new Error('no topic')) } },
+    ],
   ])('does not take %s for a stall of the consumer', async (_what, options) => {
     const { group, clock, made, fatal } = await watchedGroup({ end: 1 }, options);
     made[0]!.deliver([consumedRecord({ at: 0 })]);
     await clock.advance(400_000);
     expect([made.length, fatal]).toEqual([1, []]);
     expect(group.health()[0]?.facts?.['stalled_partitions']).toBe(0);
+  });
+
+  it('does not take a partition for stalled that is paused for the parked records it has in hand', async () => {
+    const handler: EventHandler = async ({ type }, { attempt }) => {
+      if (attempt === 1) return failedWith('HANDLER_FAILED', 'bug');
+      return type === 'Stored' ? ACKED : AWAY;
+    };
+    const types = new Set(['Happened', 'Stored']);
+    const options = { handler, calls: CALLS, wanted: types, known: types, limits: { inFlightRecordsMax: 1 } };
+    const { group, clock, made, fatal } = await watchedGroup({ end: 5 }, options);
+    made[0]!.deliver([0, 1, 2].map((at) => consumedRecord({ at, key: `k${at}`, type: at === 2 ? 'Stored' : 'Happened' })));
+    await clock.advance(20_000);
+    expect(made[0]!.paused.size).toBe(1);
+    await clock.advance(400_000);
+    expect([made.length, fatal]).toEqual([1, []]);
+    expect(group.health()[0]?.facts?.['stalled_partitions']).toBe(0);
+  });
+
+  it.each([
+    [1, 'has read all', []],
+    [4, 'is not delivered what the log has', ['consumer', 'CONSUMER_STALLED']],
+  ])('looks into the log (to %i) for a partition with nothing but a parked record in hand: it %s', async (end, _which, expected) => {
+    const { epoch, watch, done } = watchAlone({ end });
+    const held = { record: { offset: offset(0n) }, bytes: 10 } as RecordInHand;
+    epoch.begin(held);
+    epoch.finish(held);
+    epoch.reenter(held);
+    for (let looks = 0; looks < 21; looks += 1) await watch.look(15_000);
+    expect(done).toEqual(expected);
+  });
+
+  it('does not forget, while a new stay waits for something before its first record, that its consumer was made anew', async () => {
+    let reason: StandsFor | undefined;
+    const { watch, done } = watchAlone({ end: 4 }, () => reason);
+    for (let looks = 0; looks < 9; looks += 1) await watch.look(15_000);
+    expect(done).toEqual(['consumer']);
+    reason = 'dependency';
+    await watch.look(15_000);
+    reason = undefined;
+    for (let looks = 0; looks < 12; looks += 1) await watch.look(15_000);
+    expect(done).toEqual(['consumer', 'CONSUMER_STALLED']);
   });
 
   it('does not make consumers for a handler that never ends: its deadline sees to it', async () => {
@@ -188,22 +268,7 @@ describe('the watch over a consumer', () => {
       monotonicMs: () => nowMs,
       sleep: async () => new Promise<void>((resolve) => (wake = resolve)),
     };
-    const epoch = new PartitionEpoch<never>(PARTITION);
-    epoch.admit();
-    const made: string[] = [];
-    const watch = new StallWatch({
-      group: 'reader',
-      thresholds: DEFAULT_STALL,
-      lookout: lookoutOn({ end: 4 }),
-      partitions: () => [epoch],
-      standsFor: () => undefined,
-      isPaused: () => false,
-      renew: async () => void made.push('consumer'),
-      onFatal: ({ code }) => made.push(code),
-      metrics: NO_METRICS,
-      logger: SILENT_LOGGER,
-      clock,
-    });
+    const { watch, done } = watchAlone({ end: 4 }, () => undefined, clock);
     const stop = new AbortController();
     const running = watch.run(stop.signal);
     for (const passedMs of [15_000, 15_000, 3_600_000]) {
@@ -212,7 +277,7 @@ describe('the watch over a consumer', () => {
       await settle();
       await settle();
     }
-    expect(made).toEqual([]);
+    expect(done).toEqual([]);
     expect(watch.facts).toBeUndefined();
     stop.abort();
     wake();
