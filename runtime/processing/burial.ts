@@ -61,6 +61,7 @@ export class Burial {
   private readonly options: BurialOptions;
   private readonly writer: DeadLetterWriter;
   private readonly failing = new Map<RecordInHand, Unwritten>();
+  private readonly begun = new WeakMap<RecordInHand, Promise<void>>();
 
   constructor(options: BurialOptions) {
     this.options = options;
@@ -77,12 +78,19 @@ export class Burial {
     return this.failing.values().next().value;
   }
 
-  /** The lane waits, but none of the places among the running is taken: other keys go on. */
+  /**
+   * The lane waits, but none of the places among the running is taken: other keys go on. A record whose letter is on its way
+   * already waits for that one: another may have been put in front of it, and have left first.
+   */
   bury(item: RecordInHand, error: ClassifiedError): LaneVerdict {
+    const begun = item.burying ? this.begun.get(item) : undefined;
+    if (begun !== undefined) return { kind: 'again', after: begun };
     item.condemnedFor = error;
     item.burying = true;
     item.epoch.runBegins();
-    return { kind: 'again', after: this.write(item, error) };
+    const after = this.write(item, error);
+    this.begun.set(item, after);
+    return { kind: 'again', after };
   }
 
   forget(item: RecordInHand): void {

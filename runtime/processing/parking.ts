@@ -337,10 +337,10 @@ export class Parking {
   private refused(entry: Pending<RecordToPark | Settlement>, error: ClassifiedError): boolean {
     const { item, lane, what, outcome } = entry;
     if ('kind' in what && (what.kind === 'finished' || what.kind === 'buried')) return false;
-    this.unawait(entry);
     if ('kind' in what && what.kind === 'blocked') {
       // Its letter is durable; a key that cannot be blocked goes on.
       this.push(this.settlements, item, lane, { kind: 'buried', parked: what.parked }, outcome, entry.dueAtMs);
+      this.unawait(entry);
       return true;
     }
     if (item.buried && outcome !== undefined) this.options.onSettled(item, outcome);
@@ -354,6 +354,8 @@ export class Parking {
       lane.settling -= 1;
       lane.phase = 'handling';
     } else this.count(entry);
+    // Last: a rebalance that waits for this record finds its burial begun.
+    this.unawait(entry);
     return true;
   }
 

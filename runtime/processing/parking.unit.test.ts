@@ -30,6 +30,13 @@ function scripted(answers: Readonly<Record<number, HandlerResult>> = {}) {
   return { handled, handler, answers: answers as Record<number, HandlerResult> };
 }
 
+/** Closed until it is opened. */
+function gate() {
+  let open: () => void = () => undefined;
+  const passed = new Promise<void>((resolve) => (open = resolve));
+  return { passed, open: () => open() };
+}
+
 function keyed(key: string, ...offsets: number[]) {
   return offsets.map((at) => record({ at, key }));
 }
@@ -229,6 +236,66 @@ describe('what the store refuses to keep', () => {
     await clock.advance(10_000);
     expect(consumer.committed(PARTITION)).toBe(3n);
     expect(parked.rows.map(({ record: { offset } }) => offset)).toEqual([0n, 2n]);
+  });
+
+  it('while its partition is taken away is let through with its letter, and its offset is committed', async () => {
+    const { handler } = scripted({ 0: FAILED });
+    const [atStore, atTopic] = [gate(), gate()];
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      handler,
+      failpoint: async (label) => {
+        if (label === 'before-park') await atStore.passed;
+        if (label === 'before-dead-letter') await atTopic.passed;
+      },
+    });
+    consumer.deliver([odd(0, 'a')]);
+    await settle();
+    const revoking = consumer.callbacks.onRevoking([PARTITION]);
+    atStore.open();
+    await settle();
+    await settle();
+    expect(group.balance()).toMatchObject({ released: 0, inFlight: 1 });
+    atTopic.open();
+    await clock.advance(1);
+    await revoking;
+    expect(letters).toHaveLength(1);
+    expect(consumer.committed(PARTITION)).toBe(1n);
+    expect(group.balance()).toMatchObject({ deadLettered: 1, released: 0, inFlight: 0 });
+  });
+
+  it('and is put in front of a record whose letter is on its way leaves that one its one letter', async () => {
+    const { handler, answers } = scripted({ 0: FAILED });
+    const [atStore, atTopic] = [gate(), gate()];
+    let parks = 0;
+    const sent: string[] = [];
+    const { group, consumer, clock } = await groupUnderTest(
+      {
+        handler,
+        failpoint: async (label) => {
+          if (label === 'before-park' && (parks += 1) > 1) await atStore.passed;
+        },
+        producer: {
+          send: async ([letter]) => {
+            sent.push(letter!.topic);
+            if (letter!.topic.startsWith(PARTITION.topic)) await atTopic.passed;
+          },
+        },
+      },
+      [PARTITION, COMPENSATION],
+    );
+    consumer.deliver(keyed('a', 0));
+    await clock.advance(1_000);
+    consumer.deliver([{ ...odd(0, 'a'), topic: COMPENSATION.topic }]);
+    answers[0] = failedWith('DECISION_FAILED', 'bug');
+    await clock.advance(11_000);
+    expect(sent).toEqual([`${PARTITION.topic}.processor.test.dlt`]);
+    atStore.open();
+    await clock.advance(1_000);
+    expect(group.balance()).toMatchObject({ deadLettered: 1, inFlight: 1 });
+    atTopic.open();
+    await clock.advance(1_000);
+    expect(sent).toEqual([PARTITION, COMPENSATION].map(({ topic }) => `${topic}.processor.test.dlt`));
+    expect(group.balance()).toMatchObject({ deadLettered: 2, inFlight: 0 });
   });
 
   it.each(['continue', 'block'] as const)('of an attempt at a parked record ends it the same way, with policy %s', async (giveUp) => {
