@@ -80,7 +80,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
       ...settings,
       thresholds: settings.stall,
       partitions: () => (this.haltedFor === undefined ? this.assignment.staying() : []),
-      standsFor: (epoch) => loop.standsFor(epoch),
+      standsFor: (epoch) => loop.standsFor(epoch, valve.isPaused(epoch)),
       isPaused: (epoch) => valve.isPaused(epoch),
       renew: () => this.consumer.renew(),
       onFatal: (error) => loop.halt(error),

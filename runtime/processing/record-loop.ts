@@ -145,8 +145,8 @@ export class RecordLoop {
   }
 
   /** Why the partition rightly does not get on, if it does not. */
-  standsFor(epoch: PartitionEpoch<RecordInHand>): StandsFor | undefined {
-    return standsFor(epoch, this, this.settings.clock.monotonicMs());
+  standsFor(epoch: PartitionEpoch<RecordInHand>, isPaused: boolean): StandsFor | undefined {
+    return standsFor(epoch, this, isPaused, this.settings.clock.monotonicMs());
   }
 
   /** No record begins any more; what runs may end. */

@@ -222,6 +222,14 @@ describe('the watch over a consumer', () => {
     expect(group.health()[0]?.facts?.['stalled_partitions']).toBe(0);
   });
 
+  it('takes a partition for stalled that is delivered nothing and not paused, whatever a parked record of it waits for', async () => {
+    const handler: EventHandler = async (_event, { attempt }) => (attempt === 1 ? failedWith('HANDLER_FAILED', 'bug') : AWAY);
+    const { clock, made } = await watchedGroup({ end: 5 }, { handler, calls: CALLS });
+    made[0]!.deliver([consumedRecord({ at: 0 })]);
+    await clock.advance(400_000);
+    expect(made.length).toBeGreaterThan(1);
+  });
+
   it.each([
     [1, 'has read all', []],
     [4, 'is not delivered what the log has', ['consumer', 'CONSUMER_STALLED']],

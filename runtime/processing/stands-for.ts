@@ -17,14 +17,14 @@ export interface LoopInSight {
 
 /**
  * Why the partition rightly does not get on: what its first unfinished record waits for, or the record ahead of that in its lane.
- * Without one, what a parked record waits for that has come back: it counts for back-pressure, and the partition may be paused for it.
+ * Without one, while the partition is paused, what a parked record waits for that has come back: it counts for back-pressure.
  * Undefined: nothing is known that it should wait for, or it has nothing to do.
  */
-export function standsFor(epoch: PartitionEpoch<RecordInHand>, loop: LoopInSight, nowMs: number): StandsFor | undefined {
+export function standsFor(epoch: PartitionEpoch<RecordInHand>, loop: LoopInSight, isPaused: boolean, nowMs: number): StandsFor | undefined {
   if (loop.parking.waitsFor !== undefined) return 'parking';
   if (!epoch.admitted) return undefined;
   const troubled = loop.breakers.facts().filter(({ state }) => state !== 'closed');
-  const first = firstOf(epoch) ?? anyOf(epoch);
+  const first = firstOf(epoch) ?? (isPaused ? anyOf(epoch) : undefined);
   if (first === undefined) return troubled.some(({ optional }) => !optional) ? 'dependency' : undefined;
   const ahead = loop.lanes.headOf(first.lane) ?? first;
   if (isCondemned(first) || isCondemned(ahead)) return 'dead-letter-topic';
