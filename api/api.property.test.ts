@@ -42,8 +42,9 @@ describe('whatever is sent', () => {
           headers: { 'content-type': 'application/json' },
           payload: text(value),
         });
-        expect([202, 400]).toContain(answer.statusCode);
-        if (answer.statusCode === 400) expect(answer.headers['content-type']).toBe('application/problem+json');
+        // 501: a key names an upload, and this API has no store for uploads.
+        expect([202, 400, 501]).toContain(answer.statusCode);
+        if (answer.statusCode !== 202) expect(answer.headers['content-type']).toBe('application/problem+json');
       }),
       RUNS,
     );
