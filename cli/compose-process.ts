@@ -3,6 +3,7 @@ import type { Part } from '../runtime/compose.ts';
 import { composeRoles } from '../runtime/compose.ts';
 import { Connections } from '../runtime/connections.ts';
 import { Lifecycle } from '../runtime/lifecycle.ts';
+import { pause } from '../runtime/processing/pause.ts';
 import { renderingHealth } from '../runtime/telemetry/health-metrics.ts';
 import type { RenderedMetrics } from '../runtime/telemetry/metrics.ts';
 import { createMetrics } from '../runtime/telemetry/metrics.ts';
@@ -40,7 +41,7 @@ function operationsServer({ config, logger }: ProcessOptions, metrics: RenderedM
   return {
     name: 'operations',
     start: async (signal) => {
-      await systemClock.sleep(FIRST_EVENTS_MS, signal).catch(() => undefined); // a stop meanwhile is no failure, and is soft
+      await pause(systemClock, FIRST_EVENTS_MS, signal);
       if (!signal.aborted) await (await (server ??= create())).start(signal);
     },
     stop: async (hard) => (await server)?.stop(hard),

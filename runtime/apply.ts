@@ -24,6 +24,7 @@ import type { Database, Session } from './postgres/database.ts';
 import { grantRights } from './postgres/grant-rights.ts';
 import { migrateDomain } from './postgres/migrate.ts';
 import { seedTable } from './postgres/seed-table.ts';
+import { sqlOf } from './postgres/session-sql.ts';
 
 const STOP_MS = 5_000;
 
@@ -76,7 +77,7 @@ async function applyDomain(
   const url = databaseUrl(config, domain.name);
   // A table that cannot be captured must not take rows.
   const check = async (session: Session): Promise<void> => {
-    if (domain.captured) await assertLogical({ query: async (text, values) => ({ rows: [...(await session.query(text, values))] }) });
+    if (domain.captured) await assertLogical(sqlOf(session));
   };
   const changes = [...(await migrateDomain({ databaseUrl: url, domain: domain.name, logger, check }))];
   for (const seed of domain.seeds ?? []) changes.push(...(await seedTable(connections.database(domain.name), seed)));

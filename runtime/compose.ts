@@ -17,7 +17,6 @@ import { readCaptureOwner } from '../connectors/replication/capture-owner.ts';
 import { readSlot } from '../connectors/replication/slot.ts';
 import type { SourceWatch } from '../connectors/replication/source-watch.ts';
 import { createSourceWatch } from '../connectors/replication/source-watch.ts';
-import type { Sql } from '../connectors/replication/sql-session.ts';
 import { createWalWatch } from '../connectors/replication/wal-watch.ts';
 import { createElasticsearchProjector } from '../projectors/elasticsearch/elasticsearch-projector.ts';
 import type { Projector } from '../projectors/projector.ts';
@@ -39,6 +38,7 @@ import type { OutboxCare } from './postgres/maintenance.ts';
 import type { Database } from './postgres/database.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createParkedRecords } from './postgres/parked-records.ts';
+import { sqlOf } from './postgres/session-sql.ts';
 import { isProcessed } from './postgres/inbox-statements.ts';
 import { createPooledRandom } from './pooled-random.ts';
 import type { Lookout } from './processing/backlog.ts';
@@ -171,10 +171,6 @@ function relayCapture(domain: DomainDefinition, surroundings: Shared): OutboxCap
 /** Whose the slot is, by the word of the domain's database. */
 function ownerReader(domain: DomainDefinition, { connections }: Shared): () => Promise<CaptureOwner> {
   return async () => (await readCaptureOwner(sqlOf(connections.database(domain.name)), domain.name)) ?? 'relay';
-}
-
-function sqlOf(database: Database): Sql {
-  return { query: async (text: string, values?: unknown[]) => ({ rows: [...(await database.query(text, values))] }) };
 }
 
 /** While the domain's database says that the slot is Debezium's, it stands by. */

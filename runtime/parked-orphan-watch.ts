@@ -1,11 +1,9 @@
 import type { Clock } from '../core/clock.ts';
-import type { ClassifiedError } from '../core/errors.ts';
-import { classified } from '../core/errors.ts';
 import type { HealthReport, HealthSource, Service } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { OrphanReason, ParkedOrphans } from './parked-orphans.ts';
-import { pause, settledWithin } from './processing/pause.ts';
+import { Rounds } from './rounds.ts';
 
 interface OrphanWatchOptions {
   readonly find: () => Promise<readonly ParkedOrphans[]>;
@@ -35,55 +33,34 @@ export function createParkedOrphanWatch(options: OrphanWatchOptions): Service & 
 class ParkedOrphanWatch implements Service, HealthSource {
   readonly name = NAME;
   private readonly options: OrphanWatchOptions;
-  private readonly stopping = new AbortController();
-  private running: Promise<void> = Promise.resolve();
+  private readonly rounds: Rounds;
   private orphans: readonly ParkedOrphans[] = [];
-  private failure: ClassifiedError | undefined;
   private readonly told = new Set<string>();
 
   constructor(options: OrphanWatchOptions) {
+    const { find, logger, clock, intervalMs = INTERVAL_MS } = options;
+    const pass = async (): Promise<void> => {
+      this.orphans = await find();
+      this.publish();
+    };
+    const failed = 'parked records without an owner could not be looked for';
     this.options = options;
+    this.rounds = new Rounds({ name: NAME, pass, failed, intervalMs, stopWaitMs: STOP_WAIT_MS, logger, clock });
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.running = this.loop();
+    await this.rounds.start(signal);
   }
 
   async stop(hard: AbortSignal): Promise<void> {
-    this.stopping.abort();
-    await settledWithin(this.options.clock, STOP_WAIT_MS, hard, this.running);
+    await this.rounds.stop(hard);
   }
 
   health(): HealthReport[] {
     const records = this.orphans.reduce((sum, each) => sum + each.records, 0);
     const facts = { orphans: records };
     if (records > 0) return [{ name: NAME, status: 'degraded', detail: sentence(this.orphans, records), facts }];
-    if (this.failure === undefined) return [{ name: NAME, status: 'ok', facts }];
-    const { code, message, remedy } = this.failure;
-    return [{ name: NAME, status: 'degraded', detail: `${code}: ${message}. ${remedy}`, facts }];
-  }
-
-  private async loop(): Promise<void> {
-    const { clock, intervalMs = INTERVAL_MS } = this.options;
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      await this.look();
-      await pause(clock, intervalMs, signal);
-    }
-  }
-
-  private async look(): Promise<void> {
-    const { find, logger } = this.options;
-    try {
-      this.orphans = await find();
-      this.failure = undefined;
-      this.publish();
-    } catch (thrown) {
-      const failure = classified(thrown, 'UNCLASSIFIED', 'parked records without an owner could not be looked for');
-      if (this.failure?.code !== failure.code) logger.warn({ 'log.logger': NAME, 'error.code': failure.code }, failure.message, failure);
-      this.failure = failure;
-    }
+    return [this.rounds.health(facts)];
   }
 
   private publish(): void {

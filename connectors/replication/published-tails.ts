@@ -3,6 +3,7 @@ import type { LogReader, TopicFacts } from '../../core/log-reader.ts';
 import { maxOffset, offset } from '../../core/offset.ts';
 import { headerText } from '../../core/record.ts';
 import { slicesUpTo } from '../../core/whole-log.ts';
+import { isUuid } from '../../core/uuid.ts';
 import type { RememberedTopic } from './source-record.ts';
 
 /** A row that was published, as its record tells it. */
@@ -14,7 +15,6 @@ export interface TailRow {
 
 /** Of each partition. A lost row is the last of its partition, but for what was published twice since. */
 const TAIL_RECORDS = 200n;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * The rows at the end of the topic, whatever the memory of the capture knows of them; none that a repair has compared already, because what the
@@ -30,7 +30,7 @@ export async function readTail(reader: LogReader, topic: TopicFacts, remembered:
       for (const { headers } of records) {
         const [id, occurredAt] = [headerText(headers, 'id'), headerText(headers, 'occurred_at')];
         if (headerText(headers, LOGICAL_MESSAGE_HEADER) !== undefined) continue;
-        if (id === undefined || occurredAt === undefined || !UUID.test(id) || Number.isNaN(Date.parse(occurredAt))) continue;
+        if (id === undefined || occurredAt === undefined || !isUuid(id) || Number.isNaN(Date.parse(occurredAt))) continue;
         rows.push({ id, occurredAt });
       }
     }

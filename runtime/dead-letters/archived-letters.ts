@@ -135,8 +135,10 @@ function nameOf(topicId: string, place: Parameters<typeof formatPlace>[0]): stri
 
 /** @throws ClassifiedError CONFIGURATION_INVALID when there is no such file or folder, or no archive in it. */
 async function archiveFiles(path: string): Promise<readonly string[]> {
-  const facts = await stat(path).catch(() => undefined);
-  if (facts === undefined) throw new ClassifiedError('CONFIGURATION_INVALID', `there is no file or folder ${path}`);
+  const facts = await stat(path).catch((error: unknown) => {
+    const why = isMissing(error) ? 'there is no file or folder' : 'this file or folder cannot be read:';
+    throw new ClassifiedError('CONFIGURATION_INVALID', `${why} ${path}`, { cause: error });
+  });
   if (!facts.isDirectory()) return [path];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   const files = entries
@@ -178,11 +180,15 @@ async function lineAt({ file, start, bytes }: LinePlace): Promise<ArchivedLetter
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, start);
     return bytesRead === bytes ? parseArchiveLine(buffer.toString('utf8')) : undefined;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   } finally {
     await handle?.close();
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 function parsed(line: Buffer, file: string, number: number): ArchivedLetter {

@@ -1,11 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
-import type { ClassifiedError } from '../../core/errors.ts';
-import { classified } from '../../core/errors.ts';
 import type { HealthReport, HealthSource, Service } from '../../core/lifecycle.ts';
 import type { LogReader } from '../../core/log-reader.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
-import { pause, settledWithin } from '../processing/pause.ts';
+import { Rounds } from '../rounds.ts';
 import type { LetterArchive } from './archive.ts';
 import { countLetters } from './count-letters.ts';
 import type { LetterQueue } from './letter-queues.ts';
@@ -42,47 +40,27 @@ export function createDeadLetterCare(options: DeadLetterCareOptions): Service & 
 class DeadLetterCare implements Service, HealthSource {
   readonly name = 'dead-letters';
   private readonly options: DeadLetterCareOptions;
-  private readonly stopping = new AbortController();
-  private running: Promise<void> = Promise.resolve();
-  private failure: ClassifiedError | undefined;
+  private readonly rounds: Rounds;
   private unhandled: number | undefined;
 
   constructor(options: DeadLetterCareOptions) {
+    const { logger, clock, intervalMs = INTERVAL_MS } = options;
+    const pass = async (signal: AbortSignal): Promise<void> => this.pass(signal);
+    const failed = 'the dead letters could not be looked after';
     this.options = options;
+    this.rounds = new Rounds({ name: this.name, pass, failed, intervalMs, stopWaitMs: STOP_WAIT_MS, logger, clock });
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.running = this.loop();
+    await this.rounds.start(signal);
   }
 
   async stop(hard: AbortSignal): Promise<void> {
-    this.stopping.abort();
-    await settledWithin(this.options.clock, STOP_WAIT_MS, hard, this.running);
+    await this.rounds.stop(hard);
   }
 
   health(): HealthReport[] {
-    const facts = this.unhandled === undefined ? {} : { unhandled: this.unhandled };
-    if (this.failure === undefined) return [{ name: this.name, status: 'ok', facts }];
-    const { code, message, remedy } = this.failure;
-    return [{ name: this.name, status: 'degraded', detail: `${code}: ${message}. ${remedy}`, facts }];
-  }
-
-  private async loop(): Promise<void> {
-    const { clock, logger, intervalMs = INTERVAL_MS } = this.options;
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      try {
-        await this.pass(signal);
-        this.failure = undefined;
-      } catch (thrown) {
-        const failure = classified(thrown, 'UNCLASSIFIED', 'the dead letters could not be looked after');
-        if (this.failure?.code !== failure.code)
-          logger.warn({ 'log.logger': this.name, 'error.code': failure.code }, failure.message, failure);
-        this.failure = failure;
-      }
-      await pause(clock, intervalMs, signal);
-    }
+    return [this.rounds.health(this.unhandled === undefined ? {} : { unhandled: this.unhandled })];
   }
 
   private async pass(signal: AbortSignal): Promise<void> {

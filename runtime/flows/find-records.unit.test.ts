@@ -4,7 +4,8 @@ import { utf8 } from '../../core/record.ts';
 import { imageRegistered } from '../../schemas/catalogue.ts';
 import { arrived } from '../../test/support/arrived.ts';
 import { createInMemoryBroker } from '../kafka/in-memory-broker.ts';
-import { findRecords, inShares } from './find-records.ts';
+import { findRecords } from './find-records.ts';
+import { inShares } from './read-budget.ts';
 
 const TOPIC = 'events.image.registered';
 const ID = (index: number) => `0e000000-0000-4000-8000-${index.toString().padStart(12, '0')}`;

@@ -9,7 +9,7 @@ import { formatPlace, keyText, readLetter } from '../dead-letters/letter.ts';
 import type { DecisionOfFlow } from '../postgres/decisions-of-flow.ts';
 import type { ParkedOfFlow, ParkedQuestion } from '../postgres/parked-of-flow.ts';
 import { NAMING_HEADERS } from '../postgres/parked-of-flow.ts';
-import type { ReadBudget } from './find-records.ts';
+import type { ReadBudget } from './read-budget.ts';
 
 /** A dead letter as the timeline of a flow shows it: without its value. */
 export interface LetterOfFlow {

@@ -2,6 +2,7 @@ import type { ProjectionDefinition } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Offset } from '../../core/offset.ts';
+import { isUuid } from '../../core/uuid.ts';
 import { PLATFORM } from '../database-url.ts';
 import type { LetterQueue } from '../dead-letters/letter-queues.ts';
 import type { LetterStates } from '../dead-letters/letter-states.ts';
@@ -61,7 +62,6 @@ export interface Trace {
 }
 
 const TRACE_ID = /^[0-9a-f]{32}$/i;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** Parked records of one database. */
 const PARKED_MAX = 200;
 /** A letter is written after its event, by the clocks of two machines. */
@@ -72,7 +72,7 @@ const CLOCK_SLACK_MS = 10_000;
  * belong to them or say the id. A server that is away, slow or refuses leaves a gap and stops nothing. Reads and changes nothing.
  */
 export async function traceFlows(sources: TraceSources, text: string, options: { readonly topics: boolean }): Promise<Trace> {
-  const id = TRACE_ID.test(text) || UUID.test(text) ? text.toLowerCase() : text;
+  const id = TRACE_ID.test(text) || isUuid(text) ? text.toLowerCase() : text;
   const [gaps, limits] = [new Set<string>(), new Set<string>()];
   const flowIds = await resolve(sources, { id, text }, gaps, limits);
   const flows = [...(await loadFlows(sources, flowIds)).values()];
@@ -108,7 +108,7 @@ async function resolve(
   gaps: Set<string>,
   limits: Set<string>,
 ): Promise<readonly string[]> {
-  const byId: FlowQuestion | undefined = TRACE_ID.test(id) ? { traceId: id } : UUID.test(id) ? { eventId: id } : undefined;
+  const byId: FlowQuestion | undefined = TRACE_ID.test(id) ? { traceId: id } : isUuid(id) ? { eventId: id } : undefined;
   const named = byId === undefined ? [] : await ask(sources, () => byId, gaps);
   const found = named.length > 0 ? named : await ask(sources, (types) => ({ aggregateId: text, aggregateTypes: types }), gaps);
   if (found.length === 0 && gaps.size > 0) {

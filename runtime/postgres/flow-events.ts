@@ -1,5 +1,6 @@
 import type { EventDefinition } from '../../core/define.ts';
 import type { EventRecord } from '../../core/envelope.ts';
+import { isUuid } from '../../core/uuid.ts';
 import type { Session } from './database.ts';
 import type { StoredEventRow } from './history.ts';
 import { eventRecord } from './history.ts';
@@ -30,7 +31,6 @@ export interface FlowEvent {
 }
 
 const COLUMNS = 'event_id, aggregate_type, aggregate_id, sequence_number, event_type, payload, metadata, created_at';
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** An event of a writer that knows no flows is a flow of its own, as its readers take it. */
 const FLOW_ID = `coalesce(metadata->>'correlation_id', event_id::text)`;
 
@@ -101,7 +101,7 @@ export async function readFlowEvents(
      ) AS found
      UNION ALL
      SELECT event_id::text, ${COLUMNS} FROM ${events} WHERE event_id = ANY ($2::uuid[]) AND metadata->>'correlation_id' IS NULL`,
-    [flowIds, flowIds.filter((id) => UUID.test(id)), options.eventsMax + 1],
+    [flowIds, flowIds.filter((id) => isUuid(id)), options.eventsMax + 1],
   );
   return rows.map((row) => ({
     flowId: row.flow_id,

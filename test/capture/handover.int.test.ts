@@ -95,6 +95,17 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     outcomes.push(outcome);
     return outcome;
   };
+  /** The gap is closed, and so many rows were missing. */
+  const repaired = async (rows: number): Promise<void> =>
+    repairCaptures(pipeline, config, SILENT_LOGGER, {
+      domain: name,
+      apply: true,
+      confirmed: false,
+      signal: new AbortController().signal,
+      progress: () => undefined,
+      onReport: ({ missing }) => expect(missing).toMatchObject([{ rows }]),
+      onError: (_domain, error) => expect.fail(error.message),
+    });
   const owner = async () => withSqlSession(databases.url(name), async (sql) => readCaptureOwner(sql, name));
   /** Rows that are written from now on arrive. */
   const flows = async (): Promise<void> => {
@@ -360,15 +371,7 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     });
     await eventually(() => /SLOT_RECREATED/.test(relay.health()[0]?.detail ?? ''), WITHIN);
     expect(lost.some((id) => seen().has(id))).toBe(false);
-    await repairCaptures(pipeline, config, SILENT_LOGGER, {
-      domain: name,
-      apply: true,
-      confirmed: false,
-      signal: new AbortController().signal,
-      progress: () => undefined,
-      onReport: ({ missing }) => expect(missing).toMatchObject([{ rows: 3 }]),
-      onError: (_domain, error) => expect.fail(error.message),
-    });
+    await repaired(3);
     await arrived([...lost, ...(await insert(1))]);
   });
 
@@ -380,15 +383,7 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
     await expect(handingOver('relay')).rejects.toMatchObject({ code: 'SLOT_MISSING' });
     expect(await owner()).toBe('relay');
     await eventually(() => /SLOT_MISSING/.test(relay.health()[0]?.detail ?? ''), WITHIN);
-    await repairCaptures(pipeline, config, SILENT_LOGGER, {
-      domain: name,
-      apply: true,
-      confirmed: false,
-      signal: new AbortController().signal,
-      progress: () => undefined,
-      onReport: ({ missing }) => expect(missing).toMatchObject([{ rows: 2 }]),
-      onError: (_domain, error) => expect.fail(error.message),
-    });
+    await repaired(2);
     await arrived([...lost, ...(await insert(1))]);
   });
 });

@@ -29,6 +29,7 @@ import { apiOptions, AUTH, capturedDependencies } from '../support/api-harness.t
 import { eventHeaders } from '../support/consumed-record.ts';
 import { eventually } from '../support/eventually.ts';
 import { LettersUnderTest } from '../support/letters-under-test.ts';
+import { printedJson } from '../support/printed-json.ts';
 
 /**
  * An incident from its beginning to its end, as an operator meets it: a table that refuses a user's rows, letters, looking at
@@ -81,16 +82,7 @@ async function counted(user: string): Promise<readonly string[]> {
 }
 
 /** What the command prints, a JSON object a line. */
-async function dlt(...words: string[]): Promise<readonly Record<string, unknown>[]> {
-  const printed: string[] = [];
-  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-  try {
-    await dltCommand().parseAsync([...words, '--json'], { from: 'user' });
-  } finally {
-    log.mockRestore();
-  }
-  return printed.map((line) => JSON.parse(line) as Record<string, unknown>);
-}
+const dlt = async (...words: string[]) => printedJson(dltCommand(), words);
 
 async function letters(user: string): Promise<number> {
   let count = 0;

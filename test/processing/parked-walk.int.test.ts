@@ -18,6 +18,7 @@ import { createParkedRecords } from '../../runtime/postgres/parked-records.ts';
 import { consumedRecord, eventHeaders } from '../support/consumed-record.ts';
 import { eventually } from '../support/eventually.ts';
 import { LettersUnderTest } from '../support/letters-under-test.ts';
+import { printedJson } from '../support/printed-json.ts';
 
 /** What an operator does with records that wait, with the command line over a group that runs and whose table is broken for some users. */
 let given: LettersUnderTest;
@@ -94,16 +95,7 @@ async function makeWaiting(user: string, count: number): Promise<void> {
 const mend = (user: string) => my.execute('DELETE FROM my.broken WHERE user_id = $1', [user]);
 
 /** What the command prints, a JSON object a line. */
-async function parked(...words: string[]): Promise<readonly Record<string, unknown>[]> {
-  const printed: string[] = [];
-  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
-  try {
-    await parkedCommand().parseAsync([...words, '--json'], { from: 'user' });
-  } finally {
-    log.mockRestore();
-  }
-  return printed.map((line) => JSON.parse(line) as Record<string, unknown>);
-}
+const parked = async (...words: string[]) => printedJson(parkedCommand(), words);
 
 async function listed(...words: string[]): Promise<number> {
   const [found] = await parked('list', ...words);

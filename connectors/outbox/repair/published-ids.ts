@@ -2,11 +2,11 @@ import type { LogReader, TopicFacts } from '../../../core/log-reader.ts';
 import { LOGICAL_MESSAGE_HEADER } from '../../../core/envelope.ts';
 import { headerText } from '../../../core/record.ts';
 import { slicesUpTo } from '../../../core/whole-log.ts';
+import { isUuid } from '../../../core/uuid.ts';
 import type { Sql } from '../../replication/sql-session.ts';
 
 /** Ids that are held before they go to the database: the bound of the process's memory beside one fetch. */
 const BATCH = 10_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * Reads the topics from their beginning to where they end now, and keeps the id of every record in a temporary table of the
@@ -29,7 +29,7 @@ export async function loadPublishedIds(
         const id = headerText(headers, 'id');
         // Of a logical message there is no row that it could be compared with.
         if (headerText(headers, LOGICAL_MESSAGE_HEADER) !== undefined) continue;
-        if (id !== undefined && UUID.test(id)) await batch.add(id, topic, headerText(headers, 'occurred_at'));
+        if (id !== undefined && isUuid(id)) await batch.add(id, topic, headerText(headers, 'occurred_at'));
       }
       read += slice.records.length;
       if (slice.records.length > 0) onRead(read);
