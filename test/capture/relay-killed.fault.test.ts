@@ -38,6 +38,7 @@ describe('a relay that is killed', () => {
 
   it.each(DEATHS)('at $at, visit $onVisit, has lost nothing and mixed up no key', async ({ at, onVisit, way }) => {
     const workload = capture.workload();
+    if (way === 'rows that are encoded') await rowsAtOnce(50);
     await workload.writeSome(20);
     const deadLettered = way === 'rows that are refused' ? await refusedRows() : new Set<string>();
     if (way === 'a large transaction') await capture.database.insertMany(3_000);
@@ -57,6 +58,17 @@ describe('a relay that is killed', () => {
     await capture.startedRelay(usual);
     await capture.verify(`killed at ${at}, visit ${onVisit}`, await recovery, { deadLettered, valuesAreText: usual.wire === 'json' });
   });
+
+  /** First in the log, in one read: all of them wait behind the first, whose topic and schema nobody has asked for yet. */
+  async function rowsAtOnce(rows: number): Promise<void> {
+    const { sql } = capture.database;
+    await sql.query('BEGIN');
+    for (let version = 1; version <= rows; version += 1) {
+      const payload = JSON.stringify({ image_id: 'i', user_id: 'user-1', cdn_url: `https://cdn/${version}` });
+      await capture.database.insert({ payload, version });
+    }
+    await sql.query('COMMIT');
+  }
 
   /** Of both kinds: what the row itself shows, and what only Kafka refuses. */
   async function refusedRows(): Promise<Set<string>> {
