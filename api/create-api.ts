@@ -28,6 +28,7 @@ import type { RateLimits } from './rate-limit.ts';
 import { addPreferences } from './preferences.ts';
 import { addPresignUpload } from './presign-upload.ts';
 import { addRegisterImage } from './register-image.ts';
+import { rememberTokens } from './remembered-tokens.ts';
 import type { Telemetry } from './request-context.ts';
 import { addProfile } from './profile.ts';
 import { addScanStats } from './scan-stats.ts';
@@ -107,8 +108,8 @@ export function buildApi(dependencies: ApiDependencies, options: ApiOptions, isS
 
 async function addApi(app: FastifyInstance, dependencies: ApiDependencies, options: ApiOptions): Promise<void> {
   limitInFlight(app, options.inFlightMax ?? 1_000);
-  const verify = await createTokenVerifier(options.auth, dependencies.clock);
   const { users, revocations, clock } = dependencies;
+  const verify = rememberTokens(await createTokenVerifier(options.auth, clock), clock);
   const inspect = createTokenInspector(verify, revocations, new KnownUsers(users, clock));
   const authenticate = createAuthenticate(inspect);
   await guard(app, authenticate, options.rateLimits ?? RATE_LIMITS);

@@ -90,11 +90,21 @@ export function createReadWithFallback(options: FallbackOptions): ReadWithFallba
 
 /** Rejects with the signal's TimeoutError when the read model is too slow; its late answer is dropped. */
 async function inTime<T>(read: FallbackRead<T>, withinMs: number): Promise<T | undefined> {
-  const signal = AbortSignal.timeout(withinMs);
+  const tooLate = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    // Not AbortSignal.timeout: nobody could take it back, and for each answered read it would make an error half a second later.
+    timer = setTimeout(() => {
+      const reason = new DOMException('the read model did not answer in time', 'TimeoutError');
+      tooLate.abort(reason);
+      reject(reason);
+    }, withinMs);
   });
-  return Promise.race([read.readModel(signal), late]);
+  try {
+    return await Promise.race([read.readModel(tooLate.signal), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function isTimeout(thrown: unknown): boolean {

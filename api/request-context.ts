@@ -1,10 +1,11 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { formatTraceparent, startTrace } from '../core/trace.ts';
 import type { TraceContext } from '../core/trace.ts';
+import { createPooledRandom } from '../runtime/pooled-random.ts';
 import type { TokenClaims } from './verify-token.ts';
 
 /** What the API knows of a request besides the request itself. */
@@ -34,6 +35,7 @@ declare module 'fastify' {
 
 /** The routes that probes and scrapers ask every few seconds: their lines would bury the others. */
 const QUIET_ROUTES = /^\/(health(\/.*)?|metrics)$/;
+const random = createPooledRandom();
 const PATH_LENGTH_MAX = 256;
 const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -81,7 +83,7 @@ function incomingTrace(request: FastifyRequest): TraceContext {
       tracestate: tracestate !== undefined && TRACESTATE.test(tracestate) ? tracestate : undefined,
       requestId: requestId !== undefined && REQUEST_ID.test(requestId) ? requestId : randomUUID(),
     },
-    randomBytes,
+    random,
   );
 }
 

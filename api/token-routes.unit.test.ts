@@ -86,6 +86,13 @@ describe('the check of a gateway', () => {
     expect(answer.headers['x-user-id']).toBeUndefined();
   });
 
+  it('refuses a token that was given back after it had been let pass', async () => {
+    const token = await tokenOf();
+    expect((await ask('POST', '/check', token)).statusCode).toBe(200);
+    ports.revoked.add(jtiOf(token));
+    expect((await ask('POST', '/check', token)).statusCode).toBe(401);
+  });
+
   it('hands on no claim that could read as another one', async () => {
     const answer = await ask('POST', '/check', await tokenOf(['a,operator', 'b\r\nx-user-id: root', 'ok'], 'a b'));
     expect(answer.headers).toMatchObject({ 'x-user-id': 'ada', 'x-user-permissions': 'ok' });

@@ -34,9 +34,8 @@ export function createRevocationStore({ redis, names }: { readonly redis: RedisC
     });
   return {
     async find(wanted) {
-      // One write and one answer on the connection, and each key by itself, so that they may lie in different slots.
       const keys = [WHOLE_KEY, ...wanted.map(revocationKey)].map((key) => names.redisKey(key));
-      const [whole, ...found] = await asked(Promise.all(keys.map((key) => redis.get(key))));
+      const [whole = null, ...found] = await asked(getTogether(redis, keys));
       return { revokedAtMs: found.map((value) => (value === null ? undefined : Number(value))), isWhole: whole !== null };
     },
     async keep(revocations) {
@@ -49,4 +48,16 @@ export function createRevocationStore({ redis, names }: { readonly redis: RedisC
       await asked(redis.set(names.redisKey(WHOLE_KEY), '1', 'PX', WHOLE_MS));
     },
   };
+}
+
+/** This is asked for every request: in one write, where all keys are in one server; those of a cluster may lie in different slots. */
+async function getTogether(redis: RedisClient, keys: readonly string[]): Promise<readonly (string | null)[]> {
+  if (redis.isCluster) return Promise.all(keys.map((key) => redis.get(key)));
+  const pipeline = redis.pipeline();
+  for (const key of keys) pipeline.get(key);
+  const answers = (await pipeline.exec()) ?? [];
+  return answers.map(([error, value]) => {
+    if (error !== null) throw error;
+    return value as string | null;
+  });
 }
