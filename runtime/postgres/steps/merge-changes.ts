@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { StateChange } from '../../../core/define.ts';
 import type { JsonObject } from '../../../core/json.ts';
 import { statementGroups } from '../state-change-sql.ts';
@@ -17,7 +18,8 @@ export function mergeChanges(changes: readonly StateChange[]): readonly StateCha
       places.set(row, merged.push(change) - 1);
       continue;
     }
-    const both = mergedChange(earlier, change);
+    // Another spelling of the key may mean another row, which only the column's type can tell.
+    const both = isDeepStrictEqual(earlier.key, change.key) ? mergedChange(earlier, change) : undefined;
     if (both === undefined) return undefined;
     merged[place] = both;
   }

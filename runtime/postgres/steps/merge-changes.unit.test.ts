@@ -4,6 +4,7 @@ import type { JsonObject } from '../../../core/json.ts';
 import { mergeChanges, rowName } from './merge-changes.ts';
 
 const change = (op: 'upsert' | 'update', id: number, set: JsonObject, table = 't'): StateChange => ({ op, table, key: { id }, set });
+const named = (id: string, set: JsonObject): StateChange => ({ op: 'upsert', table: 't', key: { id }, set });
 const removed = (id: number): StateChange => ({ op: 'delete', table: 't', key: { id } });
 
 describe('changes of one step', () => {
@@ -25,6 +26,8 @@ describe('changes of one step', () => {
     ['an upsert behind an update, which may have found no row', [change('update', 1, { a: 1 }), change('upsert', 1, { b: 2 })]],
     ['whatever follows a deletion', [removed(1), change('upsert', 1, { a: 1 })]],
     ['a deletion behind anything', [change('upsert', 1, { a: 1 }), removed(1)]],
+    ['two rows of a text key that differ in their capitals', [named('Oak', { a: 1 }), named('oak', { a: 2 })]],
+    ['two spellings of one key', [change('upsert', 1, { a: 1 }), named('1', { a: 2 })]],
     ['two rows of one table, which may pass a unique value on', [change('update', 1, { a: null }), change('update', 2, { a: 1 })]],
   ])('keep their order and need statements of their own: %s', (_, changes) => {
     expect(mergeChanges(changes)).toBeUndefined();
