@@ -72,6 +72,27 @@ describe('steps in batches', () => {
     expect(accounts).toEqual(many(20, (n) => ({ last_amount: BigInt(n) })));
   });
 
+  it('are decided again when they come to be written long after their streams were read: no event is added behind who reads by time (I11)', async () => {
+    let aged = 0;
+    const frozen = (batches: Database): Database => ({
+      ...withMethods(batches),
+      prepared: async (text, [first, ...others]) => {
+        if (!text.includes('marked AS') || aged > 0) return batches.prepared(text, [first, ...others]);
+        aged += 1;
+        return batches.prepared(text, [String(first).replaceAll(/"read_at":"\d{4}/g, '"read_at":"2020'), ...others]);
+      },
+    });
+    const steps = bankSteps(bank, {}, frozen);
+    open.push(steps);
+    expect(await outcomes(steps, [{ key: 'frozen', account: 'frozen', amount: 1 }])).toEqual(['committed']);
+    expect(aged).toBe(1);
+    expect(await traces('frozen')).toEqual(WHOLE);
+    const [event] = await bank.database.query<{ recent: boolean }>(
+      `SELECT created_at > now() - interval '1 minute' AS recent FROM bank.events WHERE payload ->> 'note' = 'frozen'`,
+    );
+    expect(event).toEqual({ recent: true });
+  });
+
   it('leave out one that may be what breaks their connection: it has a transaction of its own', async () => {
     const { steps, texts } = opened();
     const isolated = { ...depositStep({ key: 'isolated', account: 'isolated', amount: 1 }), isolated: true };

@@ -154,7 +154,12 @@ class BatchedSteps {
   private settle(pending: PendingStep, events: number, fate: Fate | undefined): void {
     if (fate?.taken === true) pending.settle({ kind: 'committed', events });
     else if (fate?.current === true) pending.settle({ kind: 'repeated' });
-    else this.failed(this.together, pending, new ClassifiedError('VERSION_CONFLICT', 'another writer appended to the stream first'));
+    else
+      this.failed(
+        this.together,
+        pending,
+        new ClassifiedError('VERSION_CONFLICT', 'another writer appended to the stream first, or it was read too long ago'),
+      );
   }
 
   /** Nothing of these steps was written. An outage is theirs alike; anything else is one step's doing, or a few ones'. */

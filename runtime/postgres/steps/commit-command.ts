@@ -58,5 +58,8 @@ export async function commitCommand({ database, settings }: CommandStore, comman
     };
   }
   if (fate?.current === true) return { kind: 'taken' };
-  throw new ClassifiedError('VERSION_CONFLICT', `another writer appended to the stream of ${command.aggregate.type} first`);
+  throw new ClassifiedError(
+    'VERSION_CONFLICT',
+    `another writer appended to the stream of ${command.aggregate.type} first, or it was read too long ago`,
+  );
 }

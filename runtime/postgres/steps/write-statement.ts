@@ -15,13 +15,19 @@ export interface Fate {
   readonly n: number;
   /** All of it is written. */
   readonly taken: boolean;
-  /** Its stream still ended where it was decided upon. A step that is current and was not taken found its key taken. */
+  /** Its stream still ended where it was decided upon, a short while ago. A step that is current and was not taken found its key taken. */
   readonly current: boolean;
 }
 
 /**
+ * Events have the time at which their stream was read, and who reads them by their time has gone past it after two minutes (the
+ * sweep of the flows): a process that was frozen between its two statements must not add one behind it.
+ */
+const READ_WITHIN = `interval '1 minute'`;
+
+/**
  * The whole effect of many steps in one statement: a transaction of its own. Each step is written wholly or not at all: not
- * when its stream has gone on since it was read, and not when somebody else has its key. The parameters are the steps, the
+ * when its stream has gone on since it was read or was read too long ago, and not when somebody else has its key. The parameters are the steps, the
  * domain, the days that keys are kept, then events, snapshots and changes as far as the shape has them.
  *
  * All keys are taken before anything else, and in their order; then come the streams in theirs, then the state tables: two
@@ -51,7 +57,7 @@ WITH step AS MATERIALIZED (
     status text, compensation jsonb, result jsonb, stream_type varchar, stream_id varchar, version bigint, read_at timestamptz,
     tracingspancontext text)
 ), current AS MATERIALIZED (
-  SELECT * FROM step WHERE (version = 0 OR ${version('version')}) AND ${version('version + 1')} IS NULL
+  SELECT * FROM step WHERE read_at > clock_timestamp() - ${READ_WITHIN} AND (version = 0 OR ${version('version')}) AND ${version('version + 1')} IS NULL
 ), marked AS (
   INSERT INTO ${table('processed_events')} (idempotency_key, domain, flow_id, step, event_id, trace_id, status, compensation, result,
     started_at, processed_at, expires_at)
