@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout as after } from 'node:timers/promises';
 import type { RelayFailpoint } from '../../connectors/outbox/failpoint.ts';
 import type { RelayOptions, RelaySettings } from '../../connectors/outbox/relay.ts';
 import { captureSource, createRelay } from '../../connectors/outbox/relay.ts';
@@ -105,10 +106,10 @@ function relayOf({ url, namespace }: Pick<RelayTask, 'url' | 'namespace'>): Serv
     logger: SILENT_LOGGER,
     topicLookMs: 200,
   });
+  // A registry that is asked over a network: meanwhile the rows behind wait too.
+  const slowly = (): Promise<number> => after(300, 7);
   const encoder =
-    task.wire === 'avro'
-      ? createAvroEncoder({ registry: { idOf: async () => 7 }, subjectOf: (type) => type, schemaOf })
-      : JSON_PASS_THROUGH;
+    task.wire === 'avro' ? createAvroEncoder({ registry: { idOf: slowly }, subjectOf: (type) => type, schemaOf }) : JSON_PASS_THROUGH;
   const common = { domain: 'image', names, routes: new Set(task.routes), producer, encoder };
   const quiet = { metrics: NO_METRICS, logger: SILENT_LOGGER, clock: systemClock };
   const { repairs } = task;
