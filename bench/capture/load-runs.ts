@@ -1,5 +1,5 @@
 import type { BenchContext } from './bench-context.ts';
-import type { Side, Variant } from './figures.ts';
+import { captureBook, type Side, type Variant } from './figures.ts';
 import { STEADY_RATES } from './plan.ts';
 import { measureStalledBroker } from './stalled-broker.ts';
 import { LoadedLane, type Percentiles } from './steady-load.ts';
@@ -8,9 +8,13 @@ const PERCENTILES = ['p50', 'p99', 'p999'] as const;
 
 type Loaded = 'millrace' | 'debezium' | 'debezium-defaults';
 
-/** Latency at the fixed rates: each run measures each side, one after the other. */
+/**
+ * Latency at the fixed rates: each run measures each side, one after the other. A pass of each that does not count comes first: the
+ * broker's compiler works for its first tens of thousands of requests, and the side that begins would pay for it.
+ */
 export async function steadyRuns(context: BenchContext): Promise<void> {
   const { plan, sides } = context;
+  for (const side of sides) await steadyRun({ ...context, book: captureBook(), say: () => undefined }, side, [500], 0);
   for (let run = 0; run < plan.runs; run += 1) {
     for (const side of sides) await steadyRun(context, side, plan.steadyRates, run);
   }
