@@ -362,6 +362,19 @@ describe('giving partitions away', () => {
     expect(consumer.commits).toEqual([{ ...PARTITION, offset: 1n }]);
   });
 
+  it('neither parks nor gives up what is cut off, even at its last attempt: its next owner has it', async () => {
+    for (const delaysMs of [[], [10_000]]) {
+      const { handler, held } = heldHandler();
+      const { consumer, clock, letters, parked } = await groupUnderTest({ handler, retryPolicy: { delaysMs, jitter: 0 } });
+      consumer.deliver([record({ at: 0 })]);
+      await settle();
+      consumer.callbacks.onLost([PARTITION]);
+      await clock.advance(1_000);
+      expect(held.get(0)!.context.signal.aborted).toBe(true);
+      expect({ letters, parked: parked.rows }).toEqual({ letters: [], parked: [] });
+    }
+  });
+
   it('does not wait for what climbs the ladder', async () => {
     const { group, consumer, clock } = await groupUnderTest({ handler: async () => failedWith('CALL_FAILED', 'no') });
     consumer.deliver([record({ at: 0 })]);
