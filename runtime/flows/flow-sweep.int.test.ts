@@ -1,21 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { definePipeline } from '../../core/define-pipeline.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { LogFields } from '../../core/log.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { startTrace } from '../../core/trace.ts';
-import { character } from '../../processors/character/character.ts';
-import { image } from '../../processors/image/image.ts';
 import { registerImage } from '../../processors/image/register-image.ts';
-import { my } from '../../processors/my/my.ts';
-import { scanToReward } from '../../processors/sagas/scan-to-reward.ts';
 import { scanIdOf } from '../../processors/scan/scan-id.ts';
-import { scan } from '../../processors/scan/scan.ts';
+import { bundledProgram } from '../../test/support/bundled-program.ts';
+import { ChildProgram } from '../../test/support/child-program.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import type { SweepNews, SweepTask } from '../../test/support/flow-sweep-program.ts';
 import type { LivingChoreography } from '../../test/support/living-choreography.ts';
 import { livingChoreography } from '../../test/support/living-choreography.ts';
+import { pipeline, saga } from '../../test/support/overdue-at-once.ts';
 import { systemClock } from '../../test/support/system-clock.ts';
 import { flowSources } from '../compose-flows.ts';
 import { deadLettersOf } from '../dead-letters/open-dead-letters.ts';
@@ -23,7 +21,6 @@ import { createParkedRecords } from '../postgres/parked-records.ts';
 import { createConsumerGroup } from '../processing/consumer-group.ts';
 import { createPayloads } from '../payloads.ts';
 import { executeCommand } from '../postgres/command-handler.ts';
-import type { Database } from '../postgres/database.ts';
 import type { FlowRow } from '../postgres/flow-table.ts';
 import { readFlowRows } from '../postgres/flow-table.ts';
 import type { FlowSweepOptions } from './flow-sweep.ts';
@@ -33,34 +30,8 @@ import { createSettleStep } from './settle-step.ts';
 import { traceFlows } from './trace-flows.ts';
 import { unseenFlows } from './unseen-flows.ts';
 
-/** Overdue as soon as it is looked at: what a test waits for is a condition and never a time. */
-const saga = { ...scanToReward, deadlineMs: 1 };
-const pipeline = definePipeline({ domains: [image, scan, character, my], projections: [], sagas: [saga] });
 const WITHIN = { timeoutMs: 60_000, everyMs: 250 };
 const NEVER = new AbortController().signal;
-
-const KILLED = new Error('killed');
-
-/** The database of a process that ends before or after its n-th use of it: what was not committed by then never is. */
-function dyingAt(inner: Database, last: number, after: boolean): Database {
-  let uses = 0;
-  const use = async <T>(work: () => Promise<T>): Promise<T> => {
-    const dies = uses === last;
-    uses += 1;
-    if (dies && !after) throw KILLED;
-    const answer = await work();
-    if (dies) throw KILLED;
-    return answer;
-  };
-  return {
-    domain: inner.domain,
-    query: (text, values) => use(() => inner.query(text, values)),
-    execute: (text, values) => use(() => inner.execute(text, values)),
-    prepared: (text, values) => use(() => inner.prepared(text, values)),
-    transaction: (work) => use(() => inner.transaction(work)),
-    stop: (hard) => inner.stop(hard),
-  };
-}
 
 describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => {
   let world: LivingChoreography;
@@ -208,33 +179,36 @@ describe('the sweep of the flows, on real servers', { timeout: 180_000 }, () => 
     }
   });
 
-  it('that is killed beside any use of its table leaves the rest to the next one, and decides once', async () => {
+  it('that is killed beside any use of its table, or a decision, leaves the rest to the next one, and decides once', async () => {
     const { flowId } = await register('killed-sweep');
     await swept(flowId, { status: 'overdue', waits_for: [expect.objectContaining({ where: 'ahead' })] });
     await giveUp(flowId);
-    const survives = async (use: number, after: boolean): Promise<boolean> => {
+    const program = await bundledProgram('test/support/flow-sweep-program.ts');
+    /** How often it used its table, when it was not killed. */
+    const sweepOnce = async (killed: SweepTask['killed']): Promise<number | undefined> => {
       await due();
-      const platform = dyingAt(world.connections.platform(), use, after);
-      return sweepWith({ platform })
-        .pass(NEVER)
-        .then(
-          () => true,
-          (error: unknown) => {
-            expect(error).toBe(KILLED);
-            return false;
-          },
-        );
+      const sweep = new ChildProgram<SweepNews, never>(program, { environment: world.environment, killed } satisfies SweepTask);
+      const signal = await sweep.ended;
+      const [passed] = sweep.heard;
+      expect(signal).toBe(passed === undefined ? 'SIGKILL' : null);
+      return passed?.uses;
     };
-    let uses = 0;
-    while (!(await survives(uses, true)) && uses < 100) uses += 1;
-    expect(uses).toBeGreaterThan(4);
-    for (let use = 0; use <= uses; use += 1) {
-      await survives(use, false);
-      expect(await events('character', 'CharacterAcquireFailed', flowId)).toBeLessThanOrEqual(1);
+    let uses: number | undefined;
+    let unwritten = 0;
+    for (let use = 0; use < 100 && uses === undefined; use += 1) {
+      for (const after of [false, true]) {
+        uses = await sweepOnce({ use, after });
+        const decisions = await events('character', 'CharacterAcquireFailed', flowId);
+        expect(decisions).toBeLessThanOrEqual(1);
+        if (decisions === 1 && (await row(flowId))?.status === 'overdue') unwritten += 1;
+      }
     }
+    expect(uses).toBeGreaterThan(4);
+    // It was killed between its decision and the writing down of it.
+    expect(unwritten).toBeGreaterThan(0);
     await swept(flowId, { status: 'ended', ended_as: 'compensated' });
     expect(await events('character', 'CharacterAcquireFailed', flowId)).toBe(1);
-  });
+  }, 280_000);
 
   it('has no second outcome when the event comes after all', async () => {
     const { flowId } = await register('late');

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LONG } from '../support/long.ts';
 import { services } from '../support/services.ts';
-import { ProcessorUnderFault } from './processor-under-fault.ts';
 import type { ProcessorFailpoint } from './processor-program.ts';
+import type { Processor } from './processor-under-fault.ts';
+import { ProcessorUnderFault } from './processor-under-fault.ts';
 
 const VISITS = LONG ? [1, 2, 3, 5, 9] : [1, 3];
 /** By the first visit alone where there may be no further one. */
@@ -49,6 +50,56 @@ describe.concurrent('a processor that is killed', () => {
       await fault.order(24);
       await fault.recovery();
       await fault.verify(`killed at ${at}, visit ${onVisit}`, performance.now() - begun);
+    } finally {
+      await fault.close();
+    }
+  });
+});
+
+/** What befalls the one that works at the record, and what it does once another has come to the end of its partition. */
+const INTERRUPTIONS: readonly {
+  readonly how: string;
+  readonly befalls: (processor: Processor) => Promise<unknown>;
+  readonly goesOn?: (processor: Processor) => void;
+}[] = [
+  { how: 'is killed', befalls: (processor) => processor.kill() },
+  {
+    how: 'is frozen, and goes on when another has done it',
+    befalls: async (processor) => processor.signal('SIGSTOP'),
+    goesOn: (processor) => {
+      processor.signal('SIGCONT');
+      processor.tell({ order: 'release' });
+    },
+  },
+  {
+    how: 'leaves',
+    befalls: async (processor) => {
+      processor.tell({ order: 'stop' });
+      await processor.ended;
+    },
+  },
+];
+
+/** At the one place where an offset too much loses something: all else is done, so that the record is the next one to be read. */
+describe.concurrent('a record that is worked at when everything before it is committed', () => {
+  it.each(INTERRUPTIONS)('has its effect, once, when its processor $how', async ({ how, befalls, goesOn }) => {
+    const fault = await ProcessorUnderFault.open('worked', services());
+    try {
+      const orders = await fault.order(120);
+      const held = orders.filter(({ kind }) => kind === 'plain')[60]!;
+      const processor = await fault.startedProcessor({ holds: held.id });
+      await processor.next('held');
+      await fault.allBut(held);
+      const begun = performance.now();
+      await befalls(processor);
+      await fault.startedProcessor();
+      await fault.order(24);
+      await fault.recovery();
+      const recoveredMs = performance.now() - begun;
+      goesOn?.(processor);
+      fault.feed();
+      await fault.moves();
+      await fault.verify(`worked at a record, and ${how}`, recoveredMs);
     } finally {
       await fault.close();
     }

@@ -56,6 +56,8 @@ export interface ProcessorTask {
   readonly retryDelaysMs: readonly number[];
   /** What happens at the n-th visit of a place: the process kills itself without a farewell, or waits there to be released. */
   readonly failpoint?: { readonly at: ProcessorFailpoint; readonly onVisit: number; readonly then: 'die' | 'hold' };
+  /** The id of an order that is not handled to its end before it is released. */
+  readonly holds?: string;
 }
 
 /** `leave` and `join`: the member, not the process. */
@@ -156,7 +158,8 @@ async function join(): Promise<void> {
     known: new Set([DepositOrdered.type]),
     deadLetterTopicOf: () => task.letters,
     retryPolicy: { delaysMs: task.retryDelaysMs, jitter: 0.2 },
-    handlerTimeoutMs: 10_000,
+    // What is held is not to be parked: then commits might pass it.
+    handlerTimeoutMs: task.holds === undefined ? 10_000 : 120_000,
     limits: { concurrencyMax: 16 },
     parked: createParkedRecords({ database, group: task.group }),
     parkedLookMs: 200,
@@ -183,6 +186,7 @@ async function leave(): Promise<void> {
 
 async function handle(...[event, context]: Parameters<EventHandler>): ReturnType<EventHandler> {
   tell({ is: 'handling', id: event.id });
+  if (event.id === task.holds) await held();
   const { kind } = event.payload as Order;
   return kind === 'flaky' && context.attempt === 1 ? failedWith('HANDLER_FAILED', 'not at the first attempt') : reactions(event, context);
 }
@@ -248,6 +252,10 @@ async function visit(label: ProcessorFailpoint): Promise<void> {
   const { failpoint } = task;
   if (failpoint === undefined || failpoint.at !== label || failpoint.onVisit !== visited) return;
   if (failpoint.then === 'die') process.kill(process.pid, 'SIGKILL');
+  await held();
+}
+
+async function held(): Promise<void> {
   tell({ is: 'held' });
   await new Promise<void>((resolve) => (release = resolve));
 }

@@ -199,6 +199,19 @@ export class ProcessorUnderFault {
     return performance.now() - begun;
   }
 
+  /**
+   * Resolves once everything but the order and what comes behind it for its owner has come to its end, and everything before its
+   * record is committed. What was sent is in its partition once.
+   */
+  async allBut(held: SentOrder): Promise<void> {
+    const waits = ({ owner_id, n }: SentOrder): boolean => owner_id === held.owner_id && n >= held.n;
+    const others = this.sent.filter((order) => order.kind !== 'poison' && !waits(order)).length;
+    const partition = partitionOf(held);
+    const offset = this.sent.slice(0, this.sent.indexOf(held)).filter((order) => partitionOf(order) === partition).length;
+    await eventually(async () => (await this.deposits()) === others, { timeoutMs: 60_000, everyMs: 50 });
+    await eventually(async () => ((await this.committed()).get(partition) ?? 0n) >= BigInt(offset), { timeoutMs: 30_000, everyMs: 50 });
+  }
+
   /** No more orders come, and all of them have come to their end, also those that waited. */
   async quiet(): Promise<void> {
     await this.stopFeeding();
@@ -261,10 +274,11 @@ export class ProcessorUnderFault {
     return order;
   }
 
-  private recordOf({ id, owner_id, n, kind }: SentOrder): ProducerRecord {
+  private recordOf(order: SentOrder): ProducerRecord {
+    const { id, owner_id, n, kind } = order;
     return {
       topic: this.topic,
-      partition: Number(owner_id.slice('owner-'.length)) % PARTITIONS,
+      partition: partitionOf(order),
       key: utf8(owner_id),
       value: encodeFrame(this.schemaId, ORDER_TYPE.toBuffer({ owner_id, n, kind })),
       headers: eventHeaders({ id, type: 'DepositOrdered', streamId: owner_id }),
@@ -314,4 +328,8 @@ export class ProcessorUnderFault {
       ),
     );
   }
+}
+
+function partitionOf({ owner_id }: SentOrder): number {
+  return Number(owner_id.slice('owner-'.length)) % PARTITIONS;
 }

@@ -17,6 +17,8 @@ import { temporaryDatabases } from './temporary-databases.ts';
 /** A pipeline's domains on real servers: databases, slots and topics of their own, relays and some processors in this process. */
 export interface LivingChoreography {
   readonly config: Config;
+  /** What another process has to be told to find it. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Open and started; of the test's own. */
   readonly connections: Connections;
   readonly url: (domain: string) => string;
@@ -29,7 +31,7 @@ const STOP_MS = 10_000;
 
 export async function livingChoreography(label: string, pipeline: PipelineDefinition): Promise<LivingChoreography> {
   const databases = temporaryDatabases(label);
-  const config = loadConfig({
+  const environment = {
     MILLRACE_NAMESPACE: databases.namespace,
     POSTGRES_URL: services().postgresUrl,
     KAFKA_BROKERS: services().kafkaBrokers,
@@ -37,7 +39,8 @@ export async function livingChoreography(label: string, pipeline: PipelineDefini
     REDIS_URL: services().redisUrl,
     ELASTICSEARCH_URL: services().elasticsearchUrl,
     WIRE_FORMAT: 'json',
-  });
+  };
+  const config = loadConfig(environment);
   const captured = pipeline.domains.filter((domain) => domain.captured).map(({ name }) => name);
   const connections = new Connections(pipeline, config, SILENT_LOGGER, 'test');
   const admin = connections.brokerAdmin();
@@ -73,6 +76,7 @@ export async function livingChoreography(label: string, pipeline: PipelineDefini
   }
   return {
     config,
+    environment,
     connections,
     url: (domain) => databases.url(domain),
     processor: async (domain) => {
