@@ -4,6 +4,7 @@ import { changeParked, findParked } from '../runtime/parked-operations.ts';
 import type { ParkedAction } from '../runtime/postgres/parked-filter.ts';
 import type { ParkedRehearsal } from '../runtime/rehearsal/rehearse-parked.ts';
 import { rehearseParked } from '../runtime/rehearsal/rehearse-parked.ts';
+import { liveReaders } from '../runtime/parked-orphans.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
 import { countOf } from './common-options.ts';
 import { UsageError } from './exit.ts';
@@ -72,7 +73,8 @@ export function parkedDiscardCommand(): Command {
     .addHelpText(
       'after',
       `
-What waits behind a record of its key is not discarded with it: it is handled next.
+What waits behind a record of its key is not discarded with it: it is handled next. --orphans is refused while Kafka knows members of
+such a group that read the topic: a pipeline of another version runs.
 ${AUDITED}
 
 Examples:
@@ -81,7 +83,9 @@ Examples:
   millrace parked discard --orphans --apply --actor ann --json`,
     )
     .action(async (options: ChangeOptions) =>
-      change('discard', options, async ({ pipeline, connections, filter }, limit) => {
+      change('discard', options, async (work, limit) => {
+        await requireNoReaders(work);
+        const { pipeline, connections, filter } = work;
         const found = await findParked(pipeline, connections, filter, { limit, of: 'discard' });
         if (options.json === true) console.log(JSON.stringify({ action: 'discard', applied: false, ...parkedJson(found) }));
         else console.log(`${parkedText(found)}${found.records === 0 ? '' : '\nwould discard them; --apply does it'}`);
@@ -125,9 +129,11 @@ async function change(
 async function apply(
   action: ParkedAction,
   options: ChangeOptions,
-  { pipeline, connections, filter, signal }: ParkedWork,
+  work: ParkedWork,
   ratePerSecond: number | undefined,
 ): Promise<readonly ParkedFailure[]> {
+  if (action === 'discard') await requireNoReaders(work);
+  const { pipeline, connections, filter, signal } = work;
   const { records, refused, interrupted, failed } = await changeParked(pipeline, connections, filter, {
     ...{ action, actor: actorOf(options.actor), detail: options.reason, ratePerSecond, signal, clock: systemClock },
     acceptDoubleEffects: options.acceptDoubleEffects === true,
@@ -140,6 +146,18 @@ async function apply(
   if (refused > 0) console.log(`left out: ${count(refused, 'record')} ${OLDER_THAN_INBOX}`);
   if (interrupted) console.log(INTERRUPTED);
   return failed;
+}
+
+/** What this version of the pipeline takes for nobody's may be read by another one that runs beside it. */
+async function requireNoReaders({ connections, filter, orphans }: ParkedWork): Promise<void> {
+  const meant = orphans.filter(({ group }) => filter.group === undefined || filter.group === group);
+  const readers = await liveReaders(meant, connections.brokerAdmin());
+  if (readers.length === 0) return;
+  const lines = readers.map(({ group, members, topics }) => `  ${group} (${count(members, 'member')}) reads ${topics.join(', ')}`);
+  throw new Error(
+    `not discarded: this version of the pipeline does not know who reads them, and Kafka does:\n${lines.join('\n')}\n` +
+      'Stop these groups first, or use the version that they run. --group names another one, whose records are without a reader.',
+  );
 }
 
 async function retryable({ pipeline, connections, filter }: ParkedWork): Promise<number> {

@@ -5,6 +5,7 @@ import type { PipelineDefinition } from '../core/define-pipeline.ts';
 import type { Connections } from '../runtime/connections.ts';
 import type { ParkedFailure } from '../runtime/parked-operations.ts';
 import { findParked, orphanedPlaces, parkingGroups } from '../runtime/parked-operations.ts';
+import type { ParkedOrphans } from '../runtime/parked-orphans.ts';
 import type { ParkedFilter } from '../runtime/postgres/parked-filter.ts';
 import type { CodeOptions } from './common-options.ts';
 import { ageOf, codeOf, dataFolderOption, limitOf, withCodeOption } from './common-options.ts';
@@ -72,6 +73,8 @@ export interface ParkedWork {
   readonly pipeline: PipelineDefinition;
   readonly connections: Connections;
   readonly filter: ParkedFilter;
+  /** With --orphans: what nobody reads, as far as this version of the pipeline knows. */
+  readonly orphans: readonly ParkedOrphans[];
   /** Aborted by Ctrl-C: what is begun is finished, and the command can be run again. */
   readonly signal: AbortSignal;
 }
@@ -91,8 +94,9 @@ export async function withParked(
   try {
     await withConnections('parked', options.dataFolder, async (connections, pipeline) => {
       await requireGroup(pipeline, connections, filter.group);
-      const places = options.orphans === true ? { places: await orphanedPlaces(pipeline, connections) } : {};
-      const failed = await work({ pipeline, connections, filter: { ...filter, ...places }, signal: stopping.signal });
+      const orphans = options.orphans === true ? await orphanedPlaces(pipeline, connections) : [];
+      const places = options.orphans === true ? { places: orphans } : {};
+      const failed = await work({ pipeline, connections, filter: { ...filter, ...places }, orphans, signal: stopping.signal });
       for (const { domain, error } of failed) console.error(`${domain}: ${error.code}: ${error.message}\n  ${error.remedy}`);
       if (failed.length > 0) process.exitCode = 1;
       if (stopping.signal.aborted) process.exitCode = 130;

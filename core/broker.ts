@@ -98,6 +98,12 @@ export interface TopicDeclaration {
   readonly lettersOf?: { readonly topic: string; readonly roomBytes: number };
 }
 
+export interface GroupMemberFacts {
+  readonly clientId: string;
+  /** What it subscribes to; undefined while that cannot be told: the group is being dealt out, or the member is of another protocol. */
+  readonly topics: readonly string[] | undefined;
+}
+
 export interface BrokerAdmin {
   /**
    * Makes what is missing, adds partitions and corrects settings; returns what it changed, empty the second time. `max.message.bytes`
@@ -112,6 +118,8 @@ export interface BrokerAdmin {
   offsets(topics: readonly string[]): Promise<readonly PartitionOffsets[]>;
   /** Committed offsets of a group; partitions without one are left out. */
   committed(group: string, topics: readonly string[]): Promise<readonly (TopicPartition & { readonly offset: Offset })[]>;
+  /** Who is in the group now; nobody, where there is no such group. */
+  members(group: string): Promise<readonly GroupMemberFacts[]>;
   deleteGroups(groups: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }

@@ -3,11 +3,12 @@ import { classified } from '../core/errors.ts';
 import type { ClassifiedError } from '../core/errors.ts';
 import type { Connections } from './connections.ts';
 import { PLATFORM } from './database-url.ts';
+import type { ParkedOrphans } from './parked-orphans.ts';
 import { findParkedOrphans } from './parked-orphans.ts';
 import type { Database } from './postgres/database.ts';
 import type { ParkedChange } from './postgres/parked-admin.ts';
 import { actOnParked } from './postgres/parked-admin.ts';
-import type { ParkedAction, ParkedFilter, ParkedPlace } from './postgres/parked-filter.ts';
+import type { ParkedAction, ParkedFilter } from './postgres/parked-filter.ts';
 import type { ParkedEntry } from './postgres/parked-list.ts';
 import { listParked } from './postgres/parked-list.ts';
 
@@ -82,7 +83,7 @@ export async function changeParked(
 }
 
 /** The places whose parked records nobody reads. Rejects with the error of the server that is away. */
-export async function orphanedPlaces(pipeline: PipelineDefinition, connections: Connections): Promise<readonly ParkedPlace[]> {
+export async function orphanedPlaces(pipeline: PipelineDefinition, connections: Connections): Promise<readonly ParkedOrphans[]> {
   const database = (domain: string): Database => connections.database(domain);
   return findParkedOrphans({ pipeline, names: connections.config.names, database, admin: connections.brokerAdmin() });
 }

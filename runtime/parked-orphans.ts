@@ -83,6 +83,35 @@ export async function findParkedOrphans({ pipeline, names, database, admin }: Or
   return orphans;
 }
 
+/** Somebody reads what this version of the pipeline takes for nobody's. */
+export interface LiveReader {
+  readonly group: string;
+  readonly members: number;
+  readonly topics: readonly string[];
+}
+
+/**
+ * A pipeline of another version may know a group, or read a topic, that this one does not: Kafka knows who is there. Where it says
+ * itself that topic or partition are gone, no member reads them, however many the group has. Rejects with the error of Kafka.
+ */
+export async function liveReaders(
+  orphans: readonly Pick<ParkedOrphans, 'group' | 'topic' | 'reason'>[],
+  admin: Pick<BrokerAdmin, 'members'>,
+): Promise<readonly LiveReader[]> {
+  const doubtful = orphans.filter(({ reason }) => reason === 'group' || reason === 'topic');
+  const found: LiveReader[] = [];
+  for (const group of new Set(doubtful.map((orphan) => orphan.group))) {
+    const members = await admin.members(group);
+    const topics = new Set(
+      doubtful
+        .filter((orphan) => orphan.group === group && members.some((member) => member.topics?.includes(orphan.topic) ?? true))
+        .map(({ topic }) => topic),
+    );
+    if (topics.size > 0) found.push({ group, members: members.length, topics: [...topics].sort() });
+  }
+  return found;
+}
+
 function nameOf({ group, topic, partition }: ParkedPlace): string {
   return `${group}/${topic}/${partition}`;
 }

@@ -6,7 +6,7 @@ import { NO_METRICS } from '../core/metrics.ts';
 import { eventually } from '../test/support/eventually.ts';
 import { createParkedOrphanWatch } from './parked-orphan-watch.ts';
 import type { ParkedOrphans } from './parked-orphans.ts';
-import { orphanReason } from './parked-orphans.ts';
+import { liveReaders, orphanReason } from './parked-orphans.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
 describe('the owner of parked records', () => {
@@ -23,6 +23,27 @@ describe('the owner of parked records', () => {
     expect(reason('processor.scan', 'events.gone', 0)).toBe('topic-missing');
     expect(reason('processor.scan', 'events.b', 0)).toBe('topic');
     expect(reason('processor.was', 'events.a', 0)).toBe('group');
+  });
+});
+
+describe('a reader that only Kafka knows', () => {
+  const place = { partition: 0, domain: 'scan', records: 1, oldestAgeMs: 1 };
+  const orphan = (group: string, topic: string, reason: ParkedOrphans['reason']): ParkedOrphans => ({ ...place, group, topic, reason });
+  const readersOf = (orphans: readonly ParkedOrphans[], members: Readonly<Record<string, readonly (readonly string[] | undefined)[]>>) =>
+    liveReaders(orphans, { members: async (group) => (members[group] ?? []).map((topics) => ({ clientId: 'c', topics })) });
+
+  it('is a member that subscribes to the topic, or whose topics cannot be told now', async () => {
+    const orphans = [orphan('g', 'b', 'group'), orphan('g', 'a', 'group'), orphan('g', 'c', 'topic'), orphan('h', 'a', 'group')];
+    expect(await readersOf(orphans, { g: [['a'], ['b', 'z']], h: [undefined] })).toEqual([
+      { group: 'g', members: 2, topics: ['a', 'b'] },
+      { group: 'h', members: 1, topics: ['a'] },
+    ]);
+  });
+
+  it('is nobody in a group without members, of another topic, or where Kafka has no such topic or partition', async () => {
+    expect(await readersOf([orphan('g', 'a', 'group')], {})).toEqual([]);
+    expect(await readersOf([orphan('g', 'a', 'topic')], { g: [['b']] })).toEqual([]);
+    expect(await readersOf([orphan('g', 'a', 'partition-missing'), orphan('g', 'b', 'topic-missing')], { g: [['a', 'b']] })).toEqual([]);
   });
 });
 

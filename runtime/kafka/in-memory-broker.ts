@@ -90,6 +90,7 @@ class InMemoryBroker implements BrokerDriver, InMemoryBrokerInspection, InMemory
       },
       offsets: async (topics) => this.read(() => this.offsets(topics)),
       committed: async (group, topics) => this.read(() => this.committed(group, topics)),
+      members: async (group) => this.read(() => this.groups.get(group)?.facts() ?? []),
       deleteGroups: async (groups) => {
         this.read(() => {
           this.deleteGroups(groups);

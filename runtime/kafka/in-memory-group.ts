@@ -1,3 +1,4 @@
+import type { GroupMemberFacts } from '../../core/broker.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
 import { partitionKey } from './partition-key.ts';
@@ -27,6 +28,10 @@ export class InMemoryGroup {
 
   constructor(partitionsOf: (topic: string) => readonly TopicPartition[]) {
     this.partitionsOf = partitionsOf;
+  }
+
+  facts(): readonly GroupMemberFacts[] {
+    return this.members.map(({ topics }) => ({ clientId: 'in-memory', topics }));
   }
 
   get size(): number {

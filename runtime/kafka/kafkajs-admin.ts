@@ -1,5 +1,5 @@
-import kafkajs, { type Admin as KafkaAdmin, type DescribeConfigResponse } from 'kafkajs';
-import type { BrokerAdmin, TopicDeclaration } from '../../core/broker.ts';
+import kafkajs, { AssignerProtocol, type Admin as KafkaAdmin, type DescribeConfigResponse } from 'kafkajs';
+import type { BrokerAdmin, GroupMemberFacts, TopicDeclaration } from '../../core/broker.ts';
 import type { PartitionOffsets } from '../../core/log-reader.ts';
 import { ClassifiedError } from '../../core/errors.ts';
 import { offset, type Offset } from '../../core/offset.ts';
@@ -81,6 +81,15 @@ export class KafkaJsAdmin implements BrokerAdmin {
           .filter((partition) => !partition.offset.startsWith('-'))
           .map((partition) => ({ topic, partition: partition.partition, offset: offset(partition.offset) }))
           .sort((a, b) => a.partition - b.partition),
+      );
+    });
+  }
+
+  members(group: string): Promise<readonly GroupMemberFacts[]> {
+    return this.call('the members of the group could not be read', async (admin) => {
+      const { groups } = await admin.describeGroups([group]);
+      return groups.flatMap(({ members }) =>
+        members.map(({ clientId, memberMetadata }) => ({ clientId, topics: topicsOf(memberMetadata) })),
       );
     });
   }
@@ -220,6 +229,16 @@ async function offsetsOf(admin: KafkaAdmin, topic: string): Promise<PartitionOff
     // Deleted since it was listed.
     if (kafkaErrorName(thrown) === 'UNKNOWN_TOPIC_OR_PARTITION') return [];
     throw thrown;
+  }
+}
+
+/** The broker tells it of a settled group only. */
+function topicsOf(metadata: Buffer): readonly string[] | undefined {
+  if (metadata.length === 0) return undefined;
+  try {
+    return AssignerProtocol.MemberMetadata.decode(metadata)?.topics;
+  } catch {
+    return undefined;
   }
 }
 

@@ -405,6 +405,16 @@ describe.each(ADAPTERS)('a broker %s', (_name, createDriver) => {
       }
     });
 
+    it('tells who is in a group and what they read, and of nobody else', async () => {
+      const topic = await broker.topic();
+      const group = broker.group();
+      expect(await broker.admin.members(group)).toEqual([]);
+      const reader = await broker.reader({ group, topics: [topic] }).start();
+      await eventually(async () => expect(await broker.admin.members(group)).toMatchObject([{ topics: [topic] }]));
+      await reader.consumer.stop();
+      await eventually(async () => expect(await broker.admin.members(group)).toEqual([]), { everyMs: 200 });
+    });
+
     it('deletes a group with its offsets, and does not mind one that is not there', async () => {
       const topic = await broker.topic();
       const group = broker.group();

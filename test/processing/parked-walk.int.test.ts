@@ -219,6 +219,22 @@ describe('a record that waits', { timeout: 120_000 }, () => {
     expect(await listed('--group', 'processor.gone')).toBe(1);
     await expect(parked('list', '--group', 'processor.never')).rejects.toThrow('no such group, and nothing of it is parked');
     expect(await parked('retry', '--group', 'processor.gone', '--all')).toEqual([]);
+    // A pipeline of another version runs beside this one, and knows the group.
+    const other = given.driver.consumer({ group: 'processor.gone', topics: [source], from: 'earliest' });
+    await other.start({
+      onRecords: () => undefined,
+      onAssigned: () => undefined,
+      onRevoking: async () => undefined,
+      onLost: () => undefined,
+      onFatal: () => undefined,
+    });
+    try {
+      await expect(parked('discard', '--orphans')).rejects.toThrow(`processor.gone (1 member) reads ${source}`);
+      await expect(parked('discard', '--orphans', '--apply')).rejects.toThrow('Stop these groups first');
+    } finally {
+      await other.stop();
+    }
+    await eventually(async () => expect(await given.admin.members('processor.gone')).toEqual([]), { everyMs: 200 });
     expect(await parked('discard', '--orphans', '--apply', '--actor', 'olga')).toMatchObject([{ records: 3, failed: [] }]);
     expect(await findParkedOrphans({ pipeline, names: given.config.names, database, admin: given.admin })).toEqual([]);
   });
