@@ -13,5 +13,15 @@ export function dltCommand(): Command {
     .addCommand(dltShowCommand())
     .addCommand(dltStatsCommand())
     .addCommand(dltReplayCommand())
-    .addCommand(dltPurgeCommand());
+    .addCommand(dltPurgeCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  millrace dlt stats
+  millrace dlt list --group processor.scan --newer-than 12h
+  millrace dlt show events.scan.requested.processor.scan.dlt/2/17
+  millrace dlt replay --group processor.scan --code DECISION_FAILED
+  millrace dlt purge --fingerprint 4be1f0a3c9d2`,
+    );
 }

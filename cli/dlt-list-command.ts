@@ -3,11 +3,13 @@ import { limitOf, limitOption } from './common-options.ts';
 import type { FilterOptions } from './dlt-options.ts';
 import { filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
 import { letterFields, letterLines } from './dlt-text.ts';
+import type { ArchiveOptions } from './letter-source.ts';
+import { archiveOption, sourceOf } from './letter-source.ts';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 1_000_000;
 
-interface Options extends FilterOptions {
+interface Options extends FilterOptions, ArchiveOptions {
   readonly limit: string;
   readonly json?: true;
 }
@@ -17,16 +19,18 @@ export function dltListCommand(): Command {
   return letterCommand('list', 'list dead letters: why, where and when, without their payloads')
     .option('--state <states>', 'all, or some of open, archived, replayed, discarded; without it, those that nobody has handled')
     .addOption(limitOption(LIMIT_DEFAULT))
+    .addOption(archiveOption())
     .option('--json', 'print one JSON object a line')
     .addHelpText(
       'after',
       `
-Reads the topics as they are when the command begins, and changes nothing.
+Reads the topics as they are when the command begins, or an archive, and changes nothing.
 
 Examples:
   millrace dlt list
   millrace dlt list --group processor.scan --code CALL_FAILED --newer-than 12h
-  millrace dlt list --topic events.scan.requested --key somebody --state all --json`,
+  millrace dlt list --topic events.scan.requested --key somebody --state all --json
+  millrace dlt list --from-archive /archive --key somebody`,
     )
     .action(async (options: Options) => list(options));
 }
@@ -39,7 +43,7 @@ async function list(options: Options): Promise<void> {
     const progress = progressOnTerminal(options.json === true);
     let shown = 0;
     let isCut = false;
-    for await (const found of letters.log.read(queues, filter, { signal, onProgress: progress.onProgress })) {
+    for await (const found of sourceOf(letters, options).log.read(queues, filter, { signal, onProgress: progress.onProgress })) {
       if (shown === limit) {
         isCut = true;
         break;

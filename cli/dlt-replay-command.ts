@@ -1,14 +1,10 @@
 import type { Command } from 'commander';
 import { agrees, counted } from '../core/counted.ts';
-import { ArchivedLetters, archiveStates } from '../runtime/dead-letters/archived-letters.ts';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
-import type { LetterFetcher } from '../runtime/dead-letters/letter-fetcher.ts';
 import { inboxMemory } from '../runtime/dead-letters/inbox-memory.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
-import type { LetterLog } from '../runtime/dead-letters/letter-log.ts';
 import { isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { originalRecord } from '../runtime/dead-letters/letter.ts';
-import type { ReplayOptions } from '../runtime/dead-letters/replay.ts';
 import { replayLetters } from '../runtime/dead-letters/replay.ts';
 import type { Refusal, Selection } from '../runtime/dead-letters/select-letters.ts';
 import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
@@ -19,15 +15,16 @@ import { countOf, limitOf, limitOption } from './common-options.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
 import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
+import type { ArchiveOptions, LetterSource } from './letter-source.ts';
+import { archiveOption, sourceOf } from './letter-source.ts';
 import { rehearsalJson, rehearsalLines } from './rehearsal-text.ts';
 
 const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 100_000;
 const RATE_MAX = 100_000;
 
-interface Options extends FilterOptions {
+interface Options extends FilterOptions, ArchiveOptions {
   readonly all?: true;
-  readonly fromArchive?: string;
   readonly limit: string;
   readonly apply?: true;
   readonly rate?: string;
@@ -44,7 +41,7 @@ interface Options extends FilterOptions {
 export function dltReplayCommand(): Command {
   return letterCommand('replay', 'give dead letters back to their group alone; without --apply, rehearse what it would do with each')
     .option('--all', 'every letter that nobody has handled: without it, some condition must choose')
-    .option('--from-archive <path>', 'letters of this archive file, or of the files of this folder, instead of those in Kafka')
+    .addOption(archiveOption())
     .addOption(limitOption(LIMIT_DEFAULT, 'so many at most, the oldest first'))
     .option('--apply', 'do it')
     .option('--rate <letters>', 'with --apply: so many a second at most')
@@ -79,29 +76,17 @@ async function replay(options: Options): Promise<void> {
   const limit = limitOf(options.limit, LIMIT_MAX);
   const ratePerSecond = options.rate === undefined ? undefined : countOf(options.rate, '--rate', RATE_MAX);
   await withLetters(options, async (work) => {
-    const source = sourceOf(work, options);
+    const source = sourceOf(work.letters, options);
     const selection = await select(work, source, options, limit);
     if (options.apply === true) await apply(work, source, selection, options, ratePerSecond);
     else await rehearse(work, source, selection, options);
   });
 }
 
-/** Where letters are read, and who knows what became of them. */
-interface LetterSource {
-  readonly log: Pick<LetterLog, 'read'> & { fetcher(): Pick<LetterFetcher, 'fetch'> };
-  readonly states: ReplayOptions['states'];
-  /** For the audit. */
-  readonly detail: string | undefined;
-}
-
-function sourceOf({ letters }: LetterWork, { fromArchive, reason }: Options): LetterSource {
-  if (fromArchive === undefined) return { log: letters.log, states: letters.states, detail: reason };
-  const { states } = letters;
-  return {
-    log: new ArchivedLetters(fromArchive, states),
-    states: archiveStates(states),
-    detail: reason === undefined ? 'from the archive' : `from the archive: ${reason}`,
-  };
+/** For the audit. */
+function detailOf({ fromArchive, reason }: Options): string | undefined {
+  if (fromArchive === undefined) return reason;
+  return reason === undefined ? 'from the archive' : `from the archive: ${reason}`;
 }
 
 async function select({ letters, signal }: LetterWork, { log }: LetterSource, options: Options, limit: number): Promise<Selection> {
@@ -119,7 +104,7 @@ async function select({ letters, signal }: LetterWork, { log }: LetterSource, op
 
 async function apply(
   { letters, signal }: LetterWork,
-  { log, states, detail }: LetterSource,
+  { log, states }: LetterSource,
   selection: Selection,
   options: Options,
   ratePerSecond: number | undefined,
@@ -129,7 +114,7 @@ async function apply(
     states,
     giveBack: giveBackTo(letters.connections),
     clock: systemClock,
-    ...{ actor: options.actor, detail, force: options.force === true, ratePerSecond, signal },
+    ...{ actor: options.actor, detail: detailOf(options), force: options.force === true, ratePerSecond, signal },
   });
   const { replayed, passedOver, interrupted } = report;
   if (interrupted) process.exitCode = 130;

@@ -3,8 +3,10 @@ import { LetterStats } from '../runtime/dead-letters/letter-stats.ts';
 import type { FilterOptions } from './dlt-options.ts';
 import { filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
 import { heapFields, heapLines } from './dlt-text.ts';
+import type { ArchiveOptions } from './letter-source.ts';
+import { archiveOption, sourceOf } from './letter-source.ts';
 
-interface Options extends FilterOptions {
+interface Options extends FilterOptions, ArchiveOptions {
   readonly json?: true;
 }
 
@@ -12,6 +14,7 @@ interface Options extends FilterOptions {
 export function dltStatsCommand(): Command {
   return letterCommand('stats', 'count dead letters by topic, error code, event type and fingerprint')
     .option('--state <states>', 'all, or some of open, archived, replayed, discarded; without it, those that nobody has handled')
+    .addOption(archiveOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -20,7 +23,8 @@ Letters of one fingerprint have the same error but for numbers and ids, and most
 
 Examples:
   millrace dlt stats
-  millrace dlt stats --group processor.scan --newer-than 1d --json`,
+  millrace dlt stats --group processor.scan --newer-than 1d --json
+  millrace dlt stats --from-archive /archive`,
     )
     .action(async (options: Options) => stats(options));
 }
@@ -31,7 +35,8 @@ async function stats(options: Options): Promise<void> {
     const queues = queuesOf(letters.queues, options);
     const progress = progressOnTerminal(options.json === true);
     const counted = new LetterStats();
-    for await (const found of letters.log.read(queues, filter, { signal, onProgress: progress.onProgress })) counted.add(found);
+    for await (const found of sourceOf(letters, options).log.read(queues, filter, { signal, onProgress: progress.onProgress }))
+      counted.add(found);
     progress.end();
     const heaps = counted.heaps();
     if (options.json === true) {

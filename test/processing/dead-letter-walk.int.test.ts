@@ -263,9 +263,14 @@ describe('a replay', () => {
       const counts = await countLetters(given.connections.logReader(), given.letters.states, [given.queue]);
       await given.letters.states.forgetGone(counts.partitions);
       expect(await dlt('list', '--key', 'fred', '--state', 'all')).toEqual([]);
+      const archived = ['--from-archive', join(folder, 'archive'), '--key', 'fred'];
+      const listed = await dlt('list', ...archived);
+      expect(listed).toHaveLength(3);
+      expect(listed).toContainEqual(first);
+      expect(await dlt('stats', ...archived)).toMatchObject([{ heaps: [{ count: 3 }], others: 0 }]);
       await mend();
 
-      const from = ['replay', '--from-archive', join(folder, 'archive'), '--key', 'fred'];
+      const from = ['replay', ...archived];
       expect(await dlt(...from)).toMatchObject(Array(3).fill({ result: 'acked', changes: [{ table: 'users', key: { user_id: 'fred' } }] }));
       expect(await dlt(...from, '--apply', '--limit', '2', '--actor', 'olga')).toMatchObject([{ replayed: 2 }]);
       // What is forgotten with the topic's records is not forgotten by the audit.
