@@ -23,7 +23,10 @@ interface ShowOptions {
 }
 
 export function aggregateCommand(): Command {
-  return new Command('aggregate').description('look into the event store').addCommand(showCommand());
+  return new Command('aggregate')
+    .description('look into the event store')
+    .addCommand(showCommand())
+    .addHelpText('after', '\nExample:\n  millrace aggregate show user_characters somebody --history');
 }
 
 function showCommand(): Command {
@@ -68,7 +71,12 @@ async function show(
 ): Promise<ShownAggregate> {
   const { domain, aggregate } = aggregateOf(pipeline, type);
   const view = await viewAggregate(connections.database(domain), domain, aggregate, id, options);
-  if (view.version === 0n) throw new Error(`no ${aggregate.type} has this id${options.at === undefined ? '' : ` at ${options.at}`}`);
+  if (view.version === 0n) {
+    const then = options.at === undefined ? '' : ` at ${options.at}`;
+    throw new Error(
+      `no ${aggregate.type} has this id${then}\n\`millrace trace <id>\` finds what an id belongs to, and how its aggregate is called`,
+    );
+  }
   return { ...view, domain, type: aggregate.type, id, at: options.at };
 }
 

@@ -26,7 +26,16 @@ export function connectCommand(): Command {
     .addCommand(verb('pause', 'stop reading; the slot stays taken, and PostgreSQL keeps its WAL', pause))
     .addCommand(verb('resume', 'go on after pause, or start after a stop', resume))
     .addCommand(restartCommand())
-    .addCommand(deleteCommand());
+    .addCommand(deleteCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  millrace connect status
+  millrace connect apply
+  millrace connect restart image-connector
+  millrace connect delete image-connector`,
+    );
 }
 
 function statusCommand(): Command {

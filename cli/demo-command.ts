@@ -8,14 +8,18 @@ import { createLogger } from '../runtime/telemetry/log.ts';
 import { CORE_PARTS } from '../stack/parts.ts';
 import type { Flavour } from '../stack/stack.ts';
 import { registerUsers } from './development-user.ts';
-import { dataFolderOption } from './common-options.ts';
-import { UsageError } from './exit.ts';
+import { countOf, dataFolderOption } from './common-options.ts';
 import { localEnvironment } from './local-environment.ts';
 import type { LocalFolder, RunningRoles } from './local-folder.ts';
 import { localFolder } from './local-folder.ts';
 import { runningRoles } from './local-roles.ts';
 import { withLocalPipeline } from './start-command.ts';
 import { tokenOptions } from './token-options.ts';
+
+const COUNT_MAX = 10_000_000;
+const SEED_MAX = 2_147_483_647;
+const CONCURRENCY_MAX = 10_000;
+const PATIENCE_MAX_SECONDS = 86_400;
 
 interface DemoFlags {
   readonly count: string;
@@ -46,13 +50,14 @@ Examples:
   millrace demo --count 1000 --seed 7`,
     )
     .action(async (flags: DemoFlags) => {
+      const plan = planOf(flags);
       const folder = localFolder(flags.dataFolder);
       const interrupted = new AbortController();
       const interrupt = (): void => interrupted.abort(new DOMException('interrupted', 'AbortError'));
       process.once('SIGINT', interrupt);
       process.once('SIGTERM', interrupt);
       const work = async (running: RunningRoles): Promise<void> => {
-        if (!(await demo(folder, running, flags, interrupted.signal))) process.exitCode = 1;
+        if (!(await demo(folder, running, plan, interrupted.signal))) process.exitCode = 1;
       };
       const running = runningRoles(folder);
       if (running === undefined) await withLocalPipeline(folder, { flavour: flags.flavour, parts: CORE_PARTS }, interrupted.signal, work);
@@ -60,7 +65,19 @@ Examples:
     });
 }
 
-async function demo(folder: LocalFolder, running: RunningRoles, flags: DemoFlags, signal: AbortSignal): Promise<boolean> {
+type Plan = ReturnType<typeof planOf>;
+
+/** Before anything is brought up for it. @throws UsageError */
+export function planOf(flags: Pick<DemoFlags, 'count' | 'seed' | 'concurrency' | 'patience'>) {
+  return {
+    count: countOf(flags.count, '--count', COUNT_MAX),
+    seed: countOf(flags.seed, '--seed', SEED_MAX),
+    concurrency: countOf(flags.concurrency, '--concurrency', CONCURRENCY_MAX),
+    patienceMs: countOf(flags.patience, '--patience', PATIENCE_MAX_SECONDS) * 1_000,
+  };
+}
+
+async function demo(folder: LocalFolder, running: RunningRoles, plan: Plan, signal: AbortSignal): Promise<boolean> {
   const config = loadConfig(localEnvironment(folder), { auth: true });
   const logger = createLogger({ service: 'millrace-demo', environment: config.environment, level: 'error', format: config.log.format });
   const connections = new Connections(pipelineIn(config.timeZone), config, logger, 'millrace-demo');
@@ -76,20 +93,11 @@ async function demo(folder: LocalFolder, running: RunningRoles, flags: DemoFlags
       projections: pipelineIn(config.timeZone).projections.map(({ name }) => name),
       tokens: tokenOptions(config),
       registerUsers: (userIds) => registerUsers(config, userIds),
-      count: wholeNumber('--count', flags.count),
-      seed: wholeNumber('--seed', flags.seed),
-      concurrency: wholeNumber('--concurrency', flags.concurrency),
-      patienceMs: wholeNumber('--patience', flags.patience) * 1_000,
+      ...plan,
       signal,
     });
   } finally {
     await lifecycle.stop(5_000);
     for (const service of connections.services()) await service.stop(AbortSignal.timeout(5_000));
   }
-}
-
-function wholeNumber(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new UsageError(`${name} must be a whole number above 0`);
-  return value;
 }

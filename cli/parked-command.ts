@@ -10,7 +10,15 @@ export function parkedCommand(): Command {
     .description('records that wait for a retry, in the order of their keys')
     .addCommand(parkedListCommand())
     .addCommand(parkedRetryCommand())
-    .addCommand(parkedDiscardCommand());
+    .addCommand(parkedDiscardCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  millrace parked list --blocked
+  millrace parked retry --group processor.scan --key 5f0c
+  millrace parked discard --trace 0af7651916cd43dd8448eb211c80319c`,
+    );
 }
 
 function parkedListCommand(): Command {

@@ -11,5 +11,14 @@ export function slotCommand(): Command {
     .addCommand(slotStatusCommand())
     .addCommand(slotRepairCommand())
     .addCommand(slotWalCommand())
-    .addCommand(handoverCommand());
+    .addCommand(handoverCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  millrace slot status
+  millrace slot wal
+  millrace slot repair --dry-run
+  millrace slot handover --domain scan --to debezium --dry-run`,
+    );
 }

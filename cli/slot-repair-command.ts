@@ -32,7 +32,8 @@ export function slotRepairCommand(): Command {
       `
 A relay that stands in the gap goes on by itself when the repair is done; it need not be stopped. A repair may be interrupted
 (Ctrl-C) and run again at any time: what was published already is found in the topics. Two of one domain do not run at once.
-Rows are published under their own ids, in the order of their streams; readers see duplicates at most.
+Rows are published under their own ids, in the order of their streams; readers see duplicates at most. A domain that Debezium
+captures is left alone, and said to be.
 
 Exit codes: 0 nothing to repair, or repaired; 1 failed; 2 wrong usage or configuration; 3 a gap was found (--dry-run);
 4 a person has to confirm the database (--confirm-restore); 130 interrupted.
@@ -56,6 +57,7 @@ async function run(options: Options): Promise<void> {
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const reports: RepairReport[] = [];
   const errors: { domain: string; error: ClassifiedError }[] = [];
+  const leftAlone: { domain: string; capture: 'debezium'; remedy: string }[] = [];
   const quiet = options.json === true;
   await repairCaptures(pipeline, config, logger, {
     domain: options.domain,
@@ -69,6 +71,10 @@ async function run(options: Options): Promise<void> {
       reports.push(report);
       if (!quiet) print(report);
     },
+    onLeftAlone: (domain, remedy) => {
+      leftAlone.push({ domain, capture: 'debezium', remedy });
+      if (!quiet) console.log(`${domain}: left alone, Debezium captures it: ${remedy}`);
+    },
     onError: (domain, error) => {
       errors.push({ domain, error });
       if (!quiet) console.error(`${domain}: ${error.code}: ${error.message}\n  ${error.remedy}`);
@@ -76,7 +82,7 @@ async function run(options: Options): Promise<void> {
   });
   if (quiet) {
     const failed = errors.map(({ domain, error }) => ({ domain, code: error.code, message: error.message, remedy: error.remedy }));
-    console.log(JSON.stringify({ domains: reports, failed }));
+    console.log(JSON.stringify({ domains: reports, leftAlone, failed }));
   }
   process.exitCode = exitCodeOf(reports, errors);
 }

@@ -39,7 +39,8 @@ Examples:
       }
       if (options.json === true) console.log(JSON.stringify({ slots: reports, failed }, null, 2));
       else if (reports.length > 0) console.log(reports.map(shown).join('\n\n'));
-      if (options.json !== true) for (const { domain, code, message } of failed) console.error(`${domain}: ${code}: ${message}`);
+      if (options.json !== true)
+        for (const { domain, code, message, remedy } of failed) console.error(`${domain}: ${code}: ${message}\n  ${remedy}`);
       if (failed.length > 0 || reports.some(({ stage }) => stage === 'critical' || stage === 'lost')) process.exitCode = 1;
     });
 }

@@ -1,14 +1,17 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ADDRESS_VARIABLE, withoutPassword, type StackEndpoints } from '../stack/endpoints.ts';
 import { CORE_PARTS, PARTS, parseParts, type Part } from '../stack/parts.ts';
 import { progressOn, type Progress } from '../stack/progress.ts';
 import { StackError } from '../stack/stack-error.ts';
 import { stackDown, stackReset, stackStatus, stackUp, type Flavour, type PartStatus } from '../stack/stack.ts';
+import { localFolder } from './local-folder.ts';
 
 interface Options {
   readonly parts?: readonly Part[];
   readonly flavour?: Flavour;
-  readonly dataFolder?: string;
+  readonly dataFolder: string;
 }
 
 /** `millrace stack up | status | down | reset` */
@@ -18,7 +21,16 @@ export function stackCommand(): Command {
     .addCommand(upCommand())
     .addCommand(statusCommand())
     .addCommand(downCommand())
-    .addCommand(resetCommand());
+    .addCommand(resetCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  millrace stack up
+  millrace stack status
+  millrace stack down --parts redis
+  millrace stack reset`,
+    );
 }
 
 function upCommand(): Command {
@@ -39,7 +51,9 @@ Examples:
   REDIS_URL=redis://127.0.0.1:6379 millrace stack up`,
     )
     .action(async (options: Options) => {
-      const endpoints = await shown(async (progress, signal) => stackUp({ ...options, signal, progress: progress.report }));
+      const endpoints = await shown(async (progress, signal) =>
+        stackUp({ ...options, dataFolder: stackFolder(options), signal, progress: progress.report }),
+      );
       const asked = addresses(endpoints).filter(([part]) => (options.parts ?? CORE_PARTS).includes(part));
       console.log(asked.map(([part, address]) => `${part.padEnd(13)} ${withoutPassword(address)}`).join('\n'));
     });
@@ -51,7 +65,7 @@ function statusCommand(): Command {
     .option('--env', 'print the addresses as shell variables instead, passwords included')
     .addHelpText('after', '\nExamples:\n  millrace stack status\n  eval "$(npm run -s millrace -- stack status --env)"')
     .action(async (options: Options & { readonly env?: true }) => {
-      const status = await stackStatus(options);
+      const status = await stackStatus({ dataFolder: stackFolder(options) });
       if (status === undefined) throw new StackError('There is no stack here', 'Start one with `millrace stack up`.');
       if (options.env) {
         console.log(
@@ -73,7 +87,7 @@ function downCommand(): Command {
     .addOption(partsOption('all'))
     .addHelpText('after', '\nExamples:\n  millrace stack down\n  millrace stack down --parts redis')
     .action(async (options: Options) => {
-      await shown(async (progress) => stackDown({ ...options, progress: progress.report }));
+      await shown(async (progress) => stackDown({ ...options, dataFolder: stackFolder(options), progress: progress.report }));
     });
 }
 
@@ -82,12 +96,17 @@ function resetCommand(): Command {
     .description('stop the servers and delete their data')
     .addHelpText('after', '\nExample:\n  millrace stack reset && millrace stack up')
     .action(async (options: Options) => {
-      await shown(async (progress) => stackReset({ ...options, progress: progress.report }));
+      await shown(async (progress) => stackReset({ dataFolder: stackFolder(options), progress: progress.report }));
     });
 }
 
 function withCommonOptions(command: Command): Command {
-  return command.option('--data-folder <folder>', 'where state, data and logs are kept (default: .millrace/stack in the clone)');
+  return command.option('--data-folder <folder>', 'the folder of `millrace start`; the servers are in its folder `stack`', '.millrace');
+}
+
+/** The folder of the servers itself may be named as well, as it once had to be. */
+export function stackFolder({ dataFolder }: Pick<Options, 'dataFolder'>): string {
+  return existsSync(join(dataFolder, 'stack.json')) ? resolve(dataFolder) : localFolder(dataFolder).stackFolder;
 }
 
 function partsOption(defaultText: string): Option {

@@ -115,6 +115,8 @@ export interface RepairCommand extends Omit<RepairRequest, 'progress'> {
   readonly domain: string | undefined;
   readonly progress: (domain: string, step: string) => void;
   readonly onReport: (report: RepairReport) => void;
+  /** Debezium captures the domain: nothing was looked at. `remedy` tells the way to a repair. */
+  readonly onLeftAlone: (domain: string, remedy: string) => void;
   readonly onError: (domain: string, error: ClassifiedError) => void;
 }
 
@@ -137,12 +139,12 @@ export async function repairCaptures(pipeline: PipelineDefinition, config: Confi
 }
 
 /** The slot moves under Debezium without our memory, and is in use: only the way back tells its steps from a gap. */
-async function isDebeziums({ name }: DomainDefinition, connections: Connections, { domain, progress }: RepairCommand): Promise<boolean> {
+async function isDebeziums({ name }: DomainDefinition, connections: Connections, { domain, onLeftAlone }: RepairCommand): Promise<boolean> {
   const owner = await withSqlSession(databaseUrl(connections.config, name), async (sql) => readCaptureOwner(sql, name));
   if (owner !== 'debezium') return false;
   const wayBack = `\`millrace slot handover --domain ${name} --to relay\` finds what is missing, and the repair comes after it`;
   if (domain !== undefined) throw new Classified('SLOT_IN_USE', `Debezium captures ${name}: ${wayBack}`);
-  progress(name, `left alone, Debezium captures it: ${wayBack}`);
+  onLeftAlone(name, wayBack);
   return true;
 }
 

@@ -104,6 +104,7 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
       signal: new AbortController().signal,
       progress: () => undefined,
       onReport: ({ missing }) => expect(missing).toMatchObject([{ rows }]),
+      onLeftAlone: () => expect.fail('Debezium has the slot'),
       onError: (_domain, error) => expect.fail(error.message),
     });
   const owner = async () => withSqlSession(databases.url(name), async (sql) => readCaptureOwner(sql, name));
@@ -277,11 +278,12 @@ describe('a handover of a live domain', { timeout: 300_000 }, () => {
       signal: new AbortController().signal,
       progress: (_domain: string, step: string): void => void told.push(step),
       onReport: (): void => void told.push('reported'),
+      onLeftAlone: (domain: string, remedy: string): void => void told.push(`${domain} ${remedy}`),
       onError: (_domain: string, error: ClassifiedError): void => void told.push(error.code),
     };
     await repairCaptures(pipeline, config, SILENT_LOGGER, { ...command, domain: undefined });
     await repairCaptures(pipeline, config, SILENT_LOGGER, { ...command, domain: name });
-    expect(told).toEqual([expect.stringContaining('left alone, Debezium captures it'), 'SLOT_IN_USE']);
+    expect(told).toEqual([expect.stringContaining(`${name} \`millrace slot handover --domain ${name} --to relay\``), 'SLOT_IN_USE']);
     const other = new pg.Client({ connectionString: databases.url(name) });
     await other.connect();
     try {
