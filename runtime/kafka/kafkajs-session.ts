@@ -16,7 +16,8 @@ import type { RemadeTopics } from './kafkajs-remade-topics.ts';
 import type { TopicWatch } from './kafkajs-topic-watch.ts';
 import { settledWithin, within } from './within.ts';
 
-const MAX_WAIT_MS = 250;
+/** A record that comes ends the wait: longer only spares idle groups their requests. A rebalance, and a partition that was held for long, may wait so long. */
+const MAX_WAIT_MS = 500;
 /** All that a fetch brings is laid out at once, and the handlers' turns wait: many small ones let them run in between. */
 const FETCH_BYTES_PER_PARTITION = 262_144;
 const HEARTBEAT_INTERVAL_MS = 1_000;
