@@ -77,6 +77,8 @@ describe('the batch producer on several brokers', { timeout: 240_000 }, () => {
   async function expectExactly(topic: string, acknowledged: readonly string[][], reader: Reader): Promise<void> {
     const ends = await kafka.admin.offsets([topic]);
     expect(ends.map(({ end }) => Number(end))).toEqual(acknowledged.map(({ length }) => length));
+    // Whoever begins anew has to find all of it.
+    expect(ends.map(({ earliest }) => Number(earliest))).toEqual(acknowledged.map(() => 0));
     // It commits nothing: where it has to join anew, it begins anew.
     const first = (): string[][] =>
       acknowledged.map((_, partition) => {

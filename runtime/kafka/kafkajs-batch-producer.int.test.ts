@@ -7,7 +7,7 @@ import { cacheFolder } from '../../stack/native/cache.ts';
 import { kafkaJars } from '../../stack/native/kafka.ts';
 import { commandOf } from '../../stack/native/toolchain.ts';
 import { runTool } from '../../stack/run-tool.ts';
-import { BrokerUnderTest, RecordingLogger } from '../../test/conformance/broker-under-test.ts';
+import { BrokerUnderTest, KEEPS_OLD_RECORDS, RecordingLogger } from '../../test/conformance/broker-under-test.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { recordBatchOf } from '../../test/support/record-batch-of.ts';
 import { services, uniqueNamespace } from '../../test/support/services.ts';
@@ -142,7 +142,7 @@ describe('the batch producer on a real broker', () => {
   });
 
   it.skipIf(!existsSync(JARS))("writes batches that Kafka's own console consumer reads", async () => {
-    const topic = await broker.topic();
+    const topic = await broker.topic(1, KEEPS_OLD_RECORDS);
     const headers = [['event-type', utf8('image.uploaded.v1')] as const, ['none', null] as const];
     await producer.append(
       topic,

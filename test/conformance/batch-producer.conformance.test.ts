@@ -6,7 +6,7 @@ import { createInMemoryBroker } from '../../runtime/kafka/in-memory-broker.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { recordBatchOf } from '../support/record-batch-of.ts';
 import { services, uniqueNamespace } from '../support/services.ts';
-import { BrokerUnderTest, RecordingLogger } from './broker-under-test.ts';
+import { BrokerUnderTest, KEEPS_OLD_RECORDS, RecordingLogger } from './broker-under-test.ts';
 
 const logger = new RecordingLogger();
 const ADAPTERS: readonly (readonly [string, () => BrokerDriver])[] = [
@@ -69,7 +69,7 @@ describe.each(ADAPTERS)('a batch producer %s', (_name, createDriver) => {
   });
 
   it('keeps nulls, empty bytes, timestamps and every header in its place', async () => {
-    const topic = await broker.topic();
+    const topic = await broker.topic(1, KEEPS_OLD_RECORDS);
     const headers: ConsumedRecord['headers'] = [
       ['b', utf8('1')],
       ['a', null],

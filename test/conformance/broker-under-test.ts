@@ -34,6 +34,9 @@ export class RecordingLogger implements Logger {
   }
 }
 
+/** For a topic that gets records with times of long ago: with a retention the broker may delete them before they are read. */
+export const KEEPS_OLD_RECORDS: Partial<TopicDeclaration> = { retentionMs: -1 };
+
 /** One adapter with topics and groups of its own, and everything that was opened, so that all of it can be closed. */
 export class BrokerUnderTest {
   readonly admin: BrokerAdmin;

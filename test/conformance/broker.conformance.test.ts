@@ -7,7 +7,7 @@ import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { partitionOfKey } from '../../core/partition-of-key.ts';
 import { eventually } from '../support/eventually.ts';
 import { services, uniqueNamespace } from '../support/services.ts';
-import { BrokerUnderTest, RecordingLogger, record } from './broker-under-test.ts';
+import { BrokerUnderTest, KEEPS_OLD_RECORDS, RecordingLogger, record } from './broker-under-test.ts';
 
 const logger = new RecordingLogger();
 const ADAPTERS: readonly (readonly [string, () => BrokerDriver])[] = [
@@ -72,7 +72,7 @@ describe.each(ADAPTERS)('a broker %s', (_name, createDriver) => {
     });
 
     it('arrives with its bytes, its nulls, its timestamp and every header in its place', async () => {
-      const topic = await broker.topic();
+      const topic = await broker.topic(1, KEEPS_OLD_RECORDS);
       const headers: ProducerRecord['headers'] = [
         ['b', utf8('1')],
         ['a', null],

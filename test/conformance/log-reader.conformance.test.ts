@@ -7,7 +7,7 @@ import { createInMemoryBroker } from '../../runtime/kafka/in-memory-broker.ts';
 import { createKafkaJsDriver } from '../../runtime/kafka/kafkajs-driver.ts';
 import { eventually } from '../support/eventually.ts';
 import { services, uniqueNamespace } from '../support/services.ts';
-import { BrokerUnderTest, RecordingLogger, record } from './broker-under-test.ts';
+import { BrokerUnderTest, KEEPS_OLD_RECORDS, RecordingLogger, record } from './broker-under-test.ts';
 
 const logger = new RecordingLogger();
 const ADAPTERS: readonly (readonly [string, () => BrokerDriver])[] = [
@@ -67,7 +67,7 @@ describe.each(ADAPTERS)('a log reader %s', (_name, createDriver) => {
   });
 
   it('reads every record of a partition, with key, value, headers and timestamp', async () => {
-    const topic = await broker.topic();
+    const topic = await broker.topic(1, KEEPS_OLD_RECORDS);
     const sent = Array.from({ length: 1200 }, (_, index) => ({
       ...record(topic, 'k', `${index}`),
       timestampMs: 1_700_000_000_000 + index,
@@ -81,7 +81,7 @@ describe.each(ADAPTERS)('a log reader %s', (_name, createDriver) => {
   });
 
   it('finds the first record of a time', async () => {
-    const topic = await broker.topic();
+    const topic = await broker.topic(1, KEEPS_OLD_RECORDS);
     await broker.producer.send([10, 20, 30].map((ms) => ({ ...record(topic, 'k', `${ms}`), timestampMs: 1_700_000_000_000 + ms })));
     expect(await reader.offsetsSince(topic, 1_700_000_000_015)).toEqual([{ topic, partition: 0, offset: 1n }]);
     expect(await reader.offsetsSince(topic, 1_700_000_000_031)).toEqual([]);

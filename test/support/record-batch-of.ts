@@ -8,8 +8,13 @@ export interface BatchedRecord {
   readonly timestampMs?: number;
 }
 
-/** Lays records out as a batch, slowly and as the format's description reads: what faster writers are compared with. */
-export function recordBatchOf(records: readonly BatchedRecord[], defaultTimestampMs = 1_700_000_000_000): RecordBatch {
+/**
+ * Lays records out as a batch, slowly and as the format's description reads: what faster writers are compared with.
+ *
+ * Records are of now unless they say otherwise: one that is older than its topic's `retention.ms` is deleted the next time that
+ * the broker looks, 30 s after its start and every 5 minutes from then on, whether somebody has read it or not.
+ */
+export function recordBatchOf(records: readonly BatchedRecord[], defaultTimestampMs = Date.now()): RecordBatch {
   const timestamps = records.map(({ timestampMs }) => timestampMs ?? defaultTimestampMs);
   const baseTimestampMs = timestamps[0] ?? defaultTimestampMs;
   const body = records.flatMap((record, index) => {
