@@ -128,7 +128,7 @@ function addSignIn(app: ApiServer, accounts: Accounts | undefined): void {
   const logIn = { ...common, operationId: 'logIn', summary: 'Begin a session', body: Credentials, response: tokens('A session has begun') };
   app.post('/auth/login', { schema: logIn, config: PUBLIC }, async (request) => {
     const client = { address: request.ip, userAgent: userAgentOf(request) };
-    return tokenAnswer(await offered(accounts).logIn({ ...request.body, ...client }, request.context.trace));
+    return tokenAnswer(await offered(accounts).logIn({ ...request.body, ...client }, request.context.trace), NO_SUCH_LOGIN);
   });
 
   const refresh = {
@@ -140,7 +140,7 @@ function addSignIn(app: ApiServer, accounts: Accounts | undefined): void {
     response: tokens('The session goes on'),
   };
   app.post('/auth/refresh', { schema: refresh, config: PUBLIC }, async (request) =>
-    tokenAnswer(await offered(accounts).refresh(request.body.refresh_token)),
+    tokenAnswer(await offered(accounts).refresh(request.body.refresh_token), NO_SUCH_SESSION),
   );
 }
 
@@ -150,11 +150,16 @@ function offered(accounts: Accounts | undefined): Accounts {
   throw new HttpProblem('not-offered', { detail: 'Users are signed in by the issuer of the tokens, not here.' });
 }
 
+/** Whether the address is known is not told. */
+const NO_SUCH_LOGIN = 'Address and password do not fit.';
+/** Neither is what became of the session. */
+const NO_SUCH_SESSION = 'The refresh token is not valid, or not any more. Log in again.';
+
 /** @throws HttpProblem that does not tell what was wrong. */
-function tokenAnswer(tokens: Tokens | undefined) {
+function tokenAnswer(tokens: Tokens | undefined, refusal: string) {
   if (tokens === undefined) {
     const headers = { 'www-authenticate': 'Bearer realm="millrace"' };
-    throw new HttpProblem('unauthenticated', { detail: 'These do not begin or go on with a session.', headers });
+    throw new HttpProblem('unauthenticated', { detail: refusal, headers });
   }
   return {
     user_id: tokens.userId,

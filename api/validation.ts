@@ -90,7 +90,7 @@ function demand(keyword: string, params: Readonly<Record<string, unknown>>): str
     case 'const':
       return `must be ${of('allowedValue')}`;
     case 'format':
-      return `must be a ${of('format')}`;
+      return `must be a valid ${of('format')}`;
     case 'pattern':
       return `must match ${of('pattern')}`;
     case 'minLength':

@@ -12,6 +12,8 @@ export const UNDEFINED_OBJECT = '42704';
 export const OBJECT_IN_USE = '55006';
 /** The slot was given up, or the server cannot decode now (its `wal_level`, a recovery): the slot itself says which. */
 export const NOT_READY = '55000';
+/** The server takes no sessions: it starts, or it stops. */
+export const CANNOT_CONNECT_NOW = '57P03';
 
 /** Gives an error of the capture's connections its place in the table. Whatever is not known may pass: it is an outage. */
 export function classifyPostgresError(thrown: unknown, what: string): ClassifiedError {
@@ -42,7 +44,7 @@ const MEANINGS: Readonly<Record<string, ErrorCode>> = {
   '28': 'CONFIGURATION_INVALID', // authentication: role, password, pg_hba
   '08': 'POSTGRES_UNAVAILABLE', // connection
   '53': 'POSTGRES_UNAVAILABLE', // resources: 53300 too many connections, 53100 disk full
-  '57': 'POSTGRES_UNAVAILABLE', // 57P01 shut down, 57P02 crashed, 57P03 starts up, 57014 cancelled
+  '57': 'POSTGRES_UNAVAILABLE', // 57P01 shut down, 57P02 crashed, 57P03 starts up or shuts down, 57014 cancelled
   '58': 'POSTGRES_UNAVAILABLE', // system: I/O
   XX: 'POSTGRES_UNAVAILABLE', // internal
 };

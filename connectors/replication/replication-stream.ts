@@ -11,7 +11,7 @@ import { OUTBOX_MESSAGE_PREFIX } from './source.ts';
 import { checkCaptureSource } from './capture-source.ts';
 import type { GapError } from './source-findings.ts';
 import { isGap } from './source-findings.ts';
-import { NOT_READY, UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
+import { CANNOT_CONNECT_NOW, NOT_READY, UNDEFINED_OBJECT, classifyPostgresError, sqlState } from './postgres-errors.ts';
 import { PublicationWatch } from './publication-watch.ts';
 import type { SlotFacts } from './slot.ts';
 import { readSlot } from './slot.ts';
@@ -328,6 +328,9 @@ export class ReplicationStream {
       logger.warn({ slot: source.slot, 'error.code': error.code }, 'no position is told to the server', error);
     }
     if (this.current === 'streaming') this.error = error;
+    // A server that takes no session and still streams is shutting down, and waits until its walsenders have been told their
+    // end. No position can be vouched for any more, so that it would wait for ever: the stream lets go, and comes again.
+    if (error !== undefined && sqlState(error.cause) === CANNOT_CONNECT_NOW) this.session?.giveUp(error);
   }
 
   /** SQLSTATE 42704 says that slot or publication is missing; which one, the server has to be asked. */

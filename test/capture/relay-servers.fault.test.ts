@@ -45,6 +45,16 @@ describe('a relay whose servers die', () => {
     return relay;
   };
 
+  it('lets PostgreSQL shut down, does not wait for it with an open stream, and loses nothing', async () => {
+    await underLoad();
+    const began = performance.now();
+    await servers.stop('postgres');
+    // It waits for its walsenders without a limit of its own; after 20 seconds the stack would use force.
+    expect(performance.now() - began).toBeLessThan(15_000);
+    await servers.up('postgres');
+    await capture.verify('postgres: shut down', await capture.recovery());
+  });
+
   it('loses nothing when Kafka is stopped and started', async () => {
     await underLoad();
     await servers.stop('kafka');
