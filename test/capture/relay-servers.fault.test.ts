@@ -45,7 +45,7 @@ describe('a relay whose servers die', () => {
     return relay;
   };
 
-  it('lets PostgreSQL shut down, does not wait for it with an open stream, and loses nothing', async () => {
+  it('lets PostgreSQL shut down instead of keeping it waiting, and loses nothing', async () => {
     await underLoad();
     const began = performance.now();
     await servers.stop('postgres');
