@@ -3,7 +3,7 @@ import { SETTINGS } from './config-settings.ts';
 
 /** Makes docs/configuration.md from the settings; with `--check` it only says whether the page is up to date. */
 const PAGE = new URL('../docs/configuration.md', import.meta.url);
-const SECRET = /(PASSWORD|SECRET|API_KEY|POSTGRES_URL|CAPTURE_URL|REDIS_URL)/;
+const SECRET = /(PASSWORD|SECRET|SIGNING_KEY|API_KEY|POSTGRES_URL|CAPTURE_URL|REDIS_URL|ELASTICSEARCH_URL)/;
 
 function render(): string {
   const rows = Object.entries(SETTINGS).map(([name, { schema, text }]) => {
@@ -22,7 +22,8 @@ and without values, and the process ends with exit code 2. The API needs one of 
 development, \`AUTH_DEVELOPMENT_SECRET\`.
 
 The local stack reads one variable of its own: \`MILLRACE_CACHE\`, the folder in which downloaded servers are kept for all
-clones (default: \`XDG_CACHE_HOME/millrace\`, \`~/.cache/millrace\`, or \`/var/cache/millrace\` for root).
+clones (default: \`XDG_CACHE_HOME/millrace\`, \`~/.cache/millrace\`, or \`/var/cache/millrace\` for root). Where servers have certificates of
+an authority of your own, Node's \`NODE_EXTRA_CA_CERTS\` names its file.
 
 | setting | default | what it is |
 |---|---|---|

@@ -32,6 +32,8 @@ function setting<S extends z.ZodType>(schema: S, text: string): { readonly schem
 
 export const POSTGRES_URL = url('postgres:', 'postgresql:');
 const HTTP_URL = url('http:', 'https:');
+/** `fetch` refuses others at each request, which would look like an outage. */
+const holdsNoCredentials = (text: string): boolean => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === '');
 export const REDIS_URL = url('redis:', 'rediss:');
 export const CAPTURER = z.enum(['relay', 'debezium'], 'must be one of relay, debezium');
 export const PASSWORD_REFERENCE = z
@@ -107,7 +109,10 @@ export const SETTINGS = {
     CAPTURER.default('relay'),
     'Who publishes the outbox: the built-in `relay`, or `debezium` on Kafka Connect. `CAPTURE_<DOMAIN>` decides for one domain.',
   ),
-  KAFKA_CONNECT_URL: setting(HTTP_URL.optional(), 'REST interface of Kafka Connect with Debezium; without it there are no `cdc.*` topics.'),
+  KAFKA_CONNECT_URL: setting(
+    HTTP_URL.refine(holdsNoCredentials, 'must hold no user and no password: KAFKA_CONNECT_USERNAME and KAFKA_CONNECT_PASSWORD do').optional(),
+    'REST interface of Kafka Connect with Debezium; without it there are no `cdc.*` topics.',
+  ),
   KAFKA_CONNECT_USERNAME: setting(z.string().min(1).optional(), 'User at that interface.'),
   KAFKA_CONNECT_PASSWORD: setting(z.string().min(1).optional(), 'Password at that interface.'),
   KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE: setting(
@@ -152,7 +157,10 @@ export const SETTINGS = {
     'Port of `/health` and `/metrics` in processes without the API; 0 lets the system choose.',
   ),
   HTTP_BODY_BYTES_MAX: setting(integer(65_536, 1_024, 8_388_608), 'Largest request body, in bytes.'),
-  HTTP_TRUST_PROXY: setting(flag(false), 'Take the client address from `X-Forwarded-For`.'),
+  HTTP_TRUST_PROXY: setting(
+    flag(false),
+    'Take the client address from `X-Forwarded-For`: only behind a proxy that overwrites it, for a client can send one, and sign-ins are limited by address.',
+  ),
   RATE_LIMIT_COMMANDS_PER_MINUTE: setting(integer(100, 0, 1_000_000), 'Commands per user and minute; 0 switches the limit off.'),
   RATE_LIMIT_QUERIES_PER_MINUTE: setting(integer(300, 0, 1_000_000), 'Queries per user and minute; 0 switches the limit off.'),
   AUTH_ISSUER: setting(z.string().min(1).default('millrace'), 'Required issuer of tokens.'),

@@ -193,6 +193,12 @@ describe('capture by Debezium', () => {
     }
   });
 
+  it('has its user and password in settings of their own, and not in the address', () => {
+    const [fault, ...others] = faultsOf({ ...complete, KAFKA_CONNECT_URL: 'http://ann:s3cret-value@connect:8083', CAPTURE: 'relay' });
+    expect(fault).toMatch(/^KAFKA_CONNECT_URL must hold no user and no password: KAFKA_CONNECT_USERNAME/);
+    expect([fault, ...others].join()).not.toContain('s3cret-value');
+  });
+
   it('is shown without credentials', () => {
     const credentials = { KAFKA_CONNECT_USERNAME: 'me', KAFKA_CONNECT_PASSWORD: 's3cret-value' };
     const config = loadConfig({ ...complete, ...connect, ...credentials });
