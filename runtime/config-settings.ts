@@ -33,7 +33,8 @@ function setting<S extends z.ZodType>(schema: S, text: string): { readonly schem
 export const POSTGRES_URL = url('postgres:', 'postgresql:');
 const HTTP_URL = url('http:', 'https:');
 /** `fetch` refuses others at each request, which would look like an outage. */
-const holdsNoCredentials = (text: string): boolean => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === '');
+const holdsNoCredentials = (text: string): boolean =>
+  !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === '');
 export const REDIS_URL = url('redis:', 'rediss:');
 export const CAPTURER = z.enum(['relay', 'debezium'], 'must be one of relay, debezium');
 export const PASSWORD_REFERENCE = z
@@ -110,7 +111,7 @@ export const SETTINGS = {
     'Who publishes the outbox: the built-in `relay`, or `debezium` on Kafka Connect. `CAPTURE_<DOMAIN>` decides for one domain.',
   ),
   KAFKA_CONNECT_URL: setting(
-    HTTP_URL.refine(holdsNoCredentials, 'must hold no user and no password: KAFKA_CONNECT_USERNAME and KAFKA_CONNECT_PASSWORD do').optional(),
+    HTTP_URL.refine(holdsNoCredentials, 'must hold no user and password: KAFKA_CONNECT_USERNAME and KAFKA_CONNECT_PASSWORD do').optional(),
     'REST interface of Kafka Connect with Debezium; without it there are no `cdc.*` topics.',
   ),
   KAFKA_CONNECT_USERNAME: setting(z.string().min(1).optional(), 'User at that interface.'),

@@ -32,8 +32,13 @@ export function withConfigFile(environment: Environment, faults: string[]): Envi
   try {
     const file = z.record(z.string(), z.string()).safeParse(JSON.parse(readFileSync(path, 'utf8')));
     if (file.success) {
+      const unknown = Object.keys(file.data).filter((name) => !isSetting(name));
+      faults.push(...unknown.map((name) => `${name} in the file that MILLRACE_CONFIG_FILE names is no setting`));
       const present = Object.entries(environment).filter(([, value]) => value !== undefined && value !== '');
-      return { ...file.data, ...Object.fromEntries(present) };
+      // `NAME` here wins over `NAME_FILE` there as well, and the other way round.
+      const given = new Set(present.map(([name]) => settingOf(name)));
+      const others = Object.entries(file.data).filter(([name]) => !given.has(settingOf(name)));
+      return Object.fromEntries([...others, ...present]);
     }
     faults.push('MILLRACE_CONFIG_FILE must hold one JSON object whose values are strings');
   } catch {
@@ -43,13 +48,26 @@ export function withConfigFile(environment: Environment, faults: string[]): Envi
 }
 
 const DOMAIN_URL_PREFIXES = ['POSTGRES_URL_', 'CAPTURE_URL_', 'REDIS_URL_'];
+const DOMAIN_PREFIXES = [...DOMAIN_URL_PREFIXES, 'CAPTURE_', 'KAFKA_CONNECT_POSTGRES_PASSWORD_REFERENCE_'];
+
+/** `POSTGRES_URL` of `POSTGRES_URL_FILE`. */
+function settingOf(name: string): string {
+  return name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : name;
+}
+
+/** An environment holds what others need; who writes a file for us means each of its names. */
+function isSetting(name: string): boolean {
+  const setting = settingOf(name);
+  return Object.hasOwn(SETTINGS, setting) || DOMAIN_PREFIXES.some((prefix) => setting.startsWith(prefix));
+}
 
 export function resolveFiles(values: Environment, faults: string[]): Environment {
   const resolved: Record<string, string | undefined> = { ...values };
   for (const [name, path] of Object.entries(values)) {
-    const target = name.slice(0, -'_FILE'.length);
+    const target = settingOf(name);
     const isOurs = target in SETTINGS || DOMAIN_URL_PREFIXES.some((prefix) => target.startsWith(prefix));
     if (!name.endsWith('_FILE') || !isOurs || path === undefined || path === '') continue;
+    if ((values[target] ?? '') !== '') faults.push(`${target} and ${name} are both set: one of them is meant`);
     try {
       resolved[target] = readFileSync(path, 'utf8').trim();
     } catch {

@@ -120,6 +120,26 @@ describe('the configuration', () => {
     expect([config.http.port, config.log.level]).toEqual([4321, 'debug']);
   });
 
+  it('names what a file holds that is no setting, where an environment may hold anything', () => {
+    const perDomain = { POSTGRES_URL_SCAN: 'postgres://scan:5432', CAPTURE_MY: 'relay' };
+    const path = file(JSON.stringify({ ...complete, ...perDomain, KAFKA_BROKER: 'a:9092' }));
+    expect(faultsOf({ MILLRACE_CONFIG_FILE: path, HOME: '/home/ann' })).toEqual([
+      'KAFKA_BROKER in the file that MILLRACE_CONFIG_FILE names is no setting',
+    ]);
+  });
+
+  it('takes a value from one place: the environment over the file, and never from two of either', () => {
+    const secret = file('postgres://secret:5432');
+    const path = file(JSON.stringify({ ...complete, POSTGRES_URL: undefined, POSTGRES_URL_FILE: secret }));
+    expect(loadConfig({ MILLRACE_CONFIG_FILE: path }).postgres.url).toBe('postgres://secret:5432');
+    expect(loadConfig({ MILLRACE_CONFIG_FILE: path, POSTGRES_URL: complete.POSTGRES_URL }).postgres.url).toBe(complete.POSTGRES_URL);
+    const plain = file(JSON.stringify(complete));
+    expect(loadConfig({ MILLRACE_CONFIG_FILE: plain, POSTGRES_URL_FILE: secret }).postgres.url).toBe('postgres://secret:5432');
+    expect(faultsOf({ ...complete, POSTGRES_URL_FILE: secret })).toEqual([
+      'POSTGRES_URL and POSTGRES_URL_FILE are both set: one of them is meant',
+    ]);
+  });
+
   it('gives a domain its own server when a URL names it', () => {
     const config = loadConfig({ ...complete, POSTGRES_URL_SCAN: 'postgres://scan:5432' });
     expect(config.postgres.domainUrls).toEqual({ scan: 'postgres://scan:5432' });
@@ -195,7 +215,7 @@ describe('capture by Debezium', () => {
 
   it('has its user and password in settings of their own, and not in the address', () => {
     const [fault, ...others] = faultsOf({ ...complete, KAFKA_CONNECT_URL: 'http://ann:s3cret-value@connect:8083', CAPTURE: 'relay' });
-    expect(fault).toMatch(/^KAFKA_CONNECT_URL must hold no user and no password: KAFKA_CONNECT_USERNAME/);
+    expect(fault).toMatch(/^KAFKA_CONNECT_URL must hold no user and password: KAFKA_CONNECT_USERNAME/);
     expect([fault, ...others].join()).not.toContain('s3cret-value');
   });
 
