@@ -53,8 +53,8 @@ async function list(options: Options): Promise<void> {
       shown += 1;
     }
     progress.end();
-    if (options.json === true) return;
-    if (shown === 0) console.log('no dead letter fits');
+    if (shown === 0 && options.json !== true) console.log('no dead letter fits');
+    // Beside the data: a program that reads the lines must not take them for all of them.
     if (isCut) console.error(`there are more than ${limit}: --limit shows more, the conditions show others`);
   });
 }

@@ -57,6 +57,7 @@ Examples:
       });
       if (options.json === true) for (const line of flowsJson(listing)) console.log(line);
       else console.log(flowsText(listing, overdueOnly));
+      if (listing.rows.length === limit) console.error(`there may be more than ${limit}: --limit shows more, --saga others`);
       if ((overdueOnly && listing.rows.length > 0) || listing.unseen.gaps.length > 0) process.exitCode = 1;
     });
 }

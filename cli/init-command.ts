@@ -53,6 +53,8 @@ Examples:
   millrace init --json | jq '.domains[].roles'`,
     )
     .action(async (options: Options) => {
+      if (options.sql !== undefined && (options.apply === true || options.json === true))
+        throw new UsageError('--sql writes scripts, and goes with neither --apply nor --json');
       const plans = plansOf(options);
       if (options.apply === true) await apply(plans, options);
       else if (options.sql !== undefined) writeScripts(plans, options.sql);

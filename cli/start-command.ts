@@ -6,6 +6,7 @@ import { applyPipeline } from '../runtime/apply.ts';
 import { loadConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
+import { withoutPassword } from '../stack/endpoints.ts';
 import { CORE_PARTS, PARTS } from '../stack/parts.ts';
 import { progressOn } from '../stack/progress.ts';
 import type { Flavour, Part, StackEvent } from '../stack/stack.ts';
@@ -145,7 +146,7 @@ async function screen(folder: LocalFolder, running: RunningRoles): Promise<strin
   const topic = config.names.eventTopic('image.registered');
   return `
 Millrace runs. API ${running.apiUrl}   OpenAPI ${running.apiUrl}/openapi.json   logs ${folder.path}/logs
-Kafka ${config.kafka.brokers.join(',')}   registry ${config.registry.url}   Elasticsearch ${config.elasticsearch.url}
+Kafka ${config.kafka.brokers.join(',')}   registry ${withoutPassword(config.registry.url)}   Elasticsearch ${withoutPassword(config.elasticsearch.url)}
 PostgreSQL, Redis and the rest: npm run -s millrace -- stack status
 
   API=${running.apiUrl}
