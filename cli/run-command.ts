@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { ClassifiedError } from '../core/errors.ts';
 import { pipeline, pipelineIn } from '../pipeline.ts';
 import { loadConfig, printableConfig } from '../runtime/config.ts';
+import { settingsWithoutDomain } from '../runtime/idle-settings.ts';
 import type { Roles } from '../runtime/roles.ts';
 import { parseRoles } from '../runtime/roles.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
@@ -46,6 +47,9 @@ async function run(words: readonly string[], { withParent, dataFolder }: RunOpti
   const service = serviceName(words);
   const logger = createLogger({ service, environment: config.environment, ...config.log });
   logger.info({ roles: words.join(' '), configuration: JSON.stringify(printableConfig(config)) }, 'starting');
+
+  for (const setting of settingsWithoutDomain(config, pipelineIn(config.timeZone)))
+    logger.warn({ setting }, 'the setting ends with a domain that there is not, and changes nothing');
 
   const stopping = new AbortController();
   let exitCode = 0;
