@@ -155,6 +155,7 @@ describe('bad input', () => {
     ['a missing field', register({}), 400, ['cdn_url']],
     ['a number for a text', register({ cdn_url: 5 }), 400, ['cdn_url']],
     ['null for a text', register({ cdn_url: null }), 400, ['cdn_url']],
+    ['thousands of levels for a text', json(`{"cdn_url": ${'['.repeat(30_000)}${']'.repeat(30_000)}}`), 400, ['cdn_url']],
     ['an unknown field', register({ cdn_url: 'https://a/b', cdnurl: 'x' }), 400, ['cdnurl']],
     ['another scheme', register({ cdn_url: 'ftp://a/b' }), 400, ['cdn_url']],
     ['a script', register({ cdn_url: 'javascript:alert(1)' }), 400, ['cdn_url']],
