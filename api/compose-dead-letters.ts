@@ -10,9 +10,9 @@ import type { GroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import { deadLettersOf } from '../runtime/dead-letters/open-dead-letters.ts';
 import { replayLetters } from '../runtime/dead-letters/replay.ts';
-import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
+import { selectLetters, TooManyLetters } from '../runtime/dead-letters/select-letters.ts';
 import { OperatorRequests } from '../runtime/postgres/operator-requests.ts';
-import type { DeadLetterQueues, ReprocessRequest } from './ports.ts';
+import type { DeadLetterQueues, ReprocessOutcome, ReprocessRequest } from './ports.ts';
 
 /** A request must be answered in time: who has more letters than can be read in it uses the command line. */
 const READ_MS = 20_000;
@@ -39,6 +39,25 @@ export function composeDeadLetters(pipeline: PipelineDefinition, connections: Co
     return (await replayLetters(selection.chosen, options)).replayed;
   }
 
+  async function replayOnce(queue: GroupQueue, request: ReprocessRequest): Promise<ReprocessOutcome> {
+    const { idempotencyKey: key, requestHash, count } = request;
+    if (key === undefined) return { kind: 'reprocessed', letters: await replay(queue, request, count, DETAIL), isRepeated: false };
+    const claim = await requests.claim(key, requestHash, CLAIM_MS);
+    if (claim.kind === 'answered') return { kind: 'reprocessed', letters: Number(claim.answer), isRepeated: true };
+    if (claim.kind !== 'claimed') return claim;
+    // The audit row of a letter is written with its mark: what a request did that was cut off counts, and is not done again.
+    const detail = `${DETAIL}, request ${claim.requestId}`;
+    try {
+      const done = claim.isFirst ? 0 : await requests.replayedWith(detail);
+      const letters = done + (done < count ? await replay(queue, request, count - done, detail) : 0);
+      await requests.answer(key, letters);
+      return { kind: 'reprocessed', letters, isRepeated: false };
+    } catch (thrown) {
+      await requests.release(key).catch(() => undefined); // the claim ends by itself
+      throw thrown;
+    }
+  }
+
   return {
     async list() {
       const counts = await countLetters(connections.logReader(), states, queues);
@@ -51,20 +70,10 @@ export function composeDeadLetters(pipeline: PipelineDefinition, connections: Co
       const queue = queues.find((each) => each.topic === request.queue);
       if (queue === undefined) return { kind: 'unknown-queue' };
       if (!isGroupQueue(queue)) return { kind: 'not-replayable' };
-      const { idempotencyKey: key, requestHash, count } = request;
-      if (key === undefined) return { kind: 'reprocessed', letters: await replay(queue, request, count, DETAIL), isRepeated: false };
-      const claim = await requests.claim(key, requestHash, CLAIM_MS);
-      if (claim.kind === 'answered') return { kind: 'reprocessed', letters: Number(claim.answer), isRepeated: true };
-      if (claim.kind !== 'claimed') return claim;
-      // The audit row of a letter is written with its mark: what a request did that was cut off counts, and is not done again.
-      const detail = `${DETAIL}, request ${claim.requestId}`;
       try {
-        const done = claim.isFirst ? 0 : await requests.replayedWith(detail);
-        const letters = done + (done < count ? await replay(queue, request, count - done, detail) : 0);
-        await requests.answer(key, letters);
-        return { kind: 'reprocessed', letters, isRepeated: false };
+        return await replayOnce(queue, request);
       } catch (thrown) {
-        await requests.release(key).catch(() => undefined); // the claim ends by itself
+        if (thrown instanceof TooManyLetters) return { kind: 'too-many' };
         throw thrown;
       }
     },

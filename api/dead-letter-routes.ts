@@ -78,6 +78,11 @@ export function addDeadLetterRoutes(app: ApiServer, deadLetters: DeadLetterQueue
         });
       case 'unknown-queue':
         throw new HttpProblem('resource-not-found', { detail: 'There is no such queue; GET /api/v1/admin/dlq lists them.' });
+      case 'too-many':
+        throw new HttpProblem('refused', {
+          detail: 'More letters fit than a request can put in order: name a filter_reason, or use `millrace dlt replay`.',
+          reason: 'too_many_letters',
+        });
       case 'not-replayable':
         throw new HttpProblem('refused', {
           detail: 'These letters are rows that never became records: their domain has to write them again.',

@@ -68,6 +68,14 @@ describe('dead letters over HTTP', () => {
     expect(answer.json()).toMatchObject({ reason: 'capture_letters_are_not_replayed' });
   });
 
+  it('that are too many for a request are refused, with what to do instead', async () => {
+    api.ports.letters.set('events.full.dlt', { CALL_FAILED: 100_001 });
+    const answer = await operator(reprocess({ queue: 'events.full.dlt' }));
+    api.ports.letters.delete('events.full.dlt');
+    expect(answer.statusCode).toBe(409);
+    expect(answer.json()).toMatchObject({ reason: 'too_many_letters', detail: expect.stringContaining('millrace dlt replay') });
+  });
+
   it('are not reprocessed by a request that is not valid', async () => {
     for (const body of [
       {},

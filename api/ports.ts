@@ -192,11 +192,11 @@ export interface ReprocessRequest {
 /**
  * `reprocessed`: so many letters are durably given back to their group, and audited; repeated, when the key was used for the same
  * request and this is its first answer again. `mismatch`: the key was used for another request. `in-progress`: for the same one,
- * which has no answer yet.
+ * which has no answer yet. `too-many`: more letters fit than a request can put in order.
  */
 export type ReprocessOutcome =
   | { readonly kind: 'reprocessed'; readonly letters: number; readonly isRepeated: boolean }
-  | { readonly kind: 'mismatch' | 'in-progress' | 'unknown-queue' | 'not-replayable' };
+  | { readonly kind: 'mismatch' | 'in-progress' | 'unknown-queue' | 'not-replayable' | 'too-many' };
 
 /** What groups and captures could not handle. */
 export interface DeadLetterQueues {

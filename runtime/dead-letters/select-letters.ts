@@ -44,9 +44,17 @@ export interface SelectOptions extends ReadOptions {
 /** About 300 bytes each. */
 const CHOSEN_MAX = 100_000;
 
+/** More fit than can be put in order in memory: whoever asks has to choose. */
+export class TooManyLetters extends ClassifiedError {
+  constructor() {
+    const message = `more than ${CHOSEN_MAX} letters fit, which are too many to be put in order at once; choose a group, a code or an age`;
+    super('CONFIGURATION_INVALID', message);
+  }
+}
+
 /**
  * Reads through the queues and chooses what can be replayed; holds no letter's content.
- * @throws ClassifiedError CONFIGURATION_INVALID when more fit than can be put in order in memory.
+ * @throws TooManyLetters
  */
 export async function selectLetters(
   log: Pick<LetterLog, 'read'>,
@@ -66,10 +74,7 @@ export async function selectLetters(
     const { letter, queue, topicId } = found;
     if (letter.origin === undefined || !isGroupQueue(queue)) continue;
     count += 1;
-    if (count > CHOSEN_MAX) {
-      const message = `more than ${CHOSEN_MAX} letters fit, which are too many to be put in order at once; choose a group, a code or an age`;
-      throw new ClassifiedError('CONFIGURATION_INVALID', message);
-    }
+    if (count > CHOSEN_MAX) throw new TooManyLetters();
     const chosen = { place: letter.place, topicId, origin: letter.origin, queue };
     const known = byGroup.get(queue.group);
     if (known === undefined) byGroup.set(queue.group, [chosen]);

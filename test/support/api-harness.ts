@@ -35,6 +35,9 @@ import type { LogFields, Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { TraceContext } from '../../core/trace.ts';
 
+/** Of one queue, beyond which they are not put in order. */
+const LETTERS_MAX = 100_000;
+
 export const SECRET = 'a secret of a developer, 32 bytes or more';
 export const AUTH: TokenOptions = { issuer: 'millrace', audience: 'millrace', keys: { kind: 'development-secret', secret: SECRET } };
 
@@ -276,6 +279,7 @@ export class InMemoryPorts {
         if (first.requestHash !== request.requestHash) return { kind: 'mismatch' };
         return first.letters === undefined ? { kind: 'in-progress' } : { kind: 'reprocessed', letters: first.letters, isRepeated: true };
       }
+      if (Object.values(codes).some((count) => count > LETTERS_MAX)) return { kind: 'too-many' };
       this.reprocessed.push(request);
       const fitting = Object.entries(codes).filter(([code]) => request.errorCode === undefined || code === request.errorCode);
       const letters = Math.min(
