@@ -67,7 +67,8 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
           const events = await history(ranking, weeklyRankingKey(week));
           return { found: weeklyRankingOf(ranking, week, events, limit), events };
         },
-        fill: async ({ events }) => redis.fillWeeklyRanking(week, events),
+        // Anybody may ask for any week: one in which nothing happened leaves no key behind.
+        fill: async ({ events }) => (events.length === 0 ? undefined : redis.fillWeeklyRanking(week, events)),
       });
       return mapped(answer, ({ found }) => ({ week, entries: found }));
     },
@@ -150,8 +151,11 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
   };
 }
 
+/** One query after the other: a reader must not take all connections of the database. */
 async function eventsOf(history: History, queries: readonly HistoryQuery[]): Promise<readonly EventRecord[]> {
-  return (await Promise.all(queries.map((query) => history.events(query)))).flat();
+  const events: EventRecord[] = [];
+  for (const query of queries) for (const event of await history.events(query)) events.push(event);
+  return events;
 }
 
 function folded<T>(found: T | undefined): Folded<T> | undefined {
