@@ -8,7 +8,10 @@ type PerDomain = Pick<Config, 'postgres' | 'capture' | 'redis' | 'connect'>;
  * The settings that end with a domain which there is not, by name: a misspelled one leaves its domain on the common server without a
  * word. No fault: an environment may hold what is meant for another program.
  */
-export function settingsWithoutDomain({ postgres, capture, redis, connect }: PerDomain, { domains }: PipelineDefinition): readonly string[] {
+export function settingsWithoutDomain(
+  { postgres, capture, redis, connect }: PerDomain,
+  { domains }: PipelineDefinition,
+): readonly string[] {
   const known = new Set([...domains.map(({ name }) => name), PLATFORM]);
   const given = [
     ['POSTGRES_URL_', postgres.domainUrls],
