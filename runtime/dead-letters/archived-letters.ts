@@ -60,7 +60,7 @@ export class ArchivedLetters {
         const name = nameOf(topicId, archived.letter.place);
         if (this.lines.has(name)) continue;
         this.lines.set(name, { file, start, bytes });
-        const letter = { ...archived.letter, key: null, value: null, headers: [] };
+        const letter = { ...archived.letter, value: null, headers: [] };
         batch.push({ letter, topicId, group: queue.group, queue });
         if (batch.length < STATES_AT_ONCE) continue;
         yield* this.withStates(batch, filter);
