@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { PipelineDefinition } from '../core/define-pipeline.ts';
-import { ClassifiedError } from '../core/errors.ts';
+import { ClassifiedError, classified } from '../core/errors.ts';
 import type { Connections } from '../runtime/connections.ts';
 import { countLetters } from '../runtime/dead-letters/count-letters.ts';
 import { giveBackTo } from '../runtime/dead-letters/give-back.ts';
@@ -53,7 +53,11 @@ export function composeDeadLetters(pipeline: PipelineDefinition, connections: Co
       await requests.answer(key, letters);
       return { kind: 'reprocessed', letters, isRepeated: false };
     } catch (thrown) {
-      await requests.release(key).catch(() => undefined); // the claim ends by itself
+      // The claim ends by itself; until then the same request is told that it is in progress.
+      await requests.release(key).catch((error: unknown) => {
+        const failure = classified(error, 'UNCLASSIFIED', 'the claim of a reprocessing could not be given back');
+        connections.logger.warn({ 'error.code': failure.code }, failure.message, failure);
+      });
       throw thrown;
     }
   }
