@@ -73,7 +73,8 @@ describe('a relay whose servers die', () => {
     async () => {
       const limitBytes = 4 * MIB;
       const relay = await capture.startedRelay({ settings: { inFlightBytesMax: limitBytes } });
-      capture.workload({ fillerChars: 16_000, pauseMs: 1 }).start();
+      // So that what is written in minutes can be published again within the time that a recovery has.
+      capture.workload({ fillerChars: 16_000, pauseMs: LONG ? 20 : 1 }).start();
       await capture.moves(100);
       const before = (await relay.health()).rssBytes;
       await servers.kill('kafka');
