@@ -6,11 +6,11 @@ import type { Parking } from './parking.ts';
 import { PartitionEpoch } from './partition-epoch.ts';
 import { settledWithin } from './pause.ts';
 import type { RecordInHand } from './record-in-hand.ts';
-import type { RecordLoop } from './record-loop.ts';
+import type { WaysOut } from './ways-out.ts';
 
 interface AssignmentOptions {
   readonly clock: Clock;
-  readonly loop: Pick<RecordLoop, 'withdraw' | 'giveBack'>;
+  readonly waysOut: Pick<WaysOut, 'withdraw' | 'giveBack'>;
   readonly valve: IntakeValve;
   readonly committer: OffsetCommitter;
   readonly parking: Pick<Parking, 'admit' | 'dismiss'>;
@@ -101,7 +101,7 @@ export class Assignment {
 
   private endIntake(epochs: readonly PartitionEpoch<RecordInHand>[]): void {
     for (const epoch of epochs) epoch.leaving = true;
-    for (const item of this.options.loop.withdraw()) this.options.loop.giveBack(item);
+    for (const item of this.options.waysOut.withdraw()) this.options.waysOut.giveBack(item);
   }
 
   private fence(epochs: readonly PartitionEpoch<RecordInHand>[]): void {
@@ -110,7 +110,7 @@ export class Assignment {
       this.releases.delete(epoch);
       this.options.valve.remove(epoch);
       if (this.epochs.get(nameOf(epoch)) === epoch) this.epochs.delete(nameOf(epoch));
-      for (const item of [...epoch.inHand]) this.options.loop.giveBack(item);
+      for (const item of [...epoch.inHand]) this.options.waysOut.giveBack(item);
       this.options.parking.dismiss(epoch);
     }
   }

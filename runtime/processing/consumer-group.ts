@@ -17,9 +17,11 @@ import type { PartitionEpoch } from './partition-epoch.ts';
 import { ParkingWatch } from './parking-watch.ts';
 import { pause } from './pause.ts';
 import { reportReset } from './report-reset.ts';
-import { RecordLoop } from './record-loop.ts';
+import type { RecordLoop } from './record-loop.ts';
+import { createRecordLoop } from './record-loop-with-failpoints.ts';
 import { RenewableConsumer } from './renewable-consumer.ts';
 import { StallWatch } from './stall-watch.ts';
+import { standsFor } from './stands-for.ts';
 
 const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 
@@ -63,7 +65,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     const membership = { group, topics, from: 'earliest', sessionTimeoutMs, rebalanceTimeoutMs } as const;
     this.consumer = new RenewableConsumer(() => settings.broker.consumer(membership));
     this.valve = new IntakeValve(this.consumer, settings.limits);
-    this.loop = new RecordLoop({
+    this.loop = createRecordLoop({
       settings,
       onLeft: (partition) => this.onLeft(partition),
       onBreaker: (breaker, reason) => this.onBreaker(breaker, reason),
@@ -72,15 +74,16 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     });
     this.committer = new OffsetCommitter({ consumer: this.consumer, logger: settings.logger, failpoint: settings.failpoint });
     const { loop, valve, committer } = this;
-    this.assignment = new Assignment({ clock: settings.clock, loop, valve, committer, parking: loop.parking });
+    const { parking, waysOut } = loop.parts;
+    this.assignment = new Assignment({ clock: settings.clock, waysOut, valve, committer, parking });
     this.lagGauge = new LagGauge(settings.metrics, group);
     const { parked: store, parkedLookMs: intervalMs } = settings;
-    this.parkingWatch = new ParkingWatch({ ...settings, store, parking: loop.parking, intervalMs });
+    this.parkingWatch = new ParkingWatch({ ...settings, store, parking, intervalMs });
     this.stallWatch = new StallWatch({
       ...settings,
       thresholds: settings.stall,
       partitions: () => (this.haltedFor === undefined ? this.assignment.staying() : []),
-      standsFor: (epoch) => loop.standsFor(epoch, valve.isPaused(epoch)),
+      standsFor: (epoch) => standsFor(epoch, loop.parts, valve.isPaused(epoch), settings.clock.monotonicMs()),
       isPaused: (epoch) => valve.isPaused(epoch),
       renew: () => this.consumer.renew(),
       onFatal: (error) => loop.halt(error),
@@ -150,31 +153,32 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
   }
 
   balance(): TopicBalance & { readonly inFlight: number } {
-    return { ...this.loop.balance.totals(), inFlight: this.loop.balance.inFlight };
+    const { balance } = this.loop.parts;
+    return { ...balance.totals(), inFlight: balance.inFlight };
   }
 
   health(): HealthReport[] {
-    const { loop, settings } = this;
+    const { balance, breakers, burial, parking } = this.loop.parts;
     const epochs = this.assignment.all();
     const report = groupHealth({
       group: this.name,
       state: this.state,
       haltedFor: this.haltedFor,
-      waitsFor: loop.breakers.waitsFor,
-      breakers: loop.breakers.facts(),
-      waiting: loop.breakers.waiting,
+      waitsFor: breakers.waitsFor,
+      breakers: breakers.facts(),
+      waiting: breakers.waiting,
       assignedPartitions: epochs.length,
       pausedPartitions: this.valve.pausedPartitions,
-      inFlight: loop.balance.inFlight,
+      inFlight: balance.inFlight,
       parked: this.parkingWatch.survey.records,
-      parkingWaitsFor: loop.parking.waitsFor,
+      parkingWaitsFor: parking.waitsFor,
       blockedKeys: this.parkingWatch.survey.blockedLanes,
       blockedForMs: this.parkingWatch.survey.blockedForMs,
-      unburied: loop.burial.unburied,
-      unwritten: loop.burial.unwritten,
+      unburied: burial.unburied,
+      unwritten: burial.unwritten,
       lag: epochs.reduce((sum, epoch) => sum + epoch.lag, 0),
       stall: this.stallWatch.facts,
-      slowest: slowestOf(epochs, settings.clock.monotonicMs()),
+      slowest: slowestOf(epochs, this.settings.clock.monotonicMs()),
     });
     return [report];
   }
@@ -192,7 +196,7 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
     this.state = 'stopped';
     this.ticking.abort();
     await this.assignment.release(this.assignment.all(), this.settings.handlerTimeoutMs, hard);
-    this.loop.stop();
+    this.loop.parts.stop();
     await this.consumer.stop();
     await this.joining;
     this.publish();
@@ -239,9 +243,10 @@ class RunningGroup implements ConsumerGroup, ConsumerEvents {
 
   private publish(): void {
     const { metrics } = this.settings;
-    this.loop.balance.publish(metrics, this.name);
+    const { balance, breakers } = this.loop.parts;
+    balance.publish(metrics, this.name);
     this.lagGauge.publish(this.assignment.all());
-    for (const { dependency, state } of this.loop.breakers.facts())
+    for (const { dependency, state } of breakers.facts())
       for (const each of BREAKER_STATES)
         metrics.gauge('millrace_breaker_state', { group: this.name, dependency, state: each }, each === state ? 1 : 0);
   }
