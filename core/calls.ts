@@ -20,7 +20,8 @@ export interface Classification {
 
 /**
  * A classifier answers, or refuses for good (`rejected`: not an image, unreadable), or throws a ClassifiedError:
- * CALL_UNAVAILABLE when it is away (intake waits), CALL_FAILED when it failed on this image (attempts are counted).
+ * CALL_UNAVAILABLE when it is away (intake waits), CALL_FAILED when it failed on this image (attempts are counted),
+ * CALL_NOT_FOUND when that is one of both (what happens to others tells).
  */
 export type ClassificationResult =
   ({ readonly kind: 'classified' } & Classification) | { readonly kind: 'rejected'; readonly reason: string };
@@ -39,7 +40,7 @@ export interface Notification {
   readonly data: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** Same promise as the classifier's: `rejected` is for good, CALL_UNAVAILABLE and CALL_FAILED are thrown. */
+/** Same promise as the classifier's: `rejected` is for good, the errors are thrown. */
 export type NotificationResult = { readonly kind: 'sent' } | { readonly kind: 'rejected'; readonly reason: string };
 
 export interface Notifier {
@@ -56,7 +57,7 @@ export interface ChatQuestion {
   readonly imageUrl: string | undefined;
 }
 
-/** Same promise as the classifier's: `rejected` is for good, CALL_UNAVAILABLE and CALL_FAILED are thrown. */
+/** Same promise as the classifier's: `rejected` is for good, the errors are thrown. */
 export type ChatAnswer = { readonly kind: 'answered'; readonly text: string } | { readonly kind: 'rejected'; readonly reason: string };
 
 export interface Assistant {
@@ -70,7 +71,7 @@ export interface ImageToProcess {
   readonly imageUrl: string;
 }
 
-/** Same promise as the classifier's: `rejected` is for good, CALL_UNAVAILABLE and CALL_FAILED are thrown. */
+/** Same promise as the classifier's: `rejected` is for good, the errors are thrown. */
 export type ImageProcessingResult = { readonly kind: 'processed' } | { readonly kind: 'rejected'; readonly reason: string };
 
 /** Makes what is derived from an image, or looks whether it is what was announced. */

@@ -20,6 +20,8 @@ interface ErrorRow {
   readonly dependency?: Dependency;
   /** One record that meets it is unlucky or poison; when many keys do, the dependency is away. */
   readonly mayBeOutage?: true;
+  /** An outage when it meets everybody; while others are answered it is about what this record asked for. */
+  readonly mayBeRecord?: true;
 }
 
 export const ERRORS = {
@@ -59,6 +61,12 @@ export const ERRORS = {
     disposition: 'outage',
     dependency: 'service',
     remedy: 'Bring the called service back; check its URL and its limits.',
+  },
+  CALL_NOT_FOUND: {
+    disposition: 'outage',
+    dependency: 'service',
+    mayBeRecord: true,
+    remedy: 'The called service knows no such place: check its URL; when it answers others, what this record names is gone.',
   },
   CALL_REJECTED: {
     disposition: 'dead-letter',
@@ -235,6 +243,12 @@ export class ClassifiedError extends Error {
   get mayBeOutage(): boolean {
     const row: ErrorRow = ERRORS[this.code];
     return row.mayBeOutage === true;
+  }
+
+  /** Nobody is answered, or this record asks for what is not there: what happens to others tells. */
+  get mayBeRecord(): boolean {
+    const row: ErrorRow = ERRORS[this.code];
+    return row.mayBeRecord === true;
   }
 
   get disposition(): ErrorDisposition {

@@ -65,7 +65,8 @@ describe('the classifier over HTTP', () => {
 
   it.each([
     [400, { kind: 'rejected', reason: 'classifier_refused_400' }],
-    [404, { kind: 'rejected', reason: 'classifier_refused_404' }],
+    [404, 'CALL_NOT_FOUND'],
+    [410, 'CALL_NOT_FOUND'],
     [422, { kind: 'rejected', reason: 'classifier_refused_422' }],
     [301, 'CALL_UNAVAILABLE'],
     [401, 'CALL_UNAVAILABLE'],
@@ -167,10 +168,11 @@ describe('the webhook notifier', () => {
   });
 
   it('tells a refusal from an outage', async () => {
-    expect(await codeOf((await notifierOver(410, 'a-secret-of-text')).notify())).toEqual({
+    expect(await codeOf((await notifierOver(422, 'a-secret-of-text')).notify())).toEqual({
       kind: 'rejected',
-      reason: 'webhook_refused_410',
+      reason: 'webhook_refused_422',
     });
+    expect(await codeOf((await notifierOver(410, 'a-secret-of-text')).notify())).toBe('CALL_NOT_FOUND');
     expect(await codeOf((await notifierOver(503, 'a-secret-of-text')).notify())).toBe('CALL_UNAVAILABLE');
   });
 });

@@ -22,6 +22,10 @@ const answer =
   (status: number, headers: Record<string, string> = {}) =>
   (_call: HttpCall, response: ServerResponse) =>
     void response.writeHead(status, headers).end();
+const BUCKET = /^\/images\/\?/;
+/** Answers `status`, and `there` where the path fits. */
+const exceptFor = (path: RegExp, status: number, there: number) => (call: HttpCall, response: ServerResponse) =>
+  void response.writeHead(path.test(call.path) ? there : status).end();
 const outcome = async (call: Promise<unknown>) =>
   call.then(
     (value) => value,
@@ -84,7 +88,11 @@ describe('the store of uploads', () => {
   });
 
   it.each([
-    ['is not there', answer(404), { kind: 'rejected', reason: 'not_uploaded' }],
+    ['is not there', exceptFor(BUCKET, 404, 200), { kind: 'rejected', reason: 'not_uploaded' }],
+    ['is not there, in a bucket that may not be looked at', exceptFor(BUCKET, 404, 403), { kind: 'rejected', reason: 'not_uploaded' }],
+    ['lies in no bucket, or behind a wrong endpoint', answer(404), 'CALL_UNAVAILABLE'],
+    ['is not there, and the store is busy when asked for the bucket', exceptFor(BUCKET, 404, 503), 'CALL_UNAVAILABLE'],
+    ['is not there, and the store fails when asked for the bucket', exceptFor(BUCKET, 404, 500), 'CALL_FAILED'],
     ['is no image', found('text/html', 10), { kind: 'rejected', reason: 'not_an_image' }],
     ['is larger than allowed', found('image/png', 1_001), { kind: 'rejected', reason: 'too_large' }],
     ['is empty', found('image/png', 0), { kind: 'rejected', reason: 'empty' }],

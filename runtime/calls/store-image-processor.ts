@@ -30,13 +30,29 @@ export function createStoreImageProcessor(options: StoreImageProcessorOptions): 
   // Only now: a process that calls nobody starts sooner without the library.
   const { Agent, request } = load('undici') as typeof undici;
   const agent = new Agent({ connections: options.connectionsMax, connect: { timeout: CONNECT_TIMEOUT_MS } });
+  const ask = async (key: string, signal: AbortSignal): Promise<Head> => {
+    const url = await presignedUrl(store, { method: 'HEAD', key, expiresInSeconds: SIGNED_FOR_SECONDS, nowMs: clock.nowMs() });
+    return head(request(url, { method: 'HEAD', dispatcher: agent, signal }), signal);
+  };
+  /** To a question without a body "no such bucket", "no such object" and a wrong endpoint are one answer. @throws ClassifiedError */
+  const findBucket = async (signal: AbortSignal): Promise<void> => {
+    const { status } = await ask('', signal);
+    if (status === 404) throw new ClassifiedError('CALL_UNAVAILABLE', 'the store answered 404 for its bucket: check endpoint and bucket');
+    if (httpVerdict(status) === 'failed') throw new ClassifiedError('CALL_FAILED', `the store answered ${status} for its bucket`);
+    // Whoever may not look at a bucket is told so by one that is there.
+    if (status !== 403 && httpVerdict(status) === 'unavailable') {
+      throw new ClassifiedError('CALL_UNAVAILABLE', `the store answered ${status} for its bucket`);
+    }
+  };
   return {
     process: async ({ imageUrl }, { signal }) => {
       const key = keyOf(imageUrl);
       if (key === undefined) return { kind: 'rejected', reason: 'not_in_the_store' };
-      const url = await presignedUrl(store, { method: 'HEAD', key, expiresInSeconds: SIGNED_FOR_SECONDS, nowMs: clock.nowMs() });
-      const { status, type, bytes } = await head(request(url, { method: 'HEAD', dispatcher: agent, signal }), signal);
-      if (status === 404) return { kind: 'rejected', reason: 'not_uploaded' };
+      const { status, type, bytes } = await ask(key, signal);
+      if (status === 404) {
+        await findBucket(signal);
+        return { kind: 'rejected', reason: 'not_uploaded' };
+      }
       // Of a key that may not list the bucket, a store answers so for what is missing: that is this image's failure, not an outage.
       const verdict = status === 403 ? 'failed' : httpVerdict(status);
       if (verdict === 'unavailable') throw new ClassifiedError('CALL_UNAVAILABLE', `the store answered ${status}`);
@@ -51,10 +67,13 @@ export function createStoreImageProcessor(options: StoreImageProcessorOptions): 
   };
 }
 
-async function head(
-  asked: Promise<undici.Dispatcher.ResponseData>,
-  signal: AbortSignal,
-): Promise<{ readonly status: number; readonly type: string; readonly bytes: number }> {
+interface Head {
+  readonly status: number;
+  readonly type: string;
+  readonly bytes: number;
+}
+
+async function head(asked: Promise<undici.Dispatcher.ResponseData>, signal: AbortSignal): Promise<Head> {
   try {
     const { statusCode, headers, body } = await asked;
     await body.dump();

@@ -104,7 +104,7 @@ export class Breakers<T extends Held> {
 
   /** The error; or, when it is an outage that is due to the item itself, what counts in its place. */
   blame(item: T, error: ClassifiedError): ClassifiedError {
-    if (error.disposition !== 'outage' || !this.of(error.dependency ?? 'service').blames(item, this.options.nowMs())) return error;
+    if (error.disposition !== 'outage' || !this.of(error.dependency ?? 'service').blames(item, error, this.options.nowMs())) return error;
     item.blamedFor = itsOwn(error);
     return item.blamedFor;
   }
@@ -204,8 +204,8 @@ export class Breakers<T extends Held> {
 }
 
 function itsOwn(error: ClassifiedError): ClassifiedError {
-  const code = error.code === 'CALL_UNAVAILABLE' ? 'CALL_FAILED' : 'HANDLER_FAILED';
-  const message = `${error.message} (${error.code}, each time for this record while others were answered)`;
+  const code = error.code === 'CALL_UNAVAILABLE' || error.code === 'CALL_NOT_FOUND' ? 'CALL_FAILED' : 'HANDLER_FAILED';
+  const message = `${error.message} (${error.code}, ${error.mayBeRecord ? '' : 'each time '}for this record while others were answered)`;
   return new ClassifiedError(code, message, { cause: error, dependency: error.dependency });
 }
 

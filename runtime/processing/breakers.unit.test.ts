@@ -307,6 +307,77 @@ describe('two dependencies', () => {
   });
 });
 
+describe('a service that finds nothing at its address', () => {
+  const notFound = failedWith('CALL_NOT_FOUND', 'the classifier answered 404', { dependency: 'classifier' });
+
+  it.each([1, 2, 20])('is away for all who call it, however long, and for as few as %i: nobody is refused', async (count) => {
+    let rightAddress = false;
+    const attempts = new Set<number>();
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (_event, context) => {
+        context.awaiting('classifier');
+        attempts.add(context.attempt);
+        return rightAddress ? ACKED : notFound;
+      },
+    });
+    consumer.deliver(keys(count).map((key, at) => consumedRecord({ at, key })));
+    await clock.advance(HOUR_MS);
+    expect(group.health()).toMatchObject([{ status: 'degraded', detail: expect.stringContaining('CALL_NOT_FOUND') }]);
+    rightAddress = true;
+    await clock.advance(60_000);
+    expect({ letters, attempts: [...attempts] }).toEqual({ letters: [], attempts: [1] });
+    expect(group.balance()).toMatchObject({ acked: count, inFlight: 0 });
+  });
+
+  it('while it answers others has been asked for what is gone: that record climbs the ladder at once, and holds up nobody', async () => {
+    const tries: number[] = [];
+    const states = new Set<unknown>();
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (event, context) => {
+        context.awaiting('classifier');
+        if (event.aggregateId !== 'gone') return ACKED;
+        tries.push(context.attempt);
+        return notFound;
+      },
+    });
+    for (let at = 0; at < 400; at += 1) {
+      consumer.deliver([consumedRecord({ at, key: at === 1 ? 'gone' : `k${at}` })]);
+      await clock.advance(1_000);
+      states.add(group.health()[0]?.facts?.['breaker_classifier']);
+    }
+    expect([...states]).toEqual(['closed']);
+    expect(tries).toEqual([1, 2, 3, 4]);
+    expect(letters.map(({ headers }) => headerText(headers, 'dlt-error-code'))).toEqual(['CALL_FAILED']);
+    expect(group.balance()).toMatchObject({ acked: 399, deadLettered: 1, inFlight: 0 });
+  });
+
+  it('after it had answered keeps those on the ladder who came first, without their last attempt', async () => {
+    let rightAddress = true;
+    const { group, consumer, clock, letters } = await groupUnderTest({
+      ...CALM,
+      ...CALLING,
+      handler: async (_event, context) => {
+        context.awaiting('classifier');
+        return rightAddress ? ACKED : notFound;
+      },
+    });
+    consumer.deliver([consumedRecord({ at: 0, key: 'before' })]);
+    await clock.advance(1_000);
+    rightAddress = false;
+    consumer.deliver(keys(20).map((key, index) => consumedRecord({ at: index + 1, key })));
+    await clock.advance(HOUR_MS);
+    expect(letters).toEqual([]);
+    rightAddress = true;
+    await clock.advance(60_000);
+    expect(letters).toEqual([]);
+    expect(group.balance()).toMatchObject({ acked: 21, inFlight: 0 });
+  });
+});
+
 describe('a record that makes an outage of its own', () => {
   it('counts its attempts from the third time on that others were answered between its tries, and opens nothing any more', async () => {
     const tries: Pick<HandlerContext, 'attempt' | 'lastAttempt'>[] = [];

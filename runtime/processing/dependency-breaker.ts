@@ -119,9 +119,10 @@ export class DependencyBreaker<T extends { readonly lane: string; readonly id: s
   }
 
   /** Whether the outage that the item has just met is of its own making: if so that is noted, and its place is free. */
-  blames(item: T, nowMs: number): boolean {
+  blames(item: T, error: ClassifiedError, nowMs: number): boolean {
     const mayTell = this.mayTell(item);
-    if (!mayTell || !this.alone.isDueToRecord(item.id, this.answeredAtMs)) return false;
+    const othersAreAnswered = error.mayBeRecord && nowMs - this.answeredAtMs < this.options.settings.suspectWaitMs;
+    if (!mayTell || !(othersAreAnswered || this.alone.isDueToRecord(item.id, this.answeredAtMs))) return false;
     this.alone.note(item.id, this.answeredAtMs, mayTell, nowMs);
     this.probes.delete(item);
     this.drain();
