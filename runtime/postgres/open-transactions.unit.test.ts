@@ -6,14 +6,14 @@ const at = (minute: number): string => `2026-03-01T09:${minute.toString().padSta
 
 /** What the server would answer, look by look. */
 function sessionWith(
-  ...looks: readonly { readonly now: string; readonly open: readonly (readonly [id: string, began: string | null])[] }[]
+  ...looks: readonly { readonly now: string; readonly open: readonly (readonly [id: string, began: string | null, prepared?: string])[] }[]
 ) {
   const left = [...looks];
   const query = async () => {
     const look = left.shift()!;
     return look.open.length === 0
-      ? [{ now: look.now, id: null, began: null }]
-      : look.open.map(([id, began]) => ({ now: look.now, id, began }));
+      ? [{ now: look.now, id: null, began: null, prepared: null }]
+      : look.open.map(([id, began, prepared = null]) => ({ now: look.now, id, began, prepared }));
   };
   return { query } as unknown as Session;
 }
@@ -57,5 +57,27 @@ describe('transactions that are open', () => {
     expect([Date.parse(first.before), first.ignored]).toEqual([Date.parse(at(0)), 0]);
     expect(await watch.look(session)).toEqual({ before: at(11), ignored: 1 });
     expect(await watch.look(session)).toEqual({ before: at(12), ignored: 1 });
+  });
+
+  it('are waited for when they were prepared, too: since the oldest that was open before, or for as long before as is waited for', async () => {
+    const watch = new OpenTransactionsWatch(600_000);
+    const prepared = [['prepared 700', null, at(11)]] as const;
+    const session = sessionWith(
+      { now: at(10), open: [['1/1', at(9)]] },
+      { now: at(12), open: prepared },
+      { now: at(20), open: prepared },
+      { now: at(22), open: prepared },
+    );
+    expect(await watch.look(session)).toEqual({ before: at(9), ignored: 0 });
+    expect(await watch.look(session)).toEqual({ before: at(9), ignored: 0 });
+    expect(await watch.look(session)).toEqual({ before: at(9), ignored: 0 });
+    expect(await watch.look(session)).toEqual({ before: at(22), ignored: 1 });
+
+    const later = new OpenTransactionsWatch(600_000);
+    const found = sessionWith({ now: at(12), open: prepared }, { now: at(13), open: prepared });
+    for (let look = 0; look < 2; look += 1) {
+      const { before, ignored } = await later.look(found);
+      expect([Date.parse(before), ignored]).toEqual([Date.parse(at(1)), 0]);
+    }
   });
 });

@@ -52,7 +52,7 @@ const recipe: Recipe = {
   },
 };
 
-/** Made for change data capture: logical WAL, and room for many slots. */
+/** Made for change data capture: logical WAL, and room for many slots; and for commits in two phases, as others make them. */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -60,6 +60,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_replication_slots: '60',
   max_wal_senders: '60',
   max_connections: '300',
+  max_prepared_transactions: '10',
   log_min_messages: 'warning',
   jit: 'off',
 };
