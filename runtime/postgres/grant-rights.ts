@@ -1,7 +1,7 @@
 import { ClassifiedError } from '../../core/errors.ts';
 import type { Database } from './database.ts';
-import type { RolePlan, RolePlanOptions } from './role-plan.ts';
-import { OWNER_ONLY_TABLES, planRoles } from './role-plan.ts';
+import type { RolePlan, RolePlanOptions, TableRight } from './role-plan.ts';
+import { EVERYTHING, OWNER_ONLY_TABLES, appRights, limitedRights, planRoles } from './role-plan.ts';
 
 export interface GrantOutcome {
   /** What was changed, in words; empty the second time. */
@@ -35,7 +35,7 @@ export async function grantRights(
     return { changes: [`${domain}: granted ${guests.join(' and ')} their rights on ${lacking.join(', ')}`], leftOut: [] };
   } catch (error) {
     if (!(error instanceof ClassifiedError) || error.code !== 'CONFIGURATION_INVALID') throw error;
-    return { changes: [], leftOut: [`${domain}: ${guests.join(' and ')} lack rights on ${lacking.join(', ')}: run ${init}`] };
+    return { changes: [], leftOut: [`${domain}: ${guests.join(' and ')} have not their rights on ${lacking.join(', ')}: run ${init}`] };
   }
 }
 
@@ -50,22 +50,31 @@ async function prefixOf(database: Database, domain: string): Promise<string | un
   return /^[a-z][a-z0-9_]*$/.test(prefix) ? prefix : undefined;
 }
 
+/** And those in which the app role may more than it needs, from before it was known. */
 async function tablesWithoutRights(
   database: Database,
   schema: string,
   { app, capture }: RolePlan['roles'],
   tables: readonly string[],
 ): Promise<readonly string[]> {
-  const rows = await database.query<{ name: string }>(
-    `SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  const rows = await database.query<{ name: string; has: TableRight[]; given: TableRight[]; is_readable: boolean }>(
+    `SELECT c.relname::text AS name,
+            ARRAY(SELECT r FROM unnest($5::text[]) AS r WHERE has_table_privilege($2, c.oid, r)) AS has,
+            ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) AS a WHERE a.grantee = to_regrole(quote_ident($2)))::text[] AS given,
+            $3::text IS NULL OR has_table_privilege($3, c.oid, 'SELECT') AS is_readable
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> ALL ($4::text[])
-        AND (NOT has_table_privilege($2, c.oid, 'INSERT')
-          OR c.relname <> 'outbox' AND NOT has_table_privilege($2, c.oid, 'SELECT')
-          OR c.relname NOT IN ('outbox', 'events', 'dead_letter_audit')
-             AND NOT (has_table_privilege($2, c.oid, 'UPDATE') AND has_table_privilege($2, c.oid, 'DELETE'))
-          OR c.relname = ANY ($5::text[]) AND $3::text IS NOT NULL AND NOT has_table_privilege($3, c.oid, 'SELECT'))
       ORDER BY c.relname`,
-    [schema, app, capture ?? null, OWNER_ONLY_TABLES, ['outbox', ...tables]],
+    [schema, app, capture ?? null, OWNER_ONLY_TABLES, EVERYTHING],
   );
-  return rows.map(({ name }) => name);
+  const isCaptured = capture !== undefined;
+  const limited = limitedRights(isCaptured);
+  const copied = new Set(['outbox', ...tables]);
+  return rows
+    .filter(({ name, has, given, is_readable }) => {
+      const wanted = appRights(name, isCaptured);
+      const lacks = wanted.some((right) => !has.includes(right)) || (copied.has(name) && !is_readable);
+      return lacks || (limited.has(name) && given.some((right) => !wanted.includes(right)));
+    })
+    .map(({ name }) => name);
 }

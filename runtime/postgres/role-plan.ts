@@ -37,6 +37,30 @@ export interface RolePlan {
   readonly rights: string;
 }
 
+export const EVERYTHING = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
+export type TableRight = (typeof EVERYTHING)[number];
+
+/**
+ * The tables in which the app role may not do everything: what is written once, and what only the owner's commands and upkeep write
+ * (who captures, what the capture remembers, what the inbox has forgotten: whoever changed these could have events lost, or effects
+ * made twice). The upkeep of a domain that nothing captures is its processor's.
+ */
+export function limitedRights(isCaptured: boolean): ReadonlyMap<string, readonly TableRight[]> {
+  return new Map<string, readonly TableRight[]>([
+    ['outbox', ['INSERT']],
+    ['events', ['SELECT', 'INSERT']],
+    ['dead_letter_audit', ['SELECT', 'INSERT']],
+    ['capture_owner', ['SELECT']],
+    ['capture_sources', ['SELECT']],
+    ['inbox_horizon', isCaptured ? ['SELECT'] : ['SELECT', 'INSERT', 'UPDATE']],
+  ]);
+}
+
+/** What the app role may do in a table that is not its owner's alone. */
+export function appRights(table: string, isCaptured: boolean): readonly TableRight[] {
+  return limitedRights(isCaptured).get(table) ?? EVERYTHING;
+}
+
 /** Nobody but their owner reads or writes these. */
 export const OWNER_ONLY_TABLES = ['outbox_barriers', 'applied_migrations'] as const;
 
@@ -109,6 +133,9 @@ function databaseStatements(
  */
 function tableGrants(schema: string, app: string, capture: string | undefined, tables: readonly string[]): string {
   const guests = [app, ...(capture === undefined ? [] : [capture])];
+  const limits = [...limitedRights(capture !== undefined)]
+    .map(([table, rights]) => `      WHEN t.name = ${literal(table)} THEN ${literal(rights.join(', '))}`)
+    .join('\n');
   const revoke = guests
     .map((role) => `    EXECUTE format('REVOKE ALL ON %I.%I FROM %I', ${literal(schema)}, t.name, ${literal(role)});`)
     .join('\n');
@@ -124,9 +151,8 @@ BEGIN
 ${revoke}
     rights := CASE
       WHEN t.is_partition OR t.name IN (${OWNER_ONLY_TABLES.map(literal).join(', ')}) THEN NULL
-      WHEN t.name = 'outbox' THEN 'INSERT'
-      WHEN t.name IN ('events', 'dead_letter_audit') THEN 'SELECT, INSERT'
-      ELSE 'SELECT, INSERT, UPDATE, DELETE' END;
+${limits}
+      ELSE ${literal(EVERYTHING.join(', '))} END;
     IF rights IS NOT NULL THEN
       EXECUTE format('GRANT %s ON %I.%I TO %I', rights, ${literal(schema)}, t.name, ${literal(app)});
     END IF;${

@@ -22,12 +22,19 @@ describe('the script of init', () => {
 
   it('has no capture role for a domain that nothing captures', () => {
     const plain = psqlScript(planRoles({ ...options, publication: undefined }));
-    expect(plain).not.toContain('capture');
+    expect(plain).not.toContain('image_capture');
     expect(plain).not.toContain('REPLICATION');
   });
 
   it('lets nobody who writes the audit of dead letters change it', () => {
-    expect(script).toContain("WHEN t.name IN ('events', 'dead_letter_audit') THEN 'SELECT, INSERT'");
+    expect(script).toContain("WHEN t.name = 'dead_letter_audit' THEN 'SELECT, INSERT'");
+  });
+
+  it('lets the app role read who captures and what is remembered and forgotten, and change it only where the upkeep is its own', () => {
+    const plain = psqlScript(planRoles({ ...options, publication: undefined }));
+    for (const table of ['capture_owner', 'capture_sources', 'inbox_horizon'])
+      expect(script).toContain(`WHEN t.name = '${table}' THEN 'SELECT'\n`);
+    expect(plain).toContain("WHEN t.name = 'inbox_horizon' THEN 'SELECT, INSERT, UPDATE'");
   });
 
   it('refuses a prefix that makes no role name, or too long a one', () => {

@@ -16,6 +16,7 @@ import { systemClock } from '../../test/support/system-clock.ts';
 import { applyRoles } from './apply-roles.ts';
 import { createDatabase } from './database.ts';
 import { grantRights } from './grant-rights.ts';
+import { sweepInboxStatement } from './inbox-horizon.ts';
 import { migrateDomain } from './migrate.ts';
 import { retireOutboxPartitions } from './outbox-retirement.ts';
 import type { RolePlan } from './role-plan.ts';
@@ -28,6 +29,7 @@ const plan = (domain: string): RolePlan =>
   planRoles({ domain, database: domain, publication: names.publication(domain), rolePrefix: 'least' });
 const image = plan('image');
 const scan = plan('scan');
+const notification = planRoles({ domain: 'notification', database: 'notification', publication: undefined, rolePrefix: 'least' });
 const [owner, app, capture] = [image.roles.owner, image.roles.app, image.roles.capture ?? ''];
 
 /** Its own server: access rules and roles are of the whole server. */
@@ -57,21 +59,23 @@ const NO_PRIVILEGE = '42501';
 
 beforeAll(async () => {
   server = await startOwnPostgres();
-  await applyRoles(server.url, [image, scan], SILENT_LOGGER);
-  for (const { roles } of [image, scan]) {
-    for (const role of [roles.owner, roles.app, roles.capture]) await server.admin(`ALTER ROLE "${role}" PASSWORD '${PASSWORD}'`);
+  await applyRoles(server.url, [image, scan, notification], SILENT_LOGGER);
+  for (const { roles } of [image, scan, notification]) {
+    for (const role of [roles.owner, roles.app, ...(roles.capture === undefined ? [] : [roles.capture])])
+      await server.admin(`ALTER ROLE "${role}" PASSWORD '${PASSWORD}'`);
   }
   const admin = new URL(server.url).username;
   // What `init` advises, on this machine's own address; and not one line for `replication`.
   await server.allow(
     [
       `host all ${admin} 127.0.0.1/32 scram-sha-256`,
-      ...[image, scan].map((each) => `host ${each.database} all 127.0.0.1/32 scram-sha-256`),
+      ...[image, scan, notification].map((each) => `host ${each.database} all 127.0.0.1/32 scram-sha-256`),
       '',
     ].join('\n'),
   );
   await migrateDomain({ databaseUrl: urlOf(owner), domain: 'image', logger: SILENT_LOGGER });
-  await applyRoles(server.url, [image, scan], SILENT_LOGGER);
+  await migrateDomain({ databaseUrl: urlOf(notification.roles.owner, 'notification'), domain: 'notification', logger: SILENT_LOGGER });
+  await applyRoles(server.url, [image, scan, notification], SILENT_LOGGER);
   await ensureCaptureSource(captureSource('image', urlOf(capture), names), urlOf(owner));
 }, 300_000);
 afterAll(async () => {
@@ -110,6 +114,12 @@ describe('the roles that init makes', () => {
         expect(await refusal(reader, `DELETE FROM scan.${table}`)).toBe(NO_PRIVILEGE);
       }
       expect(await refusal(reader, 'SELECT * FROM scan.processed_events')).toBe(NO_PRIVILEGE);
+      expect(await grantRights(database, of)).toEqual({ changes: [], leftOut: [] });
+
+      // As a database is that was made before the app role's rights were limited so far.
+      await server.admin(`GRANT UPDATE, DELETE ON scan.capture_owner TO "${scan.roles.app}"`, 'scan');
+      expect((await grantRights(database, of)).changes).toEqual([expect.stringMatching(/their rights on capture_owner$/)]);
+      expect(await refusal(writer, 'DELETE FROM scan.capture_owner')).toBe(NO_PRIVILEGE);
       expect(await grantRights(database, of)).toEqual({ changes: [], leftOut: [] });
 
       await server.admin(`ALTER ROLE "${scan.roles.app}" RENAME TO elsewhere`);
@@ -187,12 +197,27 @@ describe('the roles that init makes', () => {
       'DELETE FROM image.events',
       'TRUNCATE image.events',
       'DELETE FROM image.outbox_barriers',
+      "INSERT INTO image.capture_owner (owner) VALUES ('debezium')",
+      'DELETE FROM image.capture_owner',
+      "UPDATE image.capture_sources SET publication = 'another'",
+      'DELETE FROM image.capture_sources',
+      "UPDATE image.inbox_horizon SET forgotten_to = '-infinity'",
+      'DELETE FROM image.inbox_horizon',
       'CREATE TABLE image.mine (a int)',
       'CREATE TEMP TABLE mine (a int)',
       `SELECT pg_create_logical_replication_slot('mine', 'pgoutput')`,
     ]) {
       expect(await refusal(client, sql), sql).toBe(NO_PRIVILEGE);
     }
+  });
+
+  it('let the app role sweep the inbox of a domain that nothing captures, and note what it forgot', async () => {
+    const writer = await connect(notification.roles.app, 'notification');
+    await writer.query(
+      `INSERT INTO notification.processed_events (idempotency_key, domain, expires_at) VALUES ('old', 'notification', now() - interval '1 day')`,
+    );
+    expect((await writer.query(sweepInboxStatement('notification'), [10])).rows).toEqual([{ swept: '1' }]);
+    expect(await refusal(writer, 'DELETE FROM notification.inbox_horizon')).toBe(NO_PRIVILEGE);
   });
 
   it('let the owner, who is no superuser, drop old partitions, and a late row of the app role keep them', async () => {
