@@ -200,11 +200,12 @@ async function apply(admin: KafkaAdmin, change: TopicChange, existing: ReadonlyM
 }
 
 async function settle(admin: KafkaAdmin, topics: readonly TopicDeclaration[]): Promise<void> {
-  const giveUpAtMs = Date.now() + SETTLE_TIMEOUT_MS;
+  const giveUpAtMs = performance.now() + SETTLE_TIMEOUT_MS;
   for (;;) {
     const existing = await unlessUnknownYet(describe(admin, topics));
     if (existing !== undefined && planTopics(topics, existing).length === 0) return;
-    if (Date.now() > giveUpAtMs) throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the topics did not become what they were told to be');
+    if (performance.now() > giveUpAtMs)
+      throw new ClassifiedError('KAFKA_UNAVAILABLE', 'the topics did not become what they were told to be');
     await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
   }
 }

@@ -123,8 +123,8 @@ export class KafkaJsConsumer implements Consumer {
       if (this.isStopped()) return;
       if (joined) [failures, unknownTopicSinceMs] = [0, undefined];
       const failure = classifyKafkaError(error, `the consumer of group ${this.options.group} failed`);
-      if (isUnknownTopic(error)) unknownTopicSinceMs ??= Date.now();
-      const patient = isUnknownTopic(error) && Date.now() - (unknownTopicSinceMs ?? 0) < UNKNOWN_TOPIC_GRACE_MS;
+      if (isUnknownTopic(error)) unknownTopicSinceMs ??= performance.now();
+      const patient = isUnknownTopic(error) && performance.now() - (unknownTopicSinceMs ?? 0) < UNKNOWN_TOPIC_GRACE_MS;
       if (failure.disposition === 'fatal' && !patient) throw failure;
       failures += 1;
       await this.pauseBeforeRestart(failure, failures);

@@ -51,6 +51,8 @@ export interface KafkaJsConsumerGroup {
   readonly coordinator: KafkaJsCoordinator | null;
   readonly offsetManager: KafkaJsOffsetManager;
   readonly seekOffset: { pop(topic: string, partition: number): unknown };
+  /** Milliseconds of the calendar's clock: the next heartbeat is due so long after it. */
+  lastRequest: number;
   /** How long a fetch may wait for records, and how long none is made when every partition is paused. */
   maxWaitTime: number;
   assigned(): readonly { readonly topic: string; readonly partitions: readonly number[] }[];

@@ -59,6 +59,15 @@ export class KafkaJsMembership implements MembershipHooks {
     if (this.group !== undefined) this.group.maxWaitTime = ms;
   }
 
+  /**
+   * kafkajs counts from one heartbeat to the next by the calendar's clock. Where that is set back none would be due for as long: the
+   * group would go on without this member, which goes on handling and can commit nothing.
+   */
+  keepHeartbeats(): void {
+    const nowMs = Date.now();
+    if (this.group !== undefined && this.group.lastRequest > nowMs) this.group.lastRequest = nowMs;
+  }
+
   all(): TopicPartition[] {
     return [...this.assigned.values()];
   }

@@ -64,13 +64,13 @@ export class KafkaJsProducer implements Producer {
 
   /** Once, and again when the failure says that another attempt of our own will do. */
   private async sendPatiently(records: readonly ProducerRecord[]): Promise<void> {
-    const giveUpAtMs = Date.now() + UNKNOWN_TOPIC_GRACE_MS;
+    const giveUpAtMs = performance.now() + UNKNOWN_TOPIC_GRACE_MS;
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.sendOnce(records);
         return;
       } catch (thrown) {
-        const again = (isLostSequence(thrown) && attempt < 3) || (isUnknownTopic(thrown) && Date.now() < giveUpAtMs);
+        const again = (isLostSequence(thrown) && attempt < 3) || (isUnknownTopic(thrown) && performance.now() < giveUpAtMs);
         if (!again) throw thrown;
         if (isUnknownTopic(thrown)) await new Promise((resolve) => setTimeout(resolve, UNKNOWN_TOPIC_RETRY_MS));
       }

@@ -63,7 +63,7 @@ export class KafkaJsSession {
   private opening: Promise<void> = Promise.resolve();
   private joining = false;
   private over = false;
-  private aliveAtMs = Date.now();
+  private aliveAtMs = performance.now();
   private watchdog: NodeJS.Timeout | undefined;
   private topicLook: NodeJS.Timeout | undefined;
   private tellEnded: (error: unknown) => void = () => undefined;
@@ -284,6 +284,7 @@ export class KafkaJsSession {
       this.alive();
     });
     consumer.on(FETCH_START, () => {
+      this.membership.keepHeartbeats();
       this.alive();
     });
     consumer.on(END_BATCH_PROCESS, (event) => {
@@ -299,14 +300,14 @@ export class KafkaJsSession {
   }
 
   private alive(): void {
-    this.aliveAtMs = Date.now();
+    this.aliveAtMs = performance.now();
   }
 
   /** A kafkajs consumer can stand still without crashing; nothing it does regularly happens then. */
   private watch(): void {
     const patienceMs = this.sessionTimeoutMs + this.rebalanceTimeoutMs + 15_000;
     this.watchdog = setInterval(() => {
-      if (Date.now() - this.aliveAtMs < patienceMs) return;
+      if (performance.now() - this.aliveAtMs < patienceMs) return;
       void this.disconnect();
       this.end(new Error(`no fetch and no heartbeat for ${patienceMs} ms`));
     }, 5_000).unref();

@@ -1,3 +1,4 @@
+import { setTimeout as after } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LONG } from '../support/long.ts';
 import { services } from '../support/services.ts';
@@ -166,6 +167,28 @@ describe('a processor', () => {
     }
     await fault.verify(`${changes} times a member came or went`, 0);
   });
+
+  it.each(['clock-back', 'clock-forward'] as const)(
+    'stays in its group while it has nothing to do, its clock an hour off (%s)',
+    async (order) => {
+      const processor = await fault.startedProcessor();
+      fault.feed();
+      await fault.moves();
+      await fault.quiet();
+      processor.tell({ order });
+      // Twice as long as its session lives without a word from it; a commit would be one.
+      const until = performance.now() + 12_000;
+      while (performance.now() < until) {
+        expect(await fault.members()).toBe(1);
+        await after(200);
+      }
+      fault.feed();
+      await fault.moves();
+      await fault.stopFeeding();
+      const recoveredMs = await fault.recovery();
+      expect((await fault.verify(`${order} by an hour`, recoveredMs)).repeated).toBe(0);
+    },
+  );
 
   it('has one effect of each order that comes a thousand times, and of old ones that come again after new ones', async () => {
     await fault.startedProcessor();

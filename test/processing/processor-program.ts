@@ -60,8 +60,8 @@ export interface ProcessorTask {
   readonly holds?: string;
 }
 
-/** `leave` and `join`: the member, not the process. */
-export type ProcessorOrder = 'look' | 'release' | 'join' | 'leave' | 'stop';
+/** `leave` and `join`: the member, not the process. The clock is the one of the calendar, which somebody sets while the process runs. */
+export type ProcessorOrder = 'look' | 'release' | 'join' | 'leave' | 'stop' | 'clock-back' | 'clock-forward';
 export type Books = TopicBalance & { readonly inFlight: number };
 
 export type ProcessorNews =
@@ -71,6 +71,8 @@ export type ProcessorNews =
   | { readonly is: 'fatal'; readonly code: string }
   | { readonly is: 'left'; readonly books: Books }
   | { readonly is: 'seen'; readonly report: HealthReport; readonly books: Books; readonly foreignOffsets: number };
+
+const CLOCK_STEP_MS = 3_600_000;
 
 const task = JSON.parse(process.argv[2] ?? '{}') as ProcessorTask;
 const logger = SILENT_LOGGER;
@@ -128,6 +130,12 @@ async function obey(order: ProcessorOrder): Promise<void> {
       return join();
     case 'leave':
       return leave();
+    case 'clock-back':
+      setClock(-CLOCK_STEP_MS);
+      return;
+    case 'clock-forward':
+      setClock(CLOCK_STEP_MS);
+      return;
     case 'stop':
       await leave();
       await producer.stop();
@@ -135,6 +143,11 @@ async function obey(order: ProcessorOrder): Promise<void> {
       await database.stop();
       process.disconnect();
   }
+}
+
+function setClock(byMs: number): void {
+  const before = Date.now;
+  Date.now = () => before() + byMs;
 }
 
 function foreignOffsets(): number {

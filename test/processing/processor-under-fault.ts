@@ -219,6 +219,11 @@ export class ProcessorUnderFault {
     await eventually(async () => (await this.parked()).size === 0, { timeoutMs: QUIET_WITHIN_MS, everyMs: 100 });
   }
 
+  /** How many are in the group, as the broker knows it. */
+  async members(): Promise<number> {
+    return (await this.admin.members(this.group)).length;
+  }
+
   async committed(): Promise<Map<number, bigint>> {
     return new Map((await this.admin.committed(this.group, [this.topic])).map(({ partition, offset }) => [partition, offset]));
   }
