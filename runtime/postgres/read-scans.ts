@@ -34,6 +34,9 @@ export async function readScan(database: Database, userId: string, scanId: strin
   return rows[0];
 }
 
+/** By the index `scan_records_history`: what does not depend on the session's time zone can be in one. */
+const completedAt = (at: string): string => `date_trunc('milliseconds', ${at} AT TIME ZONE 'UTC')`;
+
 /**
  * The user's finished scans, the newest first to the millisecond, equal ones by scan id descending: the order that the
  * read model has, so that a page of one goes on in the other. One row more than `limit` says that more follow.
@@ -46,8 +49,8 @@ export async function readScans(database: Database, userId: string, filter: Scan
         AND ($3::timestamptz IS NULL OR completed_at < $3)
         AND ($4::text IS NULL OR category = $4)
         AND ($5::timestamptz IS NULL
-             OR (date_trunc('milliseconds', completed_at), scan_id) < (date_trunc('milliseconds', $5::timestamptz), $6::varchar))
-      ORDER BY date_trunc('milliseconds', completed_at) DESC, scan_id DESC
+             OR (${completedAt('completed_at')}, scan_id) < (${completedAt('$5::timestamptz')}, $6::varchar))
+      ORDER BY ${completedAt('completed_at')} DESC, scan_id DESC
       LIMIT $7`,
     [
       userId,
