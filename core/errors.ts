@@ -101,6 +101,13 @@ export const ERRORS = {
     dependency: 'postgres',
     remedy: 'PostgreSQL refused the row (constraint or type); fix the processor and replay the record.',
   },
+  STATEMENT_FAILED: {
+    disposition: 'retry-ladder',
+    dependency: 'postgres',
+    mayBeOutage: true,
+    remedy:
+      'PostgreSQL cannot run the statement. SQLSTATE 42…: a column, function or type is missing, run `millrace apply`; XX…: look at the log of the server.',
+  },
   PAYLOAD_UNREADABLE: {
     disposition: 'dead-letter',
     remedy: 'The value is neither an Avro frame nor JSON of this event; find its producer.',

@@ -47,6 +47,7 @@ const BY_CODE: Readonly<Record<string, ErrorCode>> = {
   '0A000': 'POSTGRES_SERIALIZATION', // a kept plan whose table has changed; the pipeline's statements use no feature that a server lacks
   '25006': 'POSTGRES_UNAVAILABLE', // read only: a standby answers after a failover
   '25P03': 'HANDLER_TIMEOUT', // idle in transaction for too long
+  '25P04': 'HANDLER_TIMEOUT', // the transaction took too long
   '26000': 'POSTGRES_SERIALIZATION', // a kept plan that is gone
   '40001': 'POSTGRES_SERIALIZATION',
   '40P01': 'POSTGRES_SERIALIZATION',
@@ -67,13 +68,14 @@ const BY_CLASS: Readonly<Record<string, ErrorCode>> = {
   '23': 'STATE_INVALID',
   '28': 'POSTGRES_UNAVAILABLE',
   '40': 'STATE_INVALID',
-  '42': 'STATE_INVALID',
+  '42': 'STATEMENT_FAILED', // for every record alike before a migration; for one when its reaction names what there is not
   '44': 'STATE_INVALID',
   '53': 'POSTGRES_UNAVAILABLE',
   '54': 'STATE_INVALID',
   '57': 'POSTGRES_UNAVAILABLE',
   '58': 'POSTGRES_UNAVAILABLE',
   P0: 'STATE_INVALID', // raised by a trigger
+  XX: 'STATEMENT_FAILED', // an error within the server, or damaged data
 };
 
 const SENTENCES: Partial<Record<ErrorCode, string>> = {
@@ -81,7 +83,8 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   POSTGRES_SERIALIZATION: 'the transaction met another one',
   VERSION_CONFLICT: 'another writer appended this version of the stream first',
   HANDLER_TIMEOUT: 'the statement or its transaction ran into its time limit',
-  STATE_INVALID: 'PostgreSQL refused the row or the statement',
+  STATE_INVALID: 'PostgreSQL refused the row',
+  STATEMENT_FAILED: 'PostgreSQL cannot run the statement',
   RECORD_TOO_LARGE: 'the payload is larger than an outbox row may hold',
   CONFIGURATION_INVALID: 'a table is missing or the role lacks a right; run `millrace apply` and check the grants',
 };

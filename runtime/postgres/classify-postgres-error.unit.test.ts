@@ -30,10 +30,12 @@ describe('errors of PostgreSQL', () => {
     ['23514', 'STATE_INVALID'],
     ['23505', 'STATE_INVALID'],
     ['P0001', 'STATE_INVALID'],
-    ['42703', 'STATE_INVALID'],
+    ['42703', 'STATEMENT_FAILED'],
+    ['25P04', 'HANDLER_TIMEOUT'],
     ['42P01', 'CONFIGURATION_INVALID'],
     ['42501', 'CONFIGURATION_INVALID'],
-    ['XX000', 'UNCLASSIFIED'],
+    ['XX000', 'STATEMENT_FAILED'],
+    ['F0000', 'UNCLASSIFIED'],
   ])('with SQLSTATE %s are %s', (state, code) => {
     expect(classifyPostgresError(serverError(state)).code).toBe(code);
   });
