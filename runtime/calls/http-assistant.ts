@@ -4,6 +4,7 @@ import { ClassifiedError } from '../../core/errors.ts';
 import { utf8Text } from '../../core/record.ts';
 import { answeredOrRejected } from './classify-http-answer.ts';
 import { createJsonPost } from './json-post.ts';
+import { isStorable } from './storable-text.ts';
 
 const ANSWER = z.object({ text: z.string().min(1).max(20_000).refine(isStorable) });
 
@@ -35,9 +36,4 @@ function readAnswer(body: Uint8Array): z.output<typeof ANSWER> {
   } catch (error) {
     throw new ClassifiedError('CALL_FAILED', 'the assistant answered something else than {text}', { cause: error });
   }
-}
-
-/** PostgreSQL's JSON holds neither NUL nor half a character. */
-function isStorable(text: string): boolean {
-  return !/[\0\p{Cs}]/u.test(text);
 }

@@ -94,6 +94,8 @@ describe('the classifier over HTTP', () => {
     '{"category":"","confidence":1}',
     '{"category":"paper","confidence":1.5}',
     `{"category":"${'x'.repeat(65)}","confidence":1}`,
+    '{"category":"pa\\u0000per","confidence":1}',
+    '{"category":"pa\\ud800per","confidence":1}',
   ])('counts an answer that it cannot use as a failure: %s', async (body) => {
     const { classify } = await classifierOver(json(200, body));
     expect(await codeOf(classify())).toBe('CALL_FAILED');
@@ -208,13 +210,17 @@ describe('the assistant over HTTP', () => {
     expect(await codeOf(ask())).toEqual(expected);
   });
 
-  it.each([['{"answer":"x"}'], ['{"text":""}'], ['{"text":"a\\u0000b"}'], ['not json'], [JSON.stringify({ text: 'a'.repeat(20_001) })]])(
-    'counts %.30s as a failure',
-    async (body) => {
-      const { ask } = await assistantOver(json(200, body));
-      expect(await codeOf(ask())).toBe('CALL_FAILED');
-    },
-  );
+  it.each([
+    ['{"answer":"x"}'],
+    ['{"text":""}'],
+    ['{"text":"a\\u0000b"}'],
+    ['{"text":"a\\ud800b"}'],
+    ['not json'],
+    [JSON.stringify({ text: 'a'.repeat(20_001) })],
+  ])('counts %.30s as a failure', async (body) => {
+    const { ask } = await assistantOver(json(200, body));
+    expect(await codeOf(ask())).toBe('CALL_FAILED');
+  });
 });
 
 describe('the calls of a process', () => {

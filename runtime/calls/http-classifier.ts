@@ -4,8 +4,9 @@ import { ClassifiedError } from '../../core/errors.ts';
 import { utf8Text } from '../../core/record.ts';
 import { answeredOrRejected } from './classify-http-answer.ts';
 import { createJsonPost } from './json-post.ts';
+import { isStorable } from './storable-text.ts';
 
-const ANSWER = z.object({ category: z.string().min(1).max(64), confidence: z.number().min(0).max(1) });
+const ANSWER = z.object({ category: z.string().min(1).max(64).refine(isStorable), confidence: z.number().min(0).max(1) });
 
 /**
  * A classifier behind HTTP: `POST {image_url, user_input}` with an idempotency key and the trace, answered by
