@@ -121,6 +121,11 @@ export const ERRORS = {
   },
   ENVELOPE_INVALID: { disposition: 'dead-letter', remedy: 'A required header is missing or malformed; find the producer of this record.' },
   EVENT_UNKNOWN: { disposition: 'dead-letter', remedy: 'No definition of this event type; deploy the version that knows it, then replay.' },
+  EVENT_FORGOTTEN: {
+    disposition: 'dead-letter',
+    remedy:
+      'It came after the inbox had forgotten whether it was handled (a repair, or offsets that were set back): find out, then `millrace dlt replay --accept-double-effects` or `dlt purge`.',
+  },
   EVENT_UNROUTABLE: {
     disposition: 'dead-letter',
     remedy: 'The outbox row names no topic that this pipeline declares; fix the row or declare the event.',

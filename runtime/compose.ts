@@ -39,6 +39,7 @@ import type { Database } from './postgres/database.ts';
 import { createMaintenance } from './postgres/maintenance.ts';
 import { createParkedRecords } from './postgres/parked-records.ts';
 import { sqlOf } from './postgres/session-sql.ts';
+import { readInboxHorizon } from './postgres/inbox-horizon.ts';
 import { isProcessed } from './postgres/inbox-statements.ts';
 import { createPooledRandom } from './pooled-random.ts';
 import type { Lookout } from './processing/backlog.ts';
@@ -48,6 +49,7 @@ import { overtakingTopics } from './processing/lane.ts';
 import { createProjectionHandler } from './processing/projection-handler.ts';
 import { createReactionHandler } from './processing/reaction-handler.ts';
 import { reactionTimeouts } from './processing/reaction-timeouts.ts';
+import { refuseForgotten } from './processing/refuse-forgotten.ts';
 import { createSourceIdentity } from './source-identity.ts';
 import type { Roles } from './roles.ts';
 import { systemClock } from './telemetry/system-clock.ts';
@@ -253,13 +255,20 @@ function outboxCare(domain: DomainDefinition, capture: OutboxCapture, config: Co
 function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
   const { connections, metrics } = surroundings;
   const processor = domain.processor ?? { domain: domain.name, reactions: [] };
-  const handler = createReactionHandler({
+  const database = connections.database(domain.name);
+  const reactions = createReactionHandler({
     processor,
     steps: connections.steps(domain.name, metrics),
-    isProcessed: (key) => isProcessed(connections.database(domain.name), domain.name, key),
+    isProcessed: (key) => isProcessed(database, domain.name, key),
     calls: connections.calls(metrics),
     random: createPooledRandom(),
     logger: connections.logger,
+    clock: systemClock,
+  });
+  const keys = new Map(processor.reactions.map(({ on, idempotencyKey }) => [on, idempotencyKey]));
+  const handler = refuseForgotten(reactions, {
+    remembersFromMs: () => readInboxHorizon(database, domain.name),
+    isProcessed: async (event) => isProcessed(database, domain.name, keys.get(event.type)?.(event) ?? event.id),
     clock: systemClock,
   });
   const { names, processing } = connections.config;
@@ -270,7 +279,7 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
       types: processor.reactions.map(({ on }) => on),
       overtakingTopics: overtakingTopics(processor, surroundings.pipeline, names),
       retry: processor.retry,
-      database: connections.database(domain.name),
+      database,
       calls: new Map(processor.reactions.flatMap(({ on, call }) => (call === undefined ? [] : [[on, DEPENDENCY_OF_CALL[call.name]]]))),
       handler,
       handlerTimeoutMs: Math.max(processing.stepTimeoutMs, ...timeouts.values()),

@@ -74,6 +74,7 @@ async function reaction(user: number): Promise<void> {
     topic: 'bench',
     partition: 0,
     offset: BigInt(serial) as never,
+    recordedAtMs: undefined,
     signal: never,
     deadlineMs: systemClock.monotonicMs() + 60_000,
     attempt: 1,

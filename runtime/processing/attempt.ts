@@ -104,6 +104,11 @@ class Attempt implements HandlerContext, Watched, RunningAttempt {
     return this.item.record.offset;
   }
 
+  get recordedAtMs(): number | undefined {
+    const { parked, record } = this.item;
+    return parked === undefined ? record.timestampMs : undefined;
+  }
+
   get group(): string {
     return this.deps.group;
   }

@@ -88,6 +88,8 @@ describe('a consumer group', () => {
       { group: 'processor.test', topic: 'events.happened', offset: 4n, attempt: 1, lastAttempt: false, deadlineMs: 30_000 },
       { attempt: 2, lastAttempt: true, deadlineMs: 31_000 },
     ]);
+    // Of what comes from where it waited nobody asks for its age: whoever gave it back has done so.
+    expect(seen.map(({ recordedAtMs }) => recordedAtMs)).toEqual([record({ at: 4 }).timestampMs, undefined]);
   });
 
   it('counts in = doors + released + in flight in its metrics whenever they are published', async () => {

@@ -10,6 +10,11 @@ export interface HandlerContext {
   readonly topic: string;
   readonly partition: number;
   readonly offset: Offset;
+  /**
+   * The record's own timestamp, in milliseconds since the epoch. Undefined: it comes from where records wait, and whoever gave it
+   * back has looked at its age.
+   */
+  readonly recordedAtMs: number | undefined;
   /** Aborted at the deadline and when the partition is taken away; whatever the handler returns after that is ignored. */
   readonly signal: AbortSignal;
   /** Milliseconds on the clock's monotonic scale. */

@@ -63,6 +63,7 @@ const context = (facts: Partial<HandlerContext> = {}): HandlerContext => ({
   topic: 'events.image.registered',
   partition: 0,
   offset: offset(0n),
+  recordedAtMs: undefined,
   signal: new AbortController().signal,
   deadlineMs: 30_000,
   attempt: 1,

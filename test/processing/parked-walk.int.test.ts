@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { dltCommand } from '../../cli/dlt-command.ts';
 import { parkedCommand } from '../../cli/parked-command.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
@@ -188,6 +189,22 @@ describe('a record that waits', { timeout: 120_000 }, () => {
     expect(await parked('retry', '--key', 'dora', '--accept-double-effects')).toMatchObject([{ result: 'acked' }]);
     expect(await parked('retry', '--key', 'dora', '--apply', '--accept-double-effects')).toMatchObject([{ records: 1, refused: 0 }]);
     await eventually(async () => (await counted('dora')).length === 1, { timeoutMs: 30_000 });
+    await my.execute('UPDATE my.inbox_horizon SET forgotten_to = $1::timestamptz', [before?.at]);
+  });
+
+  it('goes to the dead letters when it comes from its topic after the inbox has forgotten of it, and is skipped when that has not', async () => {
+    const { group: name } = given.queue;
+    const old = { timestampMs: Date.now() - 31 * 86_400_000 };
+    const known = acquired('fay', 1);
+    await given.send([known]);
+    await eventually(async () => (await counted('fay')).length === 1, { timeoutMs: 20_000 });
+    const [before] = await my.query<{ at: string }>('SELECT forgotten_to::text AS at FROM my.inbox_horizon');
+    await my.execute("UPDATE my.inbox_horizon SET forgotten_to = now() - interval '1 day'");
+    await given.send([{ ...known, ...old }, { ...acquired('eve', 1), ...old }, acquired('eve', 2), acquired('fay', 2)]);
+    await eventually(async () => (await counted('eve')).length + (await counted('fay')).length === 3, { timeoutMs: 20_000 });
+    expect([await counted('eve'), await counted('fay')]).toEqual([['c2'], ['c1', 'c2']]);
+    const letters = await printedJson(dltCommand(), ['list', '--group', name]);
+    expect(JSON.stringify(letters)).toContain('EVENT_FORGOTTEN');
     await my.execute('UPDATE my.inbox_horizon SET forgotten_to = $1::timestamptz', [before?.at]);
   });
 
