@@ -265,10 +265,10 @@ function processorGroup(domain: DomainDefinition, surroundings: Shared): Part {
     logger: connections.logger,
     clock: systemClock,
   });
-  const keys = new Map(processor.reactions.map(({ on, idempotencyKey }) => [on, idempotencyKey]));
+  const byType = new Map(processor.reactions.map((reaction) => [reaction.on, reaction]));
   const handler = refuseForgotten(reactions, {
     remembersFromMs: () => readInboxHorizon(database, domain.name),
-    isProcessed: async (event) => isProcessed(database, domain.name, keys.get(event.type)?.(event) ?? event.id),
+    isProcessed: async (event) => isProcessed(database, domain.name, byType.get(event.type)?.idempotencyKey(event) ?? event.id),
     clock: systemClock,
   });
   const { names, processing } = connections.config;
