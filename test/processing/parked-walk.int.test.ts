@@ -37,7 +37,7 @@ beforeAll(async () => {
   await my.execute('CREATE TABLE my.broken (user_id text PRIMARY KEY)');
   await my.execute(
     `CREATE FUNCTION my.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-       IF EXISTS (SELECT FROM my.broken AS b WHERE b.user_id = NEW.user_id) THEN RAISE EXCEPTION 'broken' USING ERRCODE = 'XX000'; END IF;
+       IF EXISTS (SELECT FROM my.broken AS b WHERE b.user_id = NEW.user_id) THEN RAISE EXCEPTION 'broken' USING ERRCODE = 'F0000'; END IF;
        RETURN NEW; END $$`,
   );
   await my.execute('CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON my.users FOR EACH ROW EXECUTE FUNCTION my.refuse()');
