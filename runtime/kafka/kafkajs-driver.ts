@@ -6,6 +6,7 @@ import type { BatchProducer } from '../../core/record-batch.ts';
 import { KafkaJsAdmin } from './kafkajs-admin.ts';
 import { KafkaJsBatchProducer } from './kafkajs-batch-producer.ts';
 import type { KafkaJsSettings } from './kafkajs-client.ts';
+import { registerCodecs } from './kafkajs-codecs.ts';
 import { KafkaJsConsumer } from './kafkajs-consumer.ts';
 import { KafkaJsLogReader } from './kafkajs-log-reader.ts';
 import { applyKafkaJsPatches, PATCHED_VERSION } from './kafkajs-patches.ts';
@@ -20,6 +21,7 @@ export function createKafkaJsDriver(options: KafkaJsSettings): BrokerDriver & He
   const logger = options.logger.child({ 'log.logger': 'kafka' });
   const settings = { ...options, logger };
   const patches = applyKafkaJsPatches();
+  registerCodecs();
   if (!patches.applied) logger.warn({ 'kafkajs.version': patches.version, reason: patches.reason }, 'kafkajs runs without its repairs');
   let consumers: KafkaJsConsumer[] = [];
   let batchProducers: KafkaJsBatchProducer[] = [];
