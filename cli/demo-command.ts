@@ -9,11 +9,12 @@ import { CORE_PARTS } from '../stack/parts.ts';
 import type { Flavour } from '../stack/stack.ts';
 import { registerUsers } from './development-user.ts';
 import { countOf, dataFolderOption } from './common-options.ts';
+import { interrupts } from './interrupts.ts';
 import { localEnvironment } from './local-environment.ts';
 import type { LocalFolder, RunningRoles } from './local-folder.ts';
 import { localFolder } from './local-folder.ts';
 import { runningRoles } from './local-roles.ts';
-import { withLocalPipeline } from './start-command.ts';
+import { leftBehind, withLocalPipeline } from './start-command.ts';
 import { tokenOptions } from './token-options.ts';
 
 const COUNT_MAX = 10_000_000;
@@ -52,14 +53,12 @@ Examples:
     .action(async (flags: DemoFlags) => {
       const plan = planOf(flags);
       const folder = localFolder(flags.dataFolder);
-      const interrupted = new AbortController();
-      const interrupt = (): void => interrupted.abort(new DOMException('interrupted', 'AbortError'));
-      process.once('SIGINT', interrupt);
-      process.once('SIGTERM', interrupt);
-      const work = async (running: RunningRoles): Promise<void> => {
-        if (!(await demo(folder, running, plan, interrupted.signal))) process.exitCode = 1;
-      };
       const running = runningRoles(folder);
+      const leaves = running === undefined ? leftBehind(folder) : 'what was sent goes on in the pipeline that runs';
+      const interrupted = interrupts({ leaves });
+      const work = async (pipeline: RunningRoles): Promise<void> => {
+        if (!(await demo(folder, pipeline, plan, interrupted.signal))) process.exitCode = 1;
+      };
       if (running === undefined) await withLocalPipeline(folder, { flavour: flags.flavour, parts: CORE_PARTS }, interrupted.signal, work);
       else await work(running);
     });

@@ -15,6 +15,7 @@ import { createLogger } from '../runtime/telemetry/log.ts';
 import type { CodeOptions } from './common-options.ts';
 import { ageOf, codeOf, dataFolderOption, settingsIn, withCodeOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
+import { interrupts } from './interrupts.ts';
 
 /** The conditions that every command over letters understands. */
 export interface FilterOptions extends CodeOptions {
@@ -100,15 +101,13 @@ export async function withLetters(options: Pick<FilterOptions, 'dataFolder'>, wo
   const config = settingsIn(options.dataFolder);
   const pipeline = pipelineIn(config.timeZone);
   const logger = createLogger({ service: 'millrace-dlt', environment: config.environment, level: 'error', format: config.log.format });
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(new DOMException('interrupted', 'AbortError'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const interrupted = interrupts({ leaves: 'what was written stays written, and the command can be run again' });
   try {
     await withDeadLetters({ pipeline, config, logger, service: 'millrace-dlt' }, async (letters) =>
-      work({ letters, pipeline, config, signal: stopping.signal }),
+      work({ letters, pipeline, config, signal: interrupted.signal }),
     );
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    interrupted.end();
   }
 }
 

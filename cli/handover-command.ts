@@ -11,6 +11,7 @@ import { createSourceIdentity } from '../runtime/source-identity.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import { dataFolderOption, settingsIn } from './common-options.ts';
 import { UsageError } from './exit.ts';
+import { interrupts } from './interrupts.ts';
 
 const STOP_MS = 5_000;
 
@@ -68,16 +69,16 @@ async function run(options: Options): Promise<void> {
   const connections = new Connections(pipeline, config, logger, 'millrace-handover');
   const [driver, identity] = [connections.broker(), createSourceIdentity(domain, connections)];
   const lifecycle = new Lifecycle(connections.services(), logger);
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(new DOMException('interrupted', 'AbortError'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const interrupted = interrupts({
+    leaves: 'the handover is half done; `millrace slot status` shows where the capture stands, and the same command goes on',
+  });
   try {
     await lifecycle.start(new AbortController().signal);
-    const outcome = await handOver({ domain, to: options.to, config, rest, driver, identity, report: tell, signal: stopping.signal });
+    const outcome = await handOver({ domain, to: options.to, config, rest, driver, identity, report: tell, signal: interrupted.signal });
     if (options.json === true) console.log(JSON.stringify({ domain: domain.name, ...outcome }));
     else console.log(sentenceOf(domain.name, outcome));
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    interrupted.end();
     await lifecycle.stop(STOP_MS);
   }
 }

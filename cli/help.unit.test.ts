@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Command } from 'commander';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from './commands.ts';
@@ -50,6 +52,14 @@ function faultOf(words: readonly string[]): string | undefined {
   }
   return undefined;
 }
+
+describe('the version', () => {
+  it('is that of the package', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string };
+    const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'bin', 'millrace.mjs'), '--version']);
+    expect(stdout.trim()).toBe(version);
+  });
+});
 
 describe('the help', () => {
   it('of every command and group has an example', () => {

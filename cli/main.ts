@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import { packageVersion } from '../runtime/version.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
 
 const program = new Command('millrace')
   .description('Kafka CDC stream processing: transactional outbox, choreography, read models')
+  .version(packageVersion(), '--version', 'print the version')
   .showHelpAfterError('(add --help for what there is)')
   .configureHelp({ showGlobalOptions: true })
   .addHelpText(

@@ -10,6 +10,7 @@ import type { ParkedFilter } from '../runtime/postgres/parked-filter.ts';
 import type { CodeOptions } from './common-options.ts';
 import { ageOf, codeOf, dataFolderOption, limitOf, withCodeOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
+import { interrupts } from './interrupts.ts';
 import { withConnections } from './with-connections.ts';
 
 const LIMIT_DEFAULT = 100;
@@ -88,21 +89,19 @@ export async function withParked(
   filter: ParkedFilter,
   work: (given: ParkedWork) => Promise<readonly ParkedFailure[]>,
 ): Promise<void> {
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(new DOMException('interrupted', 'AbortError'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const interrupted = interrupts({ leaves: 'what was written stays written, and the command can be run again' });
   try {
     await withConnections('parked', options.dataFolder, async (connections, pipeline) => {
       await requireGroup(pipeline, connections, filter.group);
       const orphans = options.orphans === true ? await orphanedPlaces(pipeline, connections) : [];
       const places = options.orphans === true ? { places: orphans } : {};
-      const failed = await work({ pipeline, connections, filter: { ...filter, ...places }, orphans, signal: stopping.signal });
+      const failed = await work({ pipeline, connections, filter: { ...filter, ...places }, orphans, signal: interrupted.signal });
       for (const { domain, error } of failed) console.error(`${domain}: ${error.code}: ${error.message}\n  ${error.remedy}`);
       if (failed.length > 0) process.exitCode = 1;
-      if (stopping.signal.aborted) process.exitCode = 130;
+      if (interrupted.signal.aborted) process.exitCode = 130;
     });
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    interrupted.end();
   }
 }
 

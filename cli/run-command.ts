@@ -9,6 +9,7 @@ import { createLogger } from '../runtime/telemetry/log.ts';
 import { composeProcess } from './compose-process.ts';
 import { dataFolderOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
+import { interrupts } from './interrupts.ts';
 import { localEnvironment } from './local-environment.ts';
 import { localFolder } from './local-folder.ts';
 
@@ -59,14 +60,14 @@ async function run(words: readonly string[], { withParent, dataFolder }: RunOpti
     stopping.abort();
   };
   const lifecycle = await composeProcess({ service, pipeline: pipelineIn(config.timeZone), roles, config, logger, onFatal });
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping.signal.aborted) process.exit(130);
-    logger.info({ signal }, 'stopping');
-    stopping.abort();
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  if (withParent === true) whenParentIsGone(() => onSignal('SIGTERM'));
+  const interrupted = interrupts({
+    leaves: 'what was in hand is handled again by whoever comes next',
+    onFirst: (signal) => {
+      logger.info({ signal }, 'stopping');
+      stopping.abort();
+    },
+  });
+  if (withParent === true) whenParentIsGone(() => interrupted.interrupt('SIGTERM'));
   try {
     await lifecycle.start(stopping.signal);
     logger.info({ roles: words.join(' ') }, 'running');

@@ -7,6 +7,7 @@ import { repairCaptures } from '../runtime/capture-repair.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import { dataFolderOption, settingsIn } from './common-options.ts';
 import { UsageError } from './exit.ts';
+import { interrupts } from './interrupts.ts';
 import { EXIT_GAP, EXIT_NEEDS_PERSON, requireDomain } from './slot-status-command.ts';
 
 interface Options {
@@ -52,9 +53,7 @@ async function run(options: Options): Promise<void> {
   const pipeline = pipelineIn(config.timeZone);
   requireDomain(pipeline, options.domain);
   const logger = createLogger({ service: 'millrace-slot', environment: config.environment, level: 'error', format: config.log.format });
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(new DOMException('interrupted', 'AbortError'));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const interrupted = interrupts({ leaves: 'the gap stands as before; run the repair again' });
   const reports: RepairReport[] = [];
   const errors: { domain: string; error: ClassifiedError }[] = [];
   const leftAlone: { domain: string; capture: 'debezium'; remedy: string }[] = [];
@@ -63,7 +62,7 @@ async function run(options: Options): Promise<void> {
     domain: options.domain,
     apply: options.apply === true,
     confirmed: options.confirmRestore === true,
-    signal: stopping.signal,
+    signal: interrupted.signal,
     progress: (domain, step) => {
       if (!quiet) console.error(`${domain}: ${step}`);
     },

@@ -12,6 +12,7 @@ import { progressOn } from '../stack/progress.ts';
 import type { Flavour, Part, StackEvent } from '../stack/stack.ts';
 import { stackDown, stackUp } from '../stack/stack.ts';
 import { developmentToken } from './development-user.ts';
+import { interrupts } from './interrupts.ts';
 import { localEnvironment, writeLocalSettings } from './local-environment.ts';
 import type { LocalFolder, RunningRoles } from './local-folder.ts';
 import { localFolder } from './local-folder.ts';
@@ -42,14 +43,7 @@ Examples:
     )
     .action(async (options: { dataFolder: string; flavour?: Flavour; debezium?: true }) => {
       const folder = localFolder(options.dataFolder);
-      const interrupted = new AbortController();
-      const interrupt = (): void => {
-        if (interrupted.signal.aborted) return;
-        console.log('\nstopping…');
-        interrupted.abort(new DOMException('interrupted', 'AbortError'));
-      };
-      process.on('SIGINT', interrupt);
-      process.on('SIGTERM', interrupt);
+      const interrupted = interrupts({ leaves: leftBehind(folder), onFirst: () => console.log('\nstopping… (Ctrl-C again ends at once)') });
       const parts = options.debezium === true ? PARTS : CORE_PARTS;
       await withLocalPipeline(folder, { flavour: options.flavour, parts }, interrupted.signal, async (running) => {
         console.log(await screen(folder, running));
@@ -59,6 +53,11 @@ Examples:
       });
       console.log('stopped; the data is kept, `npm start` goes on from it');
     });
+}
+
+/** Roles end by themselves when nobody supervises them; servers do not. */
+export function leftBehind({ path }: Pick<LocalFolder, 'path'>): string {
+  return `the roles end within seconds, servers may go on: \`npm run -s millrace -- stack down --data-folder ${path}\` stops them; the data is kept`;
 }
 
 /** Brings everything up, does the work, and stops in reverse what was started, also when the work fails. */

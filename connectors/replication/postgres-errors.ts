@@ -32,6 +32,7 @@ const SENTENCES: Readonly<Partial<Record<string, string>>> = {
   '42501': 'the role lacks a right; `millrace init` grants what is needed',
   '28': 'the server refuses the role, its password or its address (pg_hba.conf)',
   '53300': 'the server has no connection left',
+  [CANNOT_CONNECT_NOW]: 'the server starts up, recovers or shuts down, and takes sessions when it has done so',
 };
 
 /** What the server says, and what it means to a capture. By the whole state, else by its class. */

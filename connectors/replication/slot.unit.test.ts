@@ -59,4 +59,9 @@ describe('an error of the capture’s connections', () => {
     expect(error.code).toBe(expected);
     expect(error.message).not.toContain('secret');
   });
+
+  it('says what a server does that takes no sessions', () => {
+    const starting = Object.assign(new Error('the database system is starting up'), { code: '57P03' });
+    expect(classifyPostgresError(starting, 'the stream').message).toMatch(/starts up, recovers or shuts down.*SQLSTATE 57P03/);
+  });
 });

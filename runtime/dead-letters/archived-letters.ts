@@ -12,6 +12,7 @@ import { matchesLetter, matchesState } from './letter-filter.ts';
 import type { ReadOptions } from './letter-log.ts';
 import type { LetterQueue } from './letter-queues.ts';
 import type { LetterState, LetterStates } from './letter-states.ts';
+import type { Letter, LetterPlace } from './letter.ts';
 import { formatPlace } from './letter.ts';
 import type { ReplayOptions } from './replay.ts';
 
@@ -21,6 +22,8 @@ interface LinePlace {
   readonly start: number;
   readonly bytes: number;
 }
+
+type StatesOfArchive = Pick<LetterStates, 'decidedOf' | 'topicIdOf'>;
 
 /** A record of a megabyte is 1.4 MB of base64; a line without an end is no archive. */
 const LINE_BYTES_MAX = 64 * 1_048_576;
@@ -34,12 +37,12 @@ const NEWLINE = 0x0a;
  */
 export class ArchivedLetters {
   private readonly path: string;
-  private readonly states: Pick<LetterStates, 'decidedOf' | 'topicIdOf'>;
+  private readonly states: StatesOfArchive;
   private readonly lines = new Map<string, LinePlace>();
   private readonly topicIds = new Map<string, string>();
 
   /** A file, or a folder whose `.ndjson` files are meant, in whatever depth. */
-  constructor(path: string, states: Pick<LetterStates, 'decidedOf' | 'topicIdOf'>) {
+  constructor(path: string, states: StatesOfArchive) {
     this.path = path;
     this.states = states;
   }
@@ -104,6 +107,40 @@ export class ArchivedLetters {
     const found = (await this.states.topicIdOf(letter.place.topic, beginning)) ?? `archive ${beginning}`;
     this.topicIds.set(file, found);
     return found;
+  }
+}
+
+interface ArchiveRead {
+  readonly path: string;
+  readonly states: StatesOfArchive;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The letter of this place, with its content: one of each topic that has had the name. The whole archive is read for it, line by line.
+ * Rejects as `ArchivedLetters.read` does.
+ */
+export async function findArchived(
+  { path, states, signal }: ArchiveRead,
+  queue: LetterQueue,
+  place: LetterPlace,
+): Promise<readonly FoundLetter[]> {
+  const archive = new ArchivedLetters(path, states);
+  const addresses: LetterAddress[] = [];
+  for await (const { letter, topicId } of archive.read([queue], {}, { signal }))
+    if (formatPlace(letter.place) === formatPlace(place)) addresses.push({ queue, place, topicId });
+  return archive.fetcher().fetch(addresses);
+}
+
+/** The letters of the same event, with their content. */
+export async function* archivedOfEvent(
+  { path, states, signal }: ArchiveRead,
+  { letter: of, queue, topicId: ofTopic }: FoundLetter,
+): AsyncGenerator<Letter> {
+  const archive = new ArchivedLetters(path, states);
+  for await (const { letter, topicId } of archive.read([queue], {}, { signal })) {
+    if (topicId !== ofTopic || letter.eventId !== of.eventId) continue;
+    for (const found of await archive.fetcher().fetch([{ queue, place: letter.place, topicId }])) yield found.letter;
   }
 }
 

@@ -20,27 +20,42 @@ const WHOLE_BYTES_MAX = 256 * 1_048_576;
  * that is no part. Rejects with KAFKA_UNAVAILABLE.
  */
 export async function findParts(reader: LogReader, letter: Letter): Promise<Parts | undefined> {
-  const { kept, place, writtenAtMs } = letter;
+  return partsAmong(letter, lettersAround(reader, letter));
+}
+
+/** The same, among these letters, which are read no further than it takes. */
+export async function partsAmong(letter: Letter, others: AsyncIterable<Letter>): Promise<Parts | undefined> {
+  const { kept } = letter;
   if (kept?.kind !== 'part') return undefined;
   const total = kept.total;
   const parts = new Map<number, PartBytes>();
-  const add = (other: Letter): void => {
-    if (other.eventId !== letter.eventId || other.kept?.kind !== 'part' || other.kept.total !== total || other.value === null) return;
+  const add = (other: Letter): boolean => {
+    if (other.eventId !== letter.eventId || other.kept?.kind !== 'part' || other.kept.total !== total || other.value === null) return false;
     const known = parts.get(other.kept.from);
-    if (known === undefined || known.to < other.kept.to) parts.set(other.kept.from, { ...other.kept, bytes: other.value });
+    if (known !== undefined && known.to >= other.kept.to) return false;
+    parts.set(other.kept.from, { ...other.kept, bytes: other.value });
+    return true;
   };
   add(letter);
+  if (!covers([...parts.values()], total)) {
+    for await (const other of others) {
+      if (add(other) && covers([...parts.values()], total)) break;
+    }
+  }
+  return { found: parts.size, totalBytes: total, whole: assemble([...parts.values()], total) };
+}
+
+async function* lettersAround(reader: LogReader, { place, writtenAtMs }: Letter): AsyncGenerator<Letter> {
   const starts = await reader.offsetsSince(place.topic, writtenAtMs - AROUND_MS);
   let from = starts.find(({ partition }) => partition === place.partition)?.offset;
   let left = RECORDS_MAX;
-  while (from !== undefined && left > 0 && !covers([...parts.values()], total)) {
+  while (from !== undefined && left > 0) {
     const { records, next, end } = await reader.read(place, from);
-    for (const record of records) add(readLetter(record));
+    for (const record of records) yield readLetter(record);
     left -= records.length;
     const last = records.at(-1);
     from = next <= from || next >= end || (last !== undefined && last.timestampMs > writtenAtMs + AROUND_MS) ? undefined : next;
   }
-  return { found: parts.size, totalBytes: total, whole: assemble([...parts.values()], total) };
 }
 
 type PartBytes = Pick<KeptPart, 'from' | 'to'> & { readonly bytes: Uint8Array };

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import type { DestinationStream } from 'pino';
 import { ClassifiedError } from '../../core/errors.ts';
 import type { LogFields, Logger } from '../../core/log.ts';
+import { packageVersion } from '../version.ts';
 
 export interface LogOptions {
   readonly service: string;
@@ -23,6 +24,7 @@ export function createLogger(options: LogOptions): Logger {
     : {
         'ecs.version': '8.11.0',
         'service.name': options.service,
+        'service.version': packageVersion(),
         'service.environment': options.environment,
         'event.dataset': options.service,
         'process.pid': process.pid,

@@ -21,6 +21,7 @@ describe('a log line', () => {
     expect(lines[0]).toMatchObject({
       'log.level': 'info',
       'service.name': 'api',
+      'service.version': expect.stringMatching(/^\d+\.\d+\.\d+/) as unknown,
       'trace.id': 'abc',
       'kafka.offset': 12,
       message: 'handled',

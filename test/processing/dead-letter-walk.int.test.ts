@@ -267,6 +267,11 @@ describe('a replay', () => {
       const listed = await dlt('list', ...archived);
       expect(listed).toHaveLength(3);
       expect(listed).toContainEqual(first);
+      const shown = (...words: string[]) => dlt('show', String(first?.['letter']), ...words);
+      await expect(shown()).rejects.toThrow('--from-archive');
+      expect(await shown(...archived.slice(0, 2))).toMatchObject([
+        { letter: first?.['letter'], state: 'archived', payload: { kind: 'decoded', value: { user_id: 'fred' } } },
+      ]);
       expect(await dlt('stats', ...archived)).toMatchObject([{ heaps: [{ count: 3 }], others: 0 }]);
       await mend();
 
