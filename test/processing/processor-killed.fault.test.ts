@@ -134,6 +134,37 @@ describe('a processor', () => {
     await fault.verify('frozen for longer than its session', recoveredMs);
   });
 
+  it('keeps its partitions while one handler takes twice as long as its session, and the others go on', async () => {
+    const held = (await fault.order(60)).filter(({ kind }) => kind === 'plain')[20]!;
+    const slow = await fault.startedProcessor({ holds: held.id });
+    await slow.next('held');
+    fault.feed();
+    const until = performance.now() + 12_000;
+    while (performance.now() < until) {
+      expect(await fault.members()).toBe(1);
+      await fault.moves();
+    }
+    slow.tell({ order: 'release' });
+    await fault.moves();
+    expect((await fault.verify('a handler took longer than the session', 0)).repeated).toBe(0);
+  });
+
+  it('that stops under load lets what runs finish, commits and leaves within its time, so that the next one handles nothing again', async () => {
+    const first = await fault.startedProcessor();
+    fault.feed();
+    await fault.moves(60);
+    const begun = performance.now();
+    first.tell({ order: 'stop' });
+    await first.ended;
+    const stoppedMs = performance.now() - begun;
+    expect(stoppedMs).toBeLessThan(10_000);
+    // A session that had to run out would keep the next one waiting.
+    expect(await fault.members()).toBe(0);
+    await fault.startedProcessor();
+    await fault.moves(60);
+    expect((await fault.verify('stopped under load', stoppedMs)).repeated).toBe(0);
+  });
+
   it('shares its work with others that come, and takes it over when they go, and has no effect twice', async () => {
     const first = await fault.startedProcessor();
     fault.feed();
