@@ -1,10 +1,12 @@
 import type { Clock } from '../core/clock.ts';
 import type { UserDirectory } from './ports.ts';
+import { spreadLives } from './spread-lives.ts';
 import type { WhileAwayOptions } from './while-away.ts';
 import { WhileAway } from './while-away.ts';
 
 export interface KnownUsersOptions extends WhileAwayOptions {
   readonly entriesMax: number;
+  /** At most. */
   readonly knownForMs: number;
   /** Short: a user who has just registered must not be turned away for long. */
   readonly unknownForMs: number;
@@ -30,12 +32,14 @@ export class KnownUsers {
   private readonly entries = new Map<string, { readonly known: boolean; readonly untilMs: number }>();
   private readonly asking = new Map<string, Promise<boolean>>();
   private readonly whileAway: WhileAway;
+  private readonly knownLifeMs: () => number;
 
   constructor(directory: UserDirectory, clock: Clock, options: KnownUsersOptions = KNOWN_USERS) {
     this.directory = directory;
     this.clock = clock;
     this.options = options;
     this.whileAway = new WhileAway(clock, options);
+    this.knownLifeMs = spreadLives(options.knownForMs);
   }
 
   /** Rejects only when the directory fails in another way than an outage. */
@@ -60,7 +64,7 @@ export class KnownUsers {
   private async answer(userId: string): Promise<boolean> {
     const known = await this.whileAway.ask(() => this.directory.isKnownUser(userId), 'the user directory');
     if (known === undefined) return true;
-    const forMs = known ? this.options.knownForMs : this.options.unknownForMs;
+    const forMs = known ? this.knownLifeMs() : this.options.unknownForMs;
     this.touch(userId, { known, untilMs: this.clock.monotonicMs() + forMs });
     return known;
   }

@@ -31,6 +31,17 @@ describe('the memory of known users', () => {
     expect(asked).toEqual(['ada', 'eve', 'eve', 'ada', 'eve']);
   });
 
+  it('does not ask together again for all who came together', async () => {
+    const { users, asked, clock } = directory(async () => true);
+    const userIds = Array.from({ length: 300 }, (_, index) => `user-${index}`);
+    for (let second = 0; second <= 60; second += 1) {
+      asked.length = 0;
+      for (const userId of userIds) await users.isKnown(userId);
+      if (second > 0) expect(asked.length, `in second ${second}`).toBeLessThan(20);
+      await clock.turn(1_000);
+    }
+  });
+
   it('lets a user in soon after registering', async () => {
     let registered = false;
     const { users, clock } = directory(async () => registered);

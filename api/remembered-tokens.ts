@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import { spreadLives } from './spread-lives.ts';
 import type { TokenVerifier, VerifiedToken } from './verify-token.ts';
 
 export interface RememberedTokensOptions {
@@ -23,7 +24,7 @@ interface Entry {
 }
 
 /**
- * Checks the signature of a token once a minute and not at each request: a gateway asks for the same few thousand tokens all the
+ * Checks the signature of a token every half to whole minute and not at each request: a gateway asks for the same few thousand tokens all the
  * time, and the check costs more than the rest of the answer. Only good tokens are remembered, so that nobody fills the
  * memory with made-up ones, and by their hash, so that it holds no token. Whether a token was given back is asked elsewhere, at each request.
  */
@@ -34,9 +35,10 @@ export function rememberTokens(
 ): TokenVerifier {
   /** In order of use, the least recently used first. */
   const entries = new Map<string, Entry>();
+  const liveMs = spreadLives(rememberedForMs);
 
   const remember = (name: string, verified: ValidToken): void => {
-    const untilMs = clock.monotonicMs() + rememberedForMs;
+    const untilMs = clock.monotonicMs() + liveMs();
     entries.set(name, { verified, untilMs, expiresAtMs: Date.parse(verified.claims.expiresAt) });
     const oldest = entries.keys().next();
     if (entries.size > entriesMax && oldest.done !== true) entries.delete(oldest.value);

@@ -13,14 +13,14 @@ beforeEach(() => {
   answers.clear();
 });
 
-const verifier = () =>
+const verifier = (options = OPTIONS) =>
   rememberTokens(
     async (token) => {
       asked.push(token);
       return answers.get(token) ?? { kind: 'invalid' };
     },
     clock,
-    OPTIONS,
+    options,
   );
 
 function valid(token: string, forMs = 3_600_000): string {
@@ -58,6 +58,17 @@ describe('a token that was found good', () => {
     await verify(valid('a'));
     expect(await verify('a ')).toEqual({ kind: 'invalid' });
     expect(await verify(valid('b'))).toMatchObject({ userId: 'user of b' });
+  });
+
+  it('is not checked again together with all that were checked together with it', async () => {
+    const verify = verifier({ ...OPTIONS, entriesMax: 1_000 });
+    const tokens = Array.from({ length: 300 }, (_, index) => valid(`t${index}`));
+    for (let second = 0; second <= 60; second += 1) {
+      asked.length = 0;
+      for (const token of tokens) await verify(token);
+      if (second > 0) expect(asked.length, `in second ${second}`).toBeLessThan(20);
+      await clock.turn(1_000);
+    }
   });
 
   it('makes room for another one when it was not used for the longest time', async () => {
