@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { explain, EXIT_CONFIGURATION } from '../cli/exit.ts';
+import { authCheckCommand } from './auth-check-command.ts';
 import { captureCommand } from './capture-command.ts';
 import { processingCommand } from './processing-command.ts';
 
@@ -7,7 +8,8 @@ const program = new Command('bench')
   .description('benchmarks on servers of their own, stopped and deleted afterwards')
   .showHelpAfterError('(add --help for what there is)')
   .addCommand(captureCommand())
-  .addCommand(processingCommand());
+  .addCommand(processingCommand())
+  .addCommand(authCheckCommand());
 
 /** Exit code 2 for wrong words; asking for help is no fault. */
 for (const command of [program, ...program.commands]) {

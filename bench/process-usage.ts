@@ -6,6 +6,11 @@ export function cpuMs(pid: number): number {
   return cpuTicks(readFileSync(`/proc/${pid}/stat`, 'utf8')) * tickMs();
 }
 
+/** Time that the main thread of a process has waited so far for a core to run on, in milliseconds. */
+export function coreWaitMs(pid: number): number {
+  return coreWaitNs(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8')) / 1e6;
+}
+
 /** The most memory that a process has held so far, in MB (10^6 bytes). */
 export function peakMemoryMb(pid: number): number {
   return peakKib(readFileSync(`/proc/${pid}/status`, 'utf8')) * 1.024e-3;
@@ -15,6 +20,11 @@ export function peakMemoryMb(pid: number): number {
 export function cpuTicks(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return Number(fields[11]) + Number(fields[12]);
+}
+
+/** The second field of a schedstat. */
+export function coreWaitNs(schedstat: string): number {
+  return Number(schedstat.split(' ')[1]);
 }
 
 export function peakKib(status: string): number {

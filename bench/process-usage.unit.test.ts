@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cpuMs, cpuTicks, peakKib, peakMemoryMb } from './process-usage.ts';
+import { coreWaitMs, coreWaitNs, cpuMs, cpuTicks, peakKib, peakMemoryMb } from './process-usage.ts';
 
 test('CPU time is the sum of user and system time, also of a process with blanks and brackets in its name', () => {
   const fields = ['S', ...Array.from({ length: 10 }, () => '0'), '250', '31', '7', '7'];
@@ -11,7 +11,12 @@ test('the peak of the memory is found in the status, and what is missing is not 
   expect(peakKib('Name:\tnode\n')).toBeNaN();
 });
 
+test('the time without a core is the second number of a schedstat', () => {
+  expect(coreWaitNs('3157640451 97330542 12345\n')).toBe(97_330_542);
+});
+
 test.skipIf(process.platform !== 'linux')('this process has used CPU time and memory', () => {
   expect(cpuMs(process.pid)).toBeGreaterThan(0);
   expect(peakMemoryMb(process.pid)).toBeGreaterThan(10);
+  expect(coreWaitMs(process.pid)).toBeGreaterThanOrEqual(0);
 });

@@ -15,6 +15,8 @@ export interface Servers {
 /** Servers of the benchmark's own, which it may stop and restart. */
 export interface OwnServers extends Servers {
   readonly connectUrl: string;
+  /** Of the parts that were asked for, as all the others. */
+  readonly redisUrl: string;
   readonly dataFolder: string;
   pid(part: Part): Promise<number>;
   stopConnect(): Promise<void>;
@@ -44,13 +46,14 @@ export async function startServers(
   const dataFolder = await testDataFolder();
   const options = { dataFolder, flavour: 'native' as const, given: {}, signal, progress };
   try {
-    const { postgresUrl, kafkaBrokers, registryUrl, connectUrl } = await stackUp({ ...options, parts });
+    const { postgresUrl, kafkaBrokers, registryUrl, redisUrl, connectUrl } = await stackUp({ ...options, parts });
     await configure(postgresUrl);
     return {
       postgresUrl,
       kafkaBrokers: kafkaBrokers.split(','),
       registryUrl,
       connectUrl: connectUrl ?? '',
+      redisUrl,
       dataFolder,
       pid: (part) => pidOf(part, dataFolder),
       stopConnect: () => stackDown({ dataFolder, parts: ['debezium'] }),
