@@ -44,6 +44,16 @@ export function countOf(text: string, option: string, max: number): number {
   throw new UsageError(`${option} must be a whole number from 1 to ${max}`);
 }
 
+/** For commands that only say what they would do until they are told to do it. */
+export function dryRunOption(): Option {
+  return new Option('--dry-run', 'this is what happens without --apply');
+}
+
+/** @throws UsageError when both are said. */
+export function requireOneOf({ apply, dryRun }: { readonly apply?: true; readonly dryRun?: true }): void {
+  if (apply === true && dryRun === true) throw new UsageError('say either --dry-run or --apply');
+}
+
 export interface CodeOptions {
   readonly code?: string;
   /** The former word for it in some commands. */

@@ -3,6 +3,7 @@ import { Names } from '../core/names.ts';
 import { pipeline } from '../pipeline.ts';
 import { letterQueues } from '../runtime/dead-letters/letter-queues.ts';
 import { ageOf, countOf } from './common-options.ts';
+import { dltCommand } from './dlt-command.ts';
 import { chooses, filterOf, letterCommand, queuesOf, thisOperator } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
 
@@ -43,6 +44,11 @@ describe('the conditions on the command line', () => {
     expect(queuesOf(queues, { dataFolder, topic: 'events.image.registered' }).map(({ group: name }) => name)).toContain('processor.scan');
     expect(queuesOf(queues, { dataFolder, group: 'capture.scan' }).map(({ topic }) => topic)).toEqual(['capture.scan.dlt']);
     expect(() => queuesOf(queues, { dataFolder, group: 'nobody' })).toThrow(/Groups: .*processor\.scan/);
+  });
+
+  it.each(['replay', 'purge'])('of %s are not both to try and to do it', async (verb) => {
+    const run = dltCommand().exitOverride().parseAsync(['node', 'dlt', verb, '--key', 'k', '--apply', '--dry-run']);
+    await expect(run).rejects.toThrow('say either --dry-run or --apply');
   });
 
   it('are whole numbers within their limits', () => {

@@ -4,6 +4,7 @@ import { deleteLettersBefore, discardLetters } from '../runtime/dead-letters/dis
 import { LetterStats } from '../runtime/dead-letters/letter-stats.ts';
 import { parsePlace } from '../runtime/dead-letters/letter.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
+import { dryRunOption, requireOneOf } from './common-options.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
 import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { heapFields, heapLines } from './dlt-text.ts';
@@ -14,6 +15,7 @@ interface Options extends FilterOptions {
   readonly deleteBefore?: string;
   readonly actor: string;
   readonly reason?: string;
+  readonly dryRun?: true;
   readonly apply?: true;
   readonly json?: true;
 }
@@ -25,6 +27,7 @@ export function dltPurgeCommand(): Command {
     .option('--delete-before <letter>', 'delete from Kafka, for good, what lies before this place in its partition')
     .option('--actor <name>', 'who decides, for the audit', thisOperator())
     .option('--reason <text>', 'why, for the audit')
+    .addOption(dryRunOption())
     .option('--apply', 'do it')
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -43,6 +46,7 @@ Examples:
 }
 
 async function purge(options: Options): Promise<void> {
+  requireOneOf(options);
   const { deleteBefore } = options;
   const chosen = chooses(options);
   if (deleteBefore !== undefined && (chosen || options.all === true)) throw new UsageError('--delete-before goes with no other condition');

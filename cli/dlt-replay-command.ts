@@ -11,7 +11,7 @@ import { selectLetters } from '../runtime/dead-letters/select-letters.ts';
 import type { Rehearsal } from '../runtime/rehearsal/rehearsal.ts';
 import { Rehearsals } from '../runtime/rehearsal/rehearsals.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
-import { countOf, limitOf, limitOption } from './common-options.ts';
+import { countOf, dryRunOption, limitOf, limitOption, requireOneOf } from './common-options.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
 import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
@@ -26,6 +26,7 @@ const RATE_MAX = 100_000;
 interface Options extends FilterOptions, ArchiveOptions {
   readonly all?: true;
   readonly limit: string;
+  readonly dryRun?: true;
   readonly apply?: true;
   readonly rate?: string;
   readonly force?: true;
@@ -43,6 +44,7 @@ export function dltReplayCommand(): Command {
     .option('--all', 'every letter that nobody has handled: without it, some condition must choose')
     .addOption(archiveOption())
     .addOption(limitOption(LIMIT_DEFAULT, 'so many at most, the oldest first'))
+    .addOption(dryRunOption())
     .option('--apply', 'do it')
     .option('--rate <letters>', 'with --apply: so many a second at most')
     .option('--force', 'letters, too, that were replayed or discarded before')
@@ -72,6 +74,7 @@ Examples:
 }
 
 async function replay(options: Options): Promise<void> {
+  requireOneOf(options);
   if (!chooses(options) && options.all !== true && options.fromArchive === undefined) throw new UsageError('name a condition, or --all');
   const limit = limitOf(options.limit, LIMIT_MAX);
   const ratePerSecond = options.rate === undefined ? undefined : countOf(options.rate, '--rate', RATE_MAX);
@@ -119,7 +122,9 @@ async function apply(
   const { replayed, passedOver, interrupted } = report;
   if (interrupted) process.exitCode = 130;
   if (options.json === true) {
-    console.log(JSON.stringify({ applied: true, replayed, passed_over: passedOver, refused: selection.refused, interrupted }));
+    console.log(
+      JSON.stringify({ applied: true, replayed, passed_over: passedOver, refused: selection.refused, more: selection.more, interrupted }),
+    );
     return;
   }
   console.log(`${counted(replayed, 'letter')} ${agrees(replayed, 'is given back to its group', 'are given back to their groups')}`);
@@ -129,6 +134,7 @@ async function apply(
     );
   tellRefused(selection);
   if (interrupted) console.log('interrupted: the same command goes on with the rest');
+  else if (selection.more > 0) console.log(`${moreFit(selection)}: the same command goes on with them, --limit takes more at once`);
 }
 
 /** Letters that are read together. */
@@ -159,10 +165,20 @@ async function rehearse(
   } finally {
     await rehearsals.stop();
   }
-  if (options.json === true) return;
+  if (options.json === true) {
+    // Beside the data: a program that reads the lines must not take them for all of them.
+    if (selection.more > 0) console.error(`${moreFit(selection)}: --limit takes more`);
+    return;
+  }
   const counts = [...results].map(([kind, count]) => `${count} ${kind}`).join(', ');
   console.log(chosen.length === 0 ? 'no dead letter fits' : `rehearsed: ${counts}; --apply replays them`);
+  if (selection.more > 0) console.log(`${moreFit(selection)} and were not rehearsed: --limit takes more, with --apply as well`);
   tellRefused(selection);
+}
+
+/** The limit counts what is replayed, so a limit that was reached must not look like the end. */
+function moreFit({ more }: Selection): string {
+  return `${counted(more, 'more letter')} ${agrees(more, 'fits', 'fit')}`;
 }
 
 const REFUSALS: Readonly<Record<Refusal, string>> = {

@@ -6,7 +6,7 @@ import type { ParkedRehearsal } from '../runtime/rehearsal/rehearse-parked.ts';
 import { rehearseParked } from '../runtime/rehearsal/rehearse-parked.ts';
 import { liveReaders } from '../runtime/parked-orphans.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
-import { countOf } from './common-options.ts';
+import { countOf, dryRunOption, requireOneOf } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import type { FilterOptions, ParkedWork } from './parked-options.ts';
 import { actorOf, meaningOf, withFilters, withParked } from './parked-options.ts';
@@ -100,7 +100,7 @@ It may be interrupted (Ctrl-C) and run again.`;
 function changeCommand(action: ParkedAction, description: string): Command {
   return withFilters(new Command(action).description(description))
     .option('--all', 'whatever is parked')
-    .option('--dry-run', 'this is what happens without --apply')
+    .addOption(dryRunOption())
     .option('--apply', 'do it')
     .option('--rate <records>', 'with --apply: so many a second at most')
     .option('--actor <name>', 'who does it, for the audit; the user of this system when left out')
@@ -114,7 +114,7 @@ async function change(
 ): Promise<void> {
   const { filter, limit } = meaningOf(options);
   const ratePerSecond = options.rate === undefined ? undefined : countOf(options.rate, '--rate', RATE_MAX);
-  if (options.apply === true && options.dryRun === true) throw new UsageError('say either --dry-run or --apply');
+  requireOneOf(options);
   if (options.apply === true && options.limit !== undefined)
     throw new UsageError('--limit only limits what is shown; --apply touches every record that fits: narrow it by the filters');
   if (action === 'retry' && options.orphans === true)

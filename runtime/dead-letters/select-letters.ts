@@ -29,6 +29,8 @@ export interface Selection {
   /** In the order in which they are to be replayed: see replay-order.ts. Of one group each, group by group. */
   readonly chosen: readonly ChosenLetter[];
   readonly refused: Readonly<Partial<Record<Refusal, number>>>;
+  /** Further letters that could be replayed as well: the limit left them out. */
+  readonly more: number;
 }
 
 /** From which record timestamp on, in milliseconds since the epoch, the inbox of the domain remembers every event. */
@@ -81,7 +83,8 @@ export async function selectLetters(
     else known.push(chosen);
   }
   const inOrder = [...byGroup.values()].flatMap((of) => inOrderOfOrigin(of));
-  return { chosen: inOrder.slice(0, options.limit), refused };
+  const chosen = inOrder.slice(0, options.limit);
+  return { chosen, refused, more: inOrder.length - chosen.length };
 }
 
 /** Only what has letters is asked. */

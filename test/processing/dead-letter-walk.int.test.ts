@@ -129,9 +129,11 @@ describe('a poison record', () => {
       expect(inbox?.rows).toBe(1n);
 
       const ends = await given.admin.offsets([queue.source]);
-      expect(await dlt('replay', '--group', queue.group, '--key', 'poison', '--apply', '--actor', 'olga', '--reason', 'mended')).toEqual([
-        { applied: true, replayed: 3, passed_over: 0, refused: {}, interrupted: false },
-      ]);
+      const apply = async (...words: string[]) =>
+        dlt('replay', '--group', queue.group, '--key', 'poison', '--apply', '--actor', 'olga', '--reason', 'mended', ...words);
+      const done = { applied: true, passed_over: 0, refused: {}, interrupted: false };
+      expect(await apply('--limit', '1')).toEqual([{ ...done, replayed: 1, more: 2 }]);
+      expect(await apply()).toEqual([{ ...done, replayed: 2, more: 0 }]);
       await eventually(async () => (await counted('poison')).length === 3, { timeoutMs: 20_000 });
       expect(await counted('poison')).toEqual(['c1', 'c2', 'c3']);
       // No other group of the topic sees anything.
