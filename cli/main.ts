@@ -2,11 +2,14 @@ import { Command } from 'commander';
 import { packageVersion } from '../runtime/version.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT_CONFIGURATION, explain } from './exit.ts';
+import { stopWithoutReader } from './reader-gone.ts';
 
+const readerIsGone = stopWithoutReader();
+
+const HINT = '(add --help for what there is)';
 const program = new Command('millrace')
   .description('Kafka CDC stream processing: transactional outbox, choreography, read models')
   .version(packageVersion(), '--version', 'print the version')
-  .showHelpAfterError('(add --help for what there is)')
   .configureHelp({ showGlobalOptions: true })
   .addHelpText(
     'after',
@@ -28,15 +31,15 @@ const called = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
 // Help, and the answer to a word that is none, name them all.
 for (const command of called === undefined ? Object.values(COMMANDS) : [called]) program.addCommand(await command());
 
-/** Exit code 2 for wrong words, as for a wrong configuration; asking for help is no fault. */
+/** Exit code 2 for wrong words, as for a wrong configuration, and where the right ones are; asking for help is no fault. */
 for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
-  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_CONFIGURATION));
+  command.showHelpAfterError(HINT).exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_CONFIGURATION));
 }
 
 try {
   await program.parseAsync();
 } catch (error) {
   const { text, exitCode } = explain(error);
-  console.error(text);
+  if (!readerIsGone()) console.error(text);
   process.exitCode = exitCode;
 }
