@@ -657,6 +657,23 @@ describe('a partition that comes', () => {
     expect(handled).toEqual(['a0#1', 'a7#1']);
   });
 
+  it.each(['taken away', 'lost'] as const)(
+    'holds up nobody of its keys once it is %s: a record of another partition does not wait for its due time',
+    async (how) => {
+      const { handler, handled } = scripted({ 0: FAILED });
+      const { consumer, clock, parked } = await groupUnderTest({ handler }, [PARTITION, OTHER]);
+      consumer.deliver(keyed('a', 0));
+      await clock.advance(100);
+      expect(parked.rows).toHaveLength(1);
+      if (how === 'lost') consumer.callbacks.onLost([PARTITION]);
+      else await consumer.callbacks.onRevoking([PARTITION]);
+      consumer.deliver([record({ at: 7, key: 'a', partition: 1 })]);
+      await settle();
+      expect(handled).toEqual(['a0#1', 'a7#1']);
+      expect(parked.rows).toHaveLength(1);
+    },
+  );
+
   it('that is taken away while a record is being parked lets it be parked first, and commits', async () => {
     const { handler } = scripted({ 0: FAILED });
     let reached = (): void => undefined;
