@@ -303,7 +303,11 @@ export class KafkaJsSession {
     this.aliveAtMs = performance.now();
   }
 
-  /** A kafkajs consumer can stand still without crashing; nothing it does regularly happens then. */
+  /**
+   * A kafkajs consumer can stand still without crashing; nothing it does regularly happens then. Whether every one of its brokers
+   * answers is not seen here, where one that does counts for all: a request that is not answered ends by its own timeout, and
+   * partitions that do not get on are seen by the stall watch (ADR 0019).
+   */
   private watch(): void {
     const patienceMs = this.sessionTimeoutMs + this.rebalanceTimeoutMs + 15_000;
     this.watchdog = setInterval(() => {
