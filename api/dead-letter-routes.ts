@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { LETTER_CODES } from '../core/errors.ts';
 import type { ApiServer } from './api-route.ts';
 import { commonProblems, described, SECURED, TRACE_HEADERS } from './api-route.ts';
 import { acceptedAnswer, ANSWER_HEADERS, bodyProblems, COMMAND_HEADERS, commandRequest } from './command-route.ts';
@@ -22,9 +23,7 @@ const Reprocess = Type.Object(
     count: Type.Optional(
       Type.Integer({ minimum: 1, maximum: COUNT_MAX, default: COUNT_DEFAULT, description: 'So many letters at most, the oldest first' }),
     ),
-    filter_reason: Type.Optional(
-      Type.String({ pattern: '^[A-Z][A-Z0-9_]{0,63}$', description: 'Only letters with this error code, such as CALL_FAILED' }),
-    ),
+    filter_reason: Type.Optional(Type.Enum([...LETTER_CODES], { description: 'Only letters with this error code' })),
   },
   { additionalProperties: false },
 );

@@ -90,6 +90,20 @@ describe('dead letters over HTTP', () => {
     expect(api.ports.reprocessed).toEqual([]);
   });
 
+  it('of a reason that no letter can have are not looked for: the answer names the reasons that there are', async () => {
+    for (const filter_reason of ['CALL_FAILD', 'call_failed', 'KAFKA_UNAVAILABLE']) {
+      const answer = await operator(reprocess({ queue: QUEUE, filter_reason }));
+      expect(answer.statusCode).toBe(400);
+      expect(answer.json()).toMatchObject({
+        errors: [
+          { field: 'filter_reason', message: expect.stringMatching(/^must be one of .*CALL_FAILED, HANDLER_TIMEOUT, .*UNCLASSIFIED/) },
+        ],
+      });
+      expect(answer.body).not.toContain('_UNAVAILABLE');
+    }
+    expect(api.ports.reprocessed).toEqual([]);
+  });
+
   it('are listed by queue', async () => {
     const answer = await operator({ method: 'GET', url: '/api/v1/admin/dlq' });
     expect(answer.json()).toEqual({

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { limitOf, limitOption } from './common-options.ts';
 import type { FilterOptions } from './dlt-options.ts';
-import { filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
+import { filterOf, letterCommand, noLetter, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
 import { letterFields, letterLines } from './dlt-text.ts';
 import type { ArchiveOptions } from './letter-source.ts';
 import { archiveOption, sourceOf } from './letter-source.ts';
@@ -53,7 +53,7 @@ async function list(options: Options): Promise<void> {
       shown += 1;
     }
     progress.end();
-    if (shown === 0 && options.json !== true) console.log('no dead letter fits');
+    if (shown === 0 && options.json !== true) console.log(noLetter(options));
     // Beside the data: a program that reads the lines must not take them for all of them.
     if (isCut) console.error(`there are more than ${limit}: --limit shows more, the conditions show others`);
   });

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import { isErrorCode } from '../core/errors.ts';
 import { pipelineIn } from '../pipeline.ts';
 import type { Config } from '../runtime/config.ts';
 import type { LetterFilter } from '../runtime/dead-letters/letter-filter.ts';
@@ -16,6 +17,7 @@ import type { CodeOptions } from './common-options.ts';
 import { ageOf, codeOf, dataFolderOption, settingsIn, withCodeOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { interrupts } from './interrupts.ts';
+import { oneLine } from './one-line.ts';
 
 /** The conditions that every command over letters understands. */
 export interface FilterOptions extends CodeOptions {
@@ -78,6 +80,20 @@ function statesOf(text: string | undefined): readonly LetterState[] | undefined 
 export function chooses(options: FilterOptions): boolean {
   const { fingerprint, key, type, trace, group, topic, olderThan, newerThan } = options;
   return [codeOf(options), fingerprint, key, type, trace, group, topic, olderThan, newerThan].some((condition) => condition !== undefined);
+}
+
+/** What is said when there is none: whether it is the conditions, or there is nothing to choose from. */
+export function noLetter(options: FilterOptions & { readonly fromArchive?: string }): string {
+  const code = codeOf(options);
+  if (code !== undefined && !isErrorCode(code)) return `no dead letter fits: there is no error code ${oneLine(code)}`;
+  const { fingerprint, key, type, trace, olderThan, newerThan, group, topic, fromArchive, state } = options;
+  if ([code, fingerprint, key, type, trace, olderThan, newerThan].some((condition) => condition !== undefined))
+    return 'no dead letter fits';
+  const where = [group, topic, fromArchive].every((place) => place === undefined) ? '' : ' there';
+  if (state === 'all') return `there are no dead letters${where}`;
+  return state === undefined
+    ? `there is no dead letter${where} that nobody has handled; \`dlt list --state all\` shows the others`
+    : `there is no dead letter${where} in this state`;
 }
 
 /** @throws UsageError listing what there is. */

@@ -4,7 +4,7 @@ import { pipeline } from '../pipeline.ts';
 import { letterQueues } from '../runtime/dead-letters/letter-queues.ts';
 import { ageOf, countOf } from './common-options.ts';
 import { dltCommand } from './dlt-command.ts';
-import { chooses, filterOf, letterCommand, queuesOf, thisOperator } from './dlt-options.ts';
+import { chooses, filterOf, letterCommand, noLetter, queuesOf, thisOperator } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
 
 const dataFolder = '.millrace';
@@ -49,6 +49,17 @@ describe('the conditions on the command line', () => {
   it.each(['replay', 'purge'])('of %s are not both to try and to do it', async (verb) => {
     const run = dltCommand().exitOverride().parseAsync(['node', 'dlt', verb, '--key', 'k', '--apply', '--dry-run']);
     await expect(run).rejects.toThrow('say either --dry-run or --apply');
+  });
+
+  it('are told, when no letter is found, from there being none', () => {
+    expect(noLetter({ dataFolder })).toMatch(/^there is no dead letter that nobody has handled; .*--state all/);
+    expect(noLetter({ dataFolder, state: 'all' })).toBe('there are no dead letters');
+    expect(noLetter({ dataFolder, state: 'replayed' })).toBe('there is no dead letter in this state');
+    expect(noLetter({ dataFolder, topic: 'events.scan.requested', state: 'all' })).toBe('there are no dead letters there');
+    expect(noLetter({ dataFolder, fromArchive: '/archive' })).toMatch(/^there is no dead letter there that nobody has handled/);
+    expect(noLetter({ dataFolder, key: 'somebody' })).toBe('no dead letter fits');
+    expect(noLetter({ dataFolder, code: 'CALL_FAILED' })).toBe('no dead letter fits');
+    expect(noLetter({ dataFolder, code: 'CALL_FAILD\u001b' })).toBe('no dead letter fits: there is no error code CALL_FAILD?');
   });
 
   it('are whole numbers within their limits', () => {

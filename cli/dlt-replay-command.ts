@@ -13,7 +13,7 @@ import { Rehearsals } from '../runtime/rehearsal/rehearsals.ts';
 import { systemClock } from '../runtime/telemetry/system-clock.ts';
 import { countOf, dryRunOption, limitOf, limitOption, requireOneOf } from './common-options.ts';
 import type { FilterOptions, LetterWork } from './dlt-options.ts';
-import { chooses, filterOf, letterCommand, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
+import { chooses, filterOf, letterCommand, noLetter, progressOnTerminal, queuesOf, thisOperator, withLetters } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
 import type { ArchiveOptions, LetterSource } from './letter-source.ts';
 import { archiveOption, sourceOf } from './letter-source.ts';
@@ -171,7 +171,7 @@ async function rehearse(
     return;
   }
   const counts = [...results].map(([kind, count]) => `${count} ${kind}`).join(', ');
-  console.log(chosen.length === 0 ? 'no dead letter fits' : `rehearsed: ${counts}; --apply replays them`);
+  console.log(chosen.length === 0 ? nothingChosen(selection, options) : `rehearsed: ${counts}; --apply replays them`);
   if (selection.more > 0) console.log(`${moreFit(selection)} and were not rehearsed: --limit takes more, with --apply as well`);
   tellRefused(selection);
 }
@@ -179,6 +179,11 @@ async function rehearse(
 /** The limit counts what is replayed, so a limit that was reached must not look like the end. */
 function moreFit({ more }: Selection): string {
   return `${counted(more, 'more letter')} ${agrees(more, 'fits', 'fit')}`;
+}
+
+function nothingChosen({ refused }: Selection, options: Options): string {
+  if (Object.keys(refused).length > 0) return 'no dead letter that fits can be replayed';
+  return noLetter(options.force === true ? { ...options, state: 'all' } : options);
 }
 
 const REFUSALS: Readonly<Record<Refusal, string>> = {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { LetterStats } from '../runtime/dead-letters/letter-stats.ts';
 import type { FilterOptions } from './dlt-options.ts';
-import { filterOf, letterCommand, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
+import { filterOf, letterCommand, noLetter, progressOnTerminal, queuesOf, withLetters } from './dlt-options.ts';
 import { heapFields, heapLines } from './dlt-text.ts';
 import type { ArchiveOptions } from './letter-source.ts';
 import { archiveOption, sourceOf } from './letter-source.ts';
@@ -43,7 +43,7 @@ async function stats(options: Options): Promise<void> {
       console.log(JSON.stringify({ heaps: heaps.map(heapFields), others: counted.others }));
       return;
     }
-    console.log(heaps.length === 0 ? 'no dead letter fits' : heaps.map(heapLines).join('\n'));
+    console.log(heaps.length === 0 ? noLetter(options) : heaps.map(heapLines).join('\n'));
     if (counted.others > 0) console.log(`${counted.others} more of further kinds: the conditions show them`);
   });
 }

@@ -234,6 +234,15 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
+
+/** What a dead letter can have met: an outage is waited for, and what is fatal stops the process. */
+export const LETTER_CODES: readonly ErrorCode[] = Object.keys(ERRORS)
+  .filter(isErrorCode)
+  .filter((code) => ERRORS[code].disposition !== 'outage' && ERRORS[code].disposition !== 'fatal');
+
 /**
  * An error with its place in the table. The message says what happened in words of the pipeline and never holds a
  * payload, a secret or a driver's text (drivers echo rows); the driver's error stays in `cause`.

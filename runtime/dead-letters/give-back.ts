@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../core/errors.ts';
-import { ClassifiedError, ERRORS } from '../../core/errors.ts';
+import { ClassifiedError, isErrorCode } from '../../core/errors.ts';
 import type { RecordToPark } from '../../core/parked-records.ts';
 import { recordBytes } from '../../core/record.ts';
 import type { Connections } from '../connections.ts';
@@ -59,5 +59,5 @@ function rowOf(queue: GroupQueue, letter: Letter): RecordToPark | undefined {
 
 /** A letter may be of a version that knew other errors. */
 function knownCode(code: string): ErrorCode {
-  return Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'UNCLASSIFIED';
+  return isErrorCode(code) ? code : 'UNCLASSIFIED';
 }
