@@ -215,12 +215,15 @@ describe('the tables take what the decisions say', () => {
     const request = { scan_id: task_id, user_id: 'u1', image_url: image.cdn_url, user_input: 'a bottle' };
     await executeCommand(domain.unitOfWork, requestScan, request, aCause());
     const taskOf = async () => (await domain.rows('scan_tasks')).find((row) => row['task_id'] === task_id);
-    expect(await taskOf()).toMatchObject({ scan_id: task_id, user_id: 'u1', status: 'requested', created_at: at });
+    expect(await taskOf()).toMatchObject({ scan_id: task_id, user_id: 'u1', status: 'requested', created_at: at, updated_at: at });
     const created_at: string = expect.any(String) as string;
     expect(await readScanTask(domain.database, 'u1', task_id)).toEqual({ task_id, scan_id: task_id, status: 'requested', created_at });
     expect(await readScanTask(domain.database, 'u2', task_id)).toBeUndefined();
     await domain.react(classifyRequestedScan, arrived(scanRequested, request), { kind: 'rejected', reason: 'blurred' });
-    expect(await taskOf()).toMatchObject({ status: 'failed' });
+    expect(await taskOf()).toMatchObject({ status: 'failed', updated_at: at });
+    const tasks = (await domain.rows('scan_tasks')).map((row) => row['task_id']);
+    expect(tasks, 'none of the scans of registered images').toEqual(expect.arrayContaining([asked, task_id]));
+    expect(tasks).toHaveLength(2);
     expect((await domain.rows('scan_records')).find((row) => row['scan_id'] === task_id)).toMatchObject({
       status: 'failed',
       user_input: 'a bottle',

@@ -1,8 +1,7 @@
 import type { ClassificationResult } from '../../core/calls.ts';
-import type { StateChange } from '../../core/define.ts';
 import { NOTHING, defineReaction } from '../../core/define.ts';
 import { scanRequested } from '../../schemas/catalogue.ts';
-import { SCAN_TASKS, scanAggregate } from './aggregate.ts';
+import { scanAggregate } from './aggregate.ts';
 import { CLASSIFICATION_FAILED, CLASSIFY_TIMEOUT_MS, classificationOutcome, classifyKey } from './classification-outcome.ts';
 
 /** A request of another writer may name an image without its address: nothing can be fetched then, and the scan still ends. */
@@ -25,13 +24,7 @@ export const classifyRequestedScan = defineReaction({
     const { scan_id, user_id, image_id = null } = payload;
     return {
       events: [classificationOutcome({ scan_id, user_id, image_id }, result)],
-      changes: [taskEnded(scan_id, result)],
       result: { scan_id, outcome: result.kind },
     };
   },
 });
-
-function taskEnded(task_id: string, result: ClassificationResult): StateChange {
-  const status = result.kind === 'rejected' ? 'failed' : 'completed';
-  return { op: 'update', table: SCAN_TASKS, key: { task_id }, set: { status } };
-}

@@ -13,7 +13,7 @@ const request = { scan_id, user_id: 'u1', image_url: 'https://cdn.example/1.jpg'
 const requested = newEvent(scanRequested, request);
 const event = arrived(scanRequested, request);
 const record = { ...request, image_id: null, requested_at: OCCURRED_AT };
-const task = { task_id: scan_id, scan_id, user_id: 'u1', created_at: OCCURRED_AT };
+const task = { task_id: scan_id, scan_id, user_id: 'u1', created_at: OCCURRED_AT, updated_at: OCCURRED_AT };
 const completed = newEvent(scanCompleted, {
   scan_id,
   user_id: 'u1',
@@ -71,6 +71,12 @@ describe('a requested scan', () => {
     given(scanAggregate, scan_id, [requested])
       .when(classifyRequestedScan, event, exhausted)
       .then({ events: [failed('classification_failed')] });
+  });
+
+  it('has a task that says when it changed last, also when another one completed it', () => {
+    const changes = scanAggregate.tables({ ...completed, version: 2n, occurredAt: '2026-03-01T09:00:05.000000Z' } as never, scan_id);
+    const set = { status: 'completed', updated_at: '2026-03-01T09:00:05.000000Z' };
+    expect(changes).toContainEqual({ op: 'update', table: 'scan_tasks', key: { task_id: scan_id }, set });
   });
 
   it('without an address is not sent to the classifier, and still ends', () => {
