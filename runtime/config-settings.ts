@@ -162,8 +162,14 @@ export const SETTINGS = {
     flag(false),
     'Take the client address from `X-Forwarded-For`: only behind a proxy that overwrites it, for a client can send one, and sign-ins are limited by address.',
   ),
-  RATE_LIMIT_COMMANDS_PER_MINUTE: setting(integer(100, 0, 1_000_000), 'Commands per user and minute; 0 switches the limit off.'),
-  RATE_LIMIT_QUERIES_PER_MINUTE: setting(integer(300, 0, 1_000_000), 'Queries per user and minute; 0 switches the limit off.'),
+  RATE_LIMIT_COMMANDS_PER_MINUTE: setting(
+    integer(100, 0, 1_000_000),
+    'Commands per user and minute in each API process: N processes allow N times as many. 0 switches the limit off.',
+  ),
+  RATE_LIMIT_QUERIES_PER_MINUTE: setting(
+    integer(300, 0, 1_000_000),
+    'Queries per user and minute in each API process: N processes allow N times as many. 0 switches the limit off.',
+  ),
   AUTH_ISSUER: setting(z.string().min(1).default('millrace'), 'Required issuer of tokens.'),
   AUTH_AUDIENCE: setting(z.string().min(1).default('millrace'), 'Required audience of tokens.'),
   AUTH_JWKS_URL: setting(HTTP_URL.optional(), 'Where the issuer publishes its keys (RS256).'),
