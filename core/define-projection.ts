@@ -19,6 +19,8 @@ export interface HistoryQuery {
  */
 export interface History {
   events(query: HistoryQuery): Promise<readonly EventRecord[]>;
+  /** The same events some at a time, however many there are: no statement and no answer grows with them. In the order of their times alone. */
+  pages(query: HistoryQuery): AsyncIterable<readonly EventRecord[]>;
 }
 
 /**

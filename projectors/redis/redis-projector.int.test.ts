@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RedisProjection } from '../../core/define-projection.ts';
+import type { History, RedisProjection } from '../../core/define-projection.ts';
 import type { EventRecord } from '../../core/envelope.ts';
 import { SILENT_LOGGER } from '../../core/log.ts';
 import type { MetricName, Metrics } from '../../core/metrics.ts';
@@ -37,7 +37,7 @@ afterAll(async () => {
   await connection.stop(AbortSignal.abort());
 });
 
-function projectorOf(projection: RedisProjection, history: CommittedHistory, metrics: Metrics = NO_METRICS) {
+function projectorOf(projection: RedisProjection, history: History, metrics: Metrics = NO_METRICS) {
   const options = { names, history, metrics, logger: SILENT_LOGGER, clock: eagerClock };
   return createRedisProjector({ projection, redis: connection.client, ...options });
 }
@@ -197,6 +197,16 @@ describe('a sorted set in Redis', () => {
     const expected = weeklyRankingOf(ranking, weekOf(events[0]!), events, 10);
     expect(expected.map(({ count }) => count)).toEqual([3, 2, 1]);
     expect(await readerOf().weeklyRanking(weekOf(events[0]!), 10)).toEqual(expected);
+  });
+
+  it('is folded from pages of the week, and never needs a whole day in one answer', async () => {
+    const users = [newUser(), newUser()];
+    for (const { acquire } of users) for (const id of ['a', 'b', 'c']) acquire(id);
+    const events = inNewWeek(...users);
+    const history = new CommittedHistory(events, events.length);
+    const pagesOnly: History = { pages: (query) => history.pages(query), events: () => expect.fail('all at once') };
+    expect(await projectorOf(ranking, pagesOnly).handle(events[0]!)).toEqual(ACKED);
+    expect(await readerOf().weeklyRanking(weekOf(events[0]!), 10)).toEqual(weeklyRankingOf(ranking, weekOf(events[0]!), events, 10));
   });
 
   it('of which one half is lost is counted anew', async () => {

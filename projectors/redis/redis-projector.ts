@@ -122,13 +122,19 @@ class GuardedWriter {
   private async hydrate(name: string, changes: readonly Change[]): Promise<readonly ItemResult<undefined>[]> {
     const { projection, history, logger } = this.options;
     const key = changes[0]?.key ?? '';
-    const queries = projection.history(key);
     let mutations = 0;
-    for (const [index, query] of queries.entries()) {
-      const folded = mutationsOfHistory(projection, key, await history.events(query));
-      await this.documents.merge(name, folded, index === queries.length - 1 ? 'last part' : 'first parts');
-      mutations += folded.length;
+    // The last ones are held back, so that a document of one page is written and begins to exist in one call.
+    let held: readonly RedisMutation[] = [];
+    for (const query of projection.history(key)) {
+      for await (const page of history.pages(query)) {
+        const folded = mutationsOfHistory(projection, key, page);
+        if (folded.length === 0) continue;
+        if (held.length > 0) await this.documents.merge(name, held, 'first parts');
+        held = folded;
+        mutations += folded.length;
+      }
     }
+    await this.documents.merge(name, held, 'last part');
     logger.debug({ projection: projection.name, mutations }, 'folded a missing document from history');
     return changes.map(() => ({ ok: true, value: undefined }));
   }

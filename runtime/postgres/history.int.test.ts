@@ -76,6 +76,33 @@ describe('the history of a domain', () => {
     expect(await history().events({ ...query, aggregateType: 'other' })).toEqual([]);
   });
 
+  it('comes in pages as the same events, however many have one time, each by a statement that reads no more than its page', async () => {
+    await append('paged', 0n, 1, 2, 3, 4, 5);
+    await append('paged', 5n, 6);
+    await append('paged too', 0n, 7, 8);
+    const statements: number[] = [];
+    const counting = {
+      ...bank.database,
+      query: async (text: string, values: readonly unknown[]) => {
+        const rows = await bank.database.query(text, values);
+        statements.push(rows.length);
+        return rows;
+      },
+    } as unknown as typeof bank.database;
+    for (const pageMax of [1, 2, 4, 100]) {
+      const paged = createHistory({ databases: new Map([['bank', counting]]), catalogue: bankCatalogue, pageMax });
+      const found = [];
+      for await (const page of paged.pages({ ...query, aggregateType: 'account' })) found.push(...page);
+      const all = await history().events({ ...query, aggregateType: 'account' });
+      expect(found.map(({ id }) => id).sort(), `pages of ${pageMax}`).toEqual(all.map(({ id }) => id).sort());
+      expect(found.map(({ occurredAt }) => occurredAt)).toEqual(found.map(({ occurredAt }) => occurredAt).sort());
+      expect(Math.max(...statements.splice(0))).toBeLessThanOrEqual(pageMax);
+    }
+    const none = [];
+    for await (const page of history().pages({ ...query, types: ['Other'] })) none.push(page);
+    expect(none).toEqual([]);
+  });
+
   it('refuses a domain without a database', async () => {
     await expect(history().events({ domain: 'none', types: [] })).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID' });
   });

@@ -17,6 +17,10 @@ export interface StoredEventRow {
   readonly created_at: string;
 }
 
+const COLUMNS = 'event_id, aggregate_id, sequence_number, event_type, payload, metadata, created_at';
+/** Some milliseconds of a statement, and some megabytes. */
+const PAGE_MAX = 5_000;
+
 /** What a writer without a trace has: W3C's invalid id, which joins no trace. */
 const NO_TRACE = '0'.repeat(32);
 
@@ -27,22 +31,55 @@ const NO_TRACE = '0'.repeat(32);
 export function createHistory(options: {
   readonly databases: ReadonlyMap<string, Database>;
   readonly catalogue: ReadonlyMap<string, EventDefinition>;
+  /** Events that one statement of `pages` reads. */
+  readonly pageMax?: number;
 }): History {
+  const { databases, catalogue, pageMax = PAGE_MAX } = options;
+  const read = async (query: HistoryQuery, { text, values }: Statement): Promise<readonly StoredEventRow[]> => {
+    const database = databases.get(query.domain);
+    if (database === undefined) throw new ClassifiedError('CONFIGURATION_INVALID', `no database is configured for domain ${query.domain}`);
+    return database.query<StoredEventRow>(text, values);
+  };
+  const record = (row: StoredEventRow): EventRecord => eventRecord(row, catalogue.get(row.event_type));
   return {
-    async events(query: HistoryQuery): Promise<readonly EventRecord[]> {
-      const database = options.databases.get(query.domain);
-      if (database === undefined)
-        throw new ClassifiedError('CONFIGURATION_INVALID', `no database is configured for domain ${query.domain}`);
-      const { text, values } = historyStatement(query);
-      const rows = await database.query<StoredEventRow>(text, values);
-      return rows.map((row) => eventRecord(row, options.catalogue.get(row.event_type)));
+    events: async (query) => (await read(query, historyStatement(query))).map(record),
+    async *pages(query) {
+      let last: StoredEventRow | undefined;
+      do {
+        const rows = await read(query, pageStatement(query, last, pageMax));
+        if (rows.length > 0) yield rows.map(record);
+        last = rows.length < pageMax ? undefined : rows.at(-1);
+      } while (last !== undefined);
     },
   };
 }
 
-function historyStatement(query: HistoryQuery): { readonly text: string; readonly values: readonly unknown[] } {
-  const values: unknown[] = [query.types];
-  const conditions = ['event_type = ANY($1::varchar[])'];
+interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** What is committed meanwhile behind the position is missed: it is delivered after this. */
+function pageStatement(query: HistoryQuery, after: StoredEventRow | undefined, pageMax: number): Statement {
+  const { conditions, values } = conditionsOf(query);
+  if (after !== undefined) {
+    values.push(after.created_at, after.event_id);
+    // The first half alone lets the index begin where the last page ended.
+    const [at, id] = [`$${values.length - 1}::timestamptz`, `$${values.length}::uuid`];
+    conditions.push(`created_at >= ${at} AND (created_at, event_id) > (${at}, ${id})`);
+  }
+  const text = `
+SELECT ${COLUMNS} FROM ${qualified(query.domain, 'events')} WHERE ${conditions.join(' AND ')}
+ORDER BY created_at, event_id LIMIT ${pageMax}`;
+  return { text, values };
+}
+
+function conditionsOf(query: HistoryQuery): { readonly conditions: string[]; readonly values: unknown[] } {
+  const [type, ...others] = query.types;
+  // Of one type the index yields the events in the order of their times, in every version of the server.
+  const isOne = type !== undefined && others.length === 0;
+  const values: unknown[] = [isOne ? type : query.types];
+  const conditions = [isOne ? 'event_type = $1' : 'event_type = ANY($1::varchar[])'];
   const where = (condition: (parameter: string) => string, value: string | undefined): void => {
     if (value === undefined) return;
     values.push(value);
@@ -52,9 +89,14 @@ function historyStatement(query: HistoryQuery): { readonly text: string; readonl
   where((parameter) => `aggregate_id = ${parameter}`, query.aggregateId);
   where((parameter) => `created_at >= ${parameter}::timestamptz`, query.occurredFrom);
   where((parameter) => `created_at < ${parameter}::timestamptz`, query.occurredBefore);
+  return { conditions, values };
+}
+
+function historyStatement(query: HistoryQuery): Statement {
+  const { conditions, values } = conditionsOf(query);
   // The running maximum keeps the versions of a stream in order even where the server's clock went back between two of them.
   const text = `
-SELECT event_id, aggregate_id, sequence_number, event_type, payload, metadata, created_at
+SELECT ${COLUMNS}
 FROM (
   SELECT *, max(created_at) OVER (PARTITION BY aggregate_type, aggregate_id ORDER BY sequence_number) AS reached_at
   FROM ${qualified(query.domain, 'events')} WHERE ${conditions.join(' AND ')}

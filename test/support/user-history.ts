@@ -196,6 +196,10 @@ export class CommittedHistory implements History {
           (query.occurredBefore === undefined || event.occurredAt < query.occurredBefore),
       );
   }
+
+  async *pages(query: HistoryQuery): AsyncIterable<readonly EventRecord[]> {
+    for (const event of await this.events(query)) yield [event];
+  }
 }
 
 function uuidOf(index: number): string {
