@@ -42,7 +42,8 @@ function faultOf(words: readonly string[]): string | undefined {
   for (const [at, word] of words.entries()) {
     if (word.startsWith('-')) {
       const name = word.split('=', 1)[0];
-      const isKnown = name === '--help' || command.options.some(({ long, short }) => long === name || short === name);
+      const isForAll = name === '--help' || (name === '--version' && command === program);
+      const isKnown = isForAll || command.options.some(({ long, short }) => long === name || short === name);
       if (!isKnown) return `${pathOf(command)} has no ${word}`;
     } else if (command.commands.length > 0) {
       const next = command.commands.find((each) => each.name() === word);
