@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import type { PipelineDefinition } from '../core/define-pipeline.ts';
+import { ERRORS } from '../core/errors.ts';
 import type { Config } from '../runtime/config.ts';
 import { loadConfig } from '../runtime/config.ts';
 import type { ConfigNeeds } from '../runtime/config-faults.ts';
@@ -71,6 +73,21 @@ export function withCodeOption(command: Command): Command {
 export function codeOf({ code, error }: CodeOptions): string | undefined {
   if (code !== undefined && error !== undefined && code !== error) throw new UsageError('say --code once; --error is the same');
   return code ?? error;
+}
+
+/**
+ * What was said that this version does not know: most likely a slip, which would look like "none fits". No fault, because another
+ * version may have written it.
+ */
+export function unknownWords({ type, ...codes }: CodeOptions & { readonly type?: string }, { domains }: PipelineDefinition): string[] {
+  const code = codeOf(codes);
+  const types = domains.flatMap(({ events }) => events.map((event) => event.type));
+  return [
+    ...(code === undefined || Object.hasOwn(ERRORS, code)
+      ? []
+      : [`this version has no error with the code ${code}\nCodes: ${Object.keys(ERRORS).join(', ')}`]),
+    ...(type === undefined || types.includes(type) ? [] : [`this version has no event of the type ${type}\nTypes: ${types.join(', ')}`]),
+  ];
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

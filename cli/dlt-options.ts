@@ -14,7 +14,7 @@ import type { DeadLetters } from '../runtime/dead-letters/open-dead-letters.ts';
 import { withDeadLetters } from '../runtime/dead-letters/open-dead-letters.ts';
 import { createLogger } from '../runtime/telemetry/log.ts';
 import type { CodeOptions } from './common-options.ts';
-import { ageOf, codeOf, dataFolderOption, settingsIn, withCodeOption } from './common-options.ts';
+import { ageOf, codeOf, dataFolderOption, settingsIn, unknownWords, withCodeOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { interrupts } from './interrupts.ts';
 import { oneLine } from './one-line.ts';
@@ -113,9 +113,13 @@ export interface LetterWork {
 }
 
 /** Opens what the commands need, by the settings of the process or of the folder, and closes it again. */
-export async function withLetters(options: Pick<FilterOptions, 'dataFolder'>, work: (given: LetterWork) => Promise<void>): Promise<void> {
+export async function withLetters(
+  options: Pick<FilterOptions, 'dataFolder' | 'code' | 'error' | 'type'>,
+  work: (given: LetterWork) => Promise<void>,
+): Promise<void> {
   const config = settingsIn(options.dataFolder);
   const pipeline = pipelineIn(config.timeZone);
+  for (const unknown of unknownWords(options, pipeline)) console.error(unknown);
   const logger = createLogger({ service: 'millrace-dlt', environment: config.environment, level: 'error', format: config.log.format });
   const interrupted = interrupts({ leaves: 'what was written stays written, and the command can be run again' });
   try {

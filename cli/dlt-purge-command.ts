@@ -60,19 +60,32 @@ async function mark({ letters, signal }: LetterWork, options: Options): Promise<
   const progress = progressOnTerminal(options.json === true);
   const reading = { signal, onProgress: progress.onProgress };
   if (options.apply === true) {
-    const discarded = await discardLetters(queues, filter, { ...letters, ...reading, actor: options.actor, detail: options.reason });
+    let discarded = 0;
+    const onDiscarded = (sum: number): void => void (discarded = sum);
+    const decision = { actor: options.actor, detail: options.reason, onDiscarded };
+    try {
+      await discardLetters(queues, filter, { ...letters, ...reading, ...decision });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      process.exitCode = 130;
+    }
     progress.end();
-    console.log(
-      options.json === true
-        ? JSON.stringify({ applied: true, discarded })
-        : `${counted(discarded, 'letter')} ${agrees(discarded, 'is', 'are')} marked as discarded`,
-    );
+    tellMarked(discarded, signal.aborted, options);
     return;
   }
   const stats = new LetterStats();
   for await (const found of letters.log.read(queues, filter, reading)) stats.add(found);
   progress.end();
   report(stats, 'would be marked as discarded; --apply does it', options);
+}
+
+function tellMarked(discarded: number, interrupted: boolean, { json }: Options): void {
+  if (json === true) {
+    console.log(JSON.stringify({ applied: true, discarded, interrupted }));
+    return;
+  }
+  console.log(`${counted(discarded, 'letter')} ${agrees(discarded, 'is', 'are')} marked as discarded`);
+  if (interrupted) console.log('interrupted: the same command goes on with the rest');
 }
 
 async function deleteOld({ letters, signal }: LetterWork, text: string, options: Options): Promise<void> {

@@ -61,7 +61,9 @@ Examples:
             console.log(show(entry, rehearsal, options.payloads === true));
           },
         });
-        if (options.json !== true) tellRehearsed(results, await retryable(work));
+        if (options.json === true) return failed;
+        if (work.signal.aborted) console.log('interrupted: nothing was retried, and not all were rehearsed');
+        else tellRehearsed(results, await retryable(work));
         return failed;
       }),
     );
@@ -134,6 +136,7 @@ async function apply(
 ): Promise<readonly ParkedFailure[]> {
   if (action === 'discard') await requireNoReaders(work);
   const { pipeline, connections, filter, signal } = work;
+  const blocked = options.json === true ? 0 : await countBlocked(action, work);
   const { records, refused, interrupted, failed } = await changeParked(pipeline, connections, filter, {
     ...{ action, actor: actorOf(options.actor), detail: options.reason, ratePerSecond, signal, clock: systemClock },
     acceptDoubleEffects: options.acceptDoubleEffects === true,
@@ -144,8 +147,19 @@ async function apply(
   }
   console.log(`${action === 'retry' ? 'retried' : 'discarded'} ${count(records, 'record')}`);
   if (refused > 0) console.log(`left out: ${count(refused, 'record')} ${OLDER_THAN_INBOX}`);
+  if (blocked > 0) console.log(blockedText(blocked));
   if (interrupted) console.log(INTERRUPTED);
   return failed;
+}
+
+/** What is blocked has a dead letter as well, which nothing here touches. */
+async function countBlocked(action: ParkedAction, { pipeline, connections, filter }: ParkedWork): Promise<number> {
+  return (await findParked(pipeline, connections, { ...filter, blocked: true }, { limit: 0, of: action })).records;
+}
+
+function blockedText(blocked: number): string {
+  const [were, them] = blocked === 1 ? ['was', 'it'] : ['were', 'them'];
+  return `${blocked} of them ${were} blocked, and in the dead letters as well: \`millrace dlt purge\` marks ${them} there, when all is well`;
 }
 
 /** What this version of the pipeline takes for nobody's may be read by another one that runs beside it. */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ClassifiedError } from '../core/errors.ts';
 import type { ParkedEntry } from '../runtime/postgres/parked-list.ts';
+import { pipeline } from '../pipeline.ts';
+import { unknownWords } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { parkedCommand } from './parked-command.ts';
 import { meaningOf } from './parked-options.ts';
@@ -72,6 +74,14 @@ describe('what is asked of parked records', () => {
     await expect(run('retry', '--key', 'k', '--apply', '--rate', '0')).rejects.toThrow('--rate must be a whole number');
     await expect(run('discard', '--key', 'k', '--apply', '--limit', '5')).rejects.toThrow('--limit only limits what is shown');
   });
+
+  it('names a code or type that this version does not have, which is most likely a slip', () => {
+    expect(unknownWords({ code: 'CALL_FAILED', type: 'ScanFailed' }, pipeline)).toEqual([]);
+    expect(unknownWords({ error: 'CALL_FAILD', type: 'ScanFaild' }, pipeline)).toEqual([
+      expect.stringMatching(/code CALL_FAILD\nCodes: .*CALL_FAILED/),
+      expect.stringMatching(/type ScanFaild\nTypes: .*ScanFailed/),
+    ]);
+  });
 });
 
 describe('parked records as text', () => {
@@ -80,10 +90,14 @@ describe('parked records as text', () => {
 
   it('say where each is, what it waits for and why', () => {
     expect(text({})).toBe(
-      'processor.scan  key ann  ImageRegistered  events.image.registered/2@9007199254740993  attempt 2 at 2026-03-01T09:00:10.000000Z  CALL_FAILED  trace 0af7651916cd43dd8448eb211c80319c\n1 record of 1 key',
+      'processor.scan  key ann  ImageRegistered  events.image.registered/2@9007199254740993  attempt 2 at 2026-03-01T09:00:10.000000Z  CALL_FAILED  trace 0af7651916cd43dd8448eb211c80319c\n' +
+        '  since 2026-03-01T09:00:00.000000Z: the call classify failed\n1 record of 1 key',
     );
     expect(text({ attempts: 0 })).toContain('attempt 1 at');
     expect(text({ isFirst: false })).toContain('behind another one');
+    // It has not failed itself.
+    expect(text({ isFirst: false })).not.toContain('the call classify failed');
+    expect(text({ errorMessage: 'a\u001b[2Jb' })).toContain(': a?[2Jb');
     expect(text({ blockedSince: '2026-03-01T10:00:00.000000Z' })).toContain('blocked since 2026-03-01T10:00:00.000000Z');
   });
 
@@ -115,7 +129,7 @@ describe('parked records as text', () => {
     const change = { op: 'upsert', table: 'users', key: { user_id: 'ann' }, set: { secret: 'text' } } as const;
     const acked = { kind: 'acked', effects: { events: [], changes: [change], documents: [] } } as const;
     expect(parkedRehearsalText(entry, acked, false)).toMatch(
-      /trace 0af7651916cd43dd8448eb211c80319c\n {2}would be acked\n {2}upsert users/,
+      /trace 0af7651916cd43dd8448eb211c80319c\n {2}since .*\n {2}would be acked\n {2}upsert users/,
     );
     expect(parkedRehearsalText(entry, acked, false)).not.toContain('text');
     expect(parkedRehearsalText(entry, { kind: 'refused' }, false)).toContain('older than the inbox remembers');

@@ -8,7 +8,7 @@ import { findParked, orphanedPlaces, parkingGroups } from '../runtime/parked-ope
 import type { ParkedOrphans } from '../runtime/parked-orphans.ts';
 import type { ParkedFilter } from '../runtime/postgres/parked-filter.ts';
 import type { CodeOptions } from './common-options.ts';
-import { ageOf, codeOf, dataFolderOption, limitOf, withCodeOption } from './common-options.ts';
+import { ageOf, codeOf, dataFolderOption, limitOf, unknownWords, withCodeOption } from './common-options.ts';
 import { UsageError } from './exit.ts';
 import { interrupts } from './interrupts.ts';
 import { withConnections } from './with-connections.ts';
@@ -92,6 +92,7 @@ export async function withParked(
   const interrupted = interrupts({ leaves: 'what was written stays written, and the command can be run again' });
   try {
     await withConnections('parked', options.dataFolder, async (connections, pipeline) => {
+      for (const unknown of unknownWords(options, pipeline)) console.error(unknown);
       await requireGroup(pipeline, connections, filter.group);
       const orphans = options.orphans === true ? await orphanedPlaces(pipeline, connections) : [];
       const places = options.orphans === true ? { places: orphans } : {};

@@ -1,7 +1,7 @@
 import type { ParkedFailure, ParkedFindings } from '../runtime/parked-operations.ts';
 import type { ParkedEntry } from '../runtime/postgres/parked-list.ts';
 import type { ParkedRehearsal } from '../runtime/rehearsal/rehearse-parked.ts';
-import { oneLine } from './one-line.ts';
+import { oneLine, shortened } from './one-line.ts';
 import { rehearsalFields, rehearsedLines } from './rehearsal-text.ts';
 
 /** For people: a line per record, in the order of its key, and what there is in all. */
@@ -42,7 +42,13 @@ export function parkedRehearsalJson(entry: ParkedEntry, rehearsal: ParkedRehears
 
 function entryLine(entry: ParkedEntry): string {
   const { group, key, type, topic, partition, offset, traceId, errorCode } = entry;
-  return `${group}  key ${oneLine(key ?? '-')}  ${oneLine(type ?? '-')}  ${topic}/${partition}@${offset}  ${stateOf(entry)}  ${errorCode ?? '-'}  trace ${oneLine(traceId ?? '-')}`;
+  return `${group}  key ${oneLine(key ?? '-')}  ${oneLine(type ?? '-')}  ${topic}/${partition}@${offset}  ${stateOf(entry)}  ${errorCode ?? '-'}  trace ${oneLine(traceId ?? '-')}${whyLine(entry)}`;
+}
+
+/** What stands behind another one waits for that one's error. */
+function whyLine({ isFirst, errorMessage, firstFailedAt, parkedAt }: ParkedEntry): string {
+  if (!isFirst || errorMessage === null) return '';
+  return `\n  since ${firstFailedAt ?? parkedAt}: ${shortened(oneLine(errorMessage))}`;
 }
 
 function stateOf({ blockedSince, isFirst, attempts, dueAt }: ParkedEntry): string {

@@ -110,7 +110,10 @@ describe('a purge', () => {
   it('marks what fits and is not handled, once, with an audit row each', async () => {
     await given.send([letter(1), letter(2, { code: 'CALL_FAILED' }), letter(3)]);
     const options = { ...given.letters, actor: 'olga', detail: 'test data' };
-    expect(await discardLetters([given.queue], { code: 'DECISION_FAILED' }, options)).toBe(2);
+    const sums: number[] = [];
+    const told = { ...options, onDiscarded: (sum: number) => sums.push(sum) };
+    expect(await discardLetters([given.queue], { code: 'DECISION_FAILED' }, told)).toBe(2);
+    expect(sums.at(-1)).toBe(2);
     expect(await discardLetters([given.queue], { code: 'DECISION_FAILED' }, options)).toBe(0);
     const found = await all();
     expect(found.map(({ state }) => state)).toEqual<LetterState[]>(['discarded', 'open', 'discarded']);

@@ -13,6 +13,8 @@ export interface DiscardOptions extends ReadOptions {
   readonly states: LetterStates;
   readonly actor: string;
   readonly detail?: string | undefined;
+  /** How many are marked by now, after each batch: what an interrupted one has done. */
+  readonly onDiscarded?: (sum: number) => void;
 }
 
 const BATCH_MAX = 500;
@@ -27,6 +29,7 @@ export async function discardLetters(queues: readonly LetterQueue[], filter: Let
   const settleBatch = async (): Promise<void> => {
     discarded += await discardBatch(batch, options);
     batch = [];
+    options.onDiscarded?.(discarded);
   };
   for await (const found of options.log.read(queues, { ...filter, states: UNHANDLED }, options)) {
     if (batch.length >= BATCH_MAX || (batch[0] !== undefined && batch[0].group !== found.group)) await settleBatch();
