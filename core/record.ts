@@ -27,6 +27,10 @@ export interface ConsumedRecord {
   readonly headerBlock?: HeaderBlock | undefined;
   /** Record timestamp, milliseconds since the epoch. */
   readonly timestampMs: number;
+  /** The key as text, where the adapter remembers it: a record is asked for it several times. */
+  readonly keyText?: string | undefined;
+  /** What `recordBytes` says, where the adapter knows it without making anything. */
+  readonly byteLength?: number | undefined;
 }
 
 /** A record to be produced. */
@@ -45,7 +49,8 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
-const decoder = new TextDecoder();
+/** A byte order mark is a part of the text: two keys that differ in it alone are two keys. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** The text of the last header of that name, as Kafka's own `lastHeader` does; undefined when missing or null. */
@@ -69,8 +74,16 @@ export function utf8Text(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+/** The key as text; undefined for null. */
+export function keyTextOf(record: Pick<ConsumedRecord, 'key' | 'keyText'>): string | undefined {
+  if (record.keyText !== undefined) return record.keyText;
+  const { key } = record;
+  return key === null ? undefined : decoder.decode(key);
+}
+
 /** Bytes that a record holds in memory: what back-pressure counts. */
-export function recordBytes(record: Pick<ConsumedRecord, 'key' | 'value' | 'headers' | 'headerBlock'>): number {
+export function recordBytes(record: Pick<ConsumedRecord, 'key' | 'value' | 'headers' | 'headerBlock' | 'byteLength'>): number {
+  if (record.byteLength !== undefined) return record.byteLength;
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
   if (record.headerBlock !== undefined) return bytes + record.headerBlock.length;
   for (const [name, value] of record.headers) bytes += name.length + (value?.length ?? 0);

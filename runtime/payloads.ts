@@ -4,7 +4,7 @@ import { ClassifiedError } from '../core/errors.ts';
 import type { Service } from '../core/lifecycle.ts';
 import type { ConsumedRecord } from '../core/record.ts';
 import { recordKeyText } from '../core/record-key.ts';
-import { utf8Text } from '../core/record.ts';
+import { keyTextOf } from '../core/record.ts';
 import { createAvroEncoder, createJsonEncoder, createPayloadDecoder } from '../schemas/codec.ts';
 import { schemaOf, subjectsByType } from '../schemas/event-schema.ts';
 import type { Config } from './config.ts';
@@ -51,8 +51,7 @@ export function keyedDecoder(pipeline: PipelineDefinition, decoder: PayloadDecod
   const keyFields = new Map(pipeline.domains.flatMap(({ events }) => events).map(({ type, keyField }) => [type, keyField]));
   const keyed = (payload: unknown, type: string, record: ConsumedRecord): unknown => {
     const field = keyFields.get(type);
-    const key = record.key === null ? undefined : utf8Text(record.key);
-    if (field !== undefined && recordKeyText((payload as Readonly<Record<string, unknown>>)[field]) !== key) {
+    if (field !== undefined && recordKeyText((payload as Readonly<Record<string, unknown>>)[field]) !== keyTextOf(record)) {
       throw new ClassifiedError('PAYLOAD_INVALID', `the record key is not the payload's ${field}`);
     }
     return payload;

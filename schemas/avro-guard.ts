@@ -20,15 +20,18 @@ export interface AvroLimits {
 
 export const AVRO_LIMITS: AvroLimits = { maxBytes: 8 * 1024 * 1024, maxEmptyItems: 1_000, maxDepth: 64 };
 
+/** Reads the body that begins at `from` and goes to the end of the bytes. @throws AvroFault */
+export type AvroReader = (bytes: Uint8Array, from?: number) => Json;
+
 /** Why a body was refused. The message never holds a part of it. */
 export class AvroFault extends Error {}
 
 /** Compiles a reader of one writer's schema. Bytes and fixed become text with one character per byte, as Avro's JSON has it. */
-export function compileAvroReader(type: avsc.Type, limits: AvroLimits = AVRO_LIMITS): (body: Uint8Array) => Json {
+export function compileAvroReader(type: avsc.Type, limits: AvroLimits = AVRO_LIMITS): AvroReader {
   const { read } = new Compiler().node(type);
-  return (body) => {
-    if (body.length > limits.maxBytes) throw new AvroFault(`the body has more than ${limits.maxBytes} bytes`);
-    const input = new Input(body, limits);
+  return (bytes, from = 0) => {
+    if (bytes.length - from > limits.maxBytes) throw new AvroFault(`the body has more than ${limits.maxBytes} bytes`);
+    const input = new Input(bytes, from, limits);
     const value = read(input, 0);
     if (input.left > 0) throw new AvroFault('there are bytes after the end of the value');
     return value;
@@ -144,15 +147,18 @@ function fixed(size: number): Node {
   return { minBytes: size, read: (input) => input.take(size).toString('latin1') };
 }
 
+const TOO_SHORT = 'the value ends before its end';
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 class Input {
   private readonly bytes: Buffer;
   private readonly limits: AvroLimits;
-  private position = 0;
+  private position: number;
   private emptyItems = 0;
 
-  constructor(body: Uint8Array, limits: AvroLimits) {
+  constructor(body: Uint8Array, from: number, limits: AvroLimits) {
+    this.position = from;
     this.bytes = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     this.limits = limits;
   }
@@ -167,7 +173,7 @@ class Input {
   }
 
   take(count: number): Buffer {
-    if (count > this.left) throw new AvroFault('the value ends before its end');
+    if (count > this.left) throw new AvroFault(TOO_SHORT);
     this.position += count;
     return this.bytes.subarray(this.position - count, this.position);
   }
@@ -192,11 +198,13 @@ class Input {
   }
 
   text(): string {
-    const bytes = this.take(this.length());
-    const text = bytes.toString('utf8');
+    const length = this.length();
+    if (length > this.left) throw new AvroFault(TOO_SHORT);
+    const from = this.position;
+    this.position += length;
+    const text = this.bytes.toString('utf8', from, this.position);
     // The replacement character stands for malformed bytes, or for itself.
-    if (text.includes('\ufffd')) return this.strictText(bytes);
-    return text;
+    return text.includes('\ufffd') ? this.strictText(this.bytes.subarray(from, this.position)) : text;
   }
 
   length(): number {
@@ -251,7 +259,7 @@ class Input {
 
   private byte(): number {
     const byte = this.bytes[this.position];
-    if (byte === undefined) throw new AvroFault('the value ends before its end');
+    if (byte === undefined) throw new AvroFault(TOO_SHORT);
     this.position += 1;
     return byte;
   }

@@ -5,12 +5,12 @@ import { ClassifiedError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { ConsumedRecord } from '../core/record.ts';
 import { conform } from './avro-conform.ts';
-import { AVRO_LIMITS, AvroFault, compileAvroReader } from './avro-guard.ts';
+import { AVRO_LIMITS, AvroFault, compileAvroReader, type AvroReader } from './avro-guard.ts';
 import type { AvroRecord } from './avro-schema.ts';
 import { writeAvro } from './avro-write.ts';
 import { LookupCache } from './lookup-cache.ts';
 import type { SchemaRegistry } from './registry.ts';
-import { encodeFrame, readWireValue, type Frame } from './wire-format.ts';
+import { encodeFrame, FRAME_BODY_AT, readWireValue } from './wire-format.ts';
 
 /** Copies the JSON text as it is: key order and numbers of any size survive. */
 export function createJsonEncoder(): PayloadEncoder {
@@ -87,9 +87,9 @@ export function createPayloadDecoder(options: {
     return writers.get(schemaId, async () => compileWriter(schemaId, await options.registry.schemaById(schemaId)));
   }
 
-  function readFrame(writer: Writer, { schemaId, body }: Frame): Json {
+  function readFrame(writer: Writer, schemaId: number, frame: Uint8Array): Json {
     try {
-      return writer.read(body);
+      return writer.read(frame, FRAME_BODY_AT);
     } catch (thrown) {
       if (thrown instanceof AvroFault)
         throw new ClassifiedError('PAYLOAD_UNREADABLE', `the body is not what schema ${schemaId} says: ${thrown.message}`);
@@ -104,9 +104,9 @@ export function createPayloadDecoder(options: {
     const wire = readWireValue(value);
     if (wire.kind === 'unknown') throw new ClassifiedError('PAYLOAD_UNREADABLE', 'the value is neither an Avro frame nor JSON');
     if (wire.kind === 'json') return conform(reader, readJson(value), { event: type, unknownFields: 'drop' });
-    const known = writer(wire.frame.schemaId);
+    const known = writer(wire.schemaId);
     if (known === undefined) return undefined;
-    const written = readFrame(known, wire.frame);
+    const written = readFrame(known, wire.schemaId, value);
     return known.isOf(reader) ? written : conform(reader, written, { event: type, unknownFields: 'drop' });
   }
 
@@ -132,21 +132,21 @@ export function createPayloadDecoder(options: {
     readsFromMemory({ value }) {
       const wire = value === null ? undefined : readWireValue(value);
       if (wire?.kind !== 'frame') return true;
-      const { schemaId } = wire.frame;
+      const { schemaId } = wire;
       return writers.now(schemaId) !== undefined || options.registry.knowsSchema?.(schemaId) === true;
     },
   };
 }
 
 interface Writer {
-  read(body: Uint8Array): Json;
+  readonly read: AvroReader;
   /** What it has read is in the shape of that reader's schema as it is: there is nothing to bring into it. */
   isOf(reader: avsc.Type): boolean;
 }
 
 function schemaIdOf({ value }: ConsumedRecord): number {
   const wire = value === null ? undefined : readWireValue(value);
-  return wire?.kind === 'frame' ? wire.frame.schemaId : 0;
+  return wire?.kind === 'frame' ? wire.schemaId : 0;
 }
 
 function classifying<T>(read: () => T): T {

@@ -1,4 +1,3 @@
-import { EncodedHeaders } from '../../core/encoded-headers.ts';
 import type { Header } from '../../core/record.ts';
 
 /**
@@ -21,13 +20,6 @@ class OutgoingPairs extends Array<WirePair> {
   }
 }
 
-/** The decoder reduces the headers of a record into an object: here `reduce` leaves them as they are in the log. */
-export class IncomingHeaders extends EncodedHeaders {
-  reduce<U>(): U {
-    return this as unknown as U;
-  }
-}
-
 export function patchedHeaders(headers: readonly Header[]): Record<string, Buffer[]> {
   if (headers.length === 0) return {};
   const pairs = new OutgoingPairs();
@@ -44,7 +36,6 @@ export function plainHeaders(headers: readonly Header[]): Record<string, Buffer[
 }
 
 export function headersOf(message: unknown): Header[] {
-  if (message instanceof EncodedHeaders) return message.pairs();
   return Object.entries((message ?? {}) as Record<string, unknown>).flatMap(([name, values]) =>
     (Array.isArray(values) ? values : [values])
       .filter((value): value is Buffer | null => value === null || Buffer.isBuffer(value))

@@ -1,6 +1,7 @@
 import type { DescribeConfigResponse, ISocketFactory, Kafka, KafkaMessage } from 'kafkajs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { FETCH_VERSION } from './fetch-answer.ts';
 
 /**
  * The parts of kafkajs 2.2.4 that are not in its public types and that the adapter has to touch: it has no awaited
@@ -68,12 +69,6 @@ export interface KafkaJsRequestQueue {
 export interface KafkaJsEncoder {
   readonly buffer: Buffer;
   writeVarInt(value: number): KafkaJsEncoder;
-}
-
-export interface KafkaJsDecoder {
-  readonly buffer: Buffer;
-  offset: number;
-  readVarInt(): number;
 }
 
 /** One socket. `requestQueue` knows which answer belongs to which request and which requests wait. */
@@ -165,15 +160,11 @@ export interface KafkaJsInternals {
   readonly requestQueue: { prototype: { scheduleCheckPendingRequests(this: KafkaJsRequestQueue): void } };
   readonly consumerGroup: { prototype: { joinAndSync: (this: KafkaJsConsumerGroup) => Promise<void> } };
   readonly encoder: { prototype: { writeVarIntBytes: (this: KafkaJsEncoder, value: Buffer | null) => KafkaJsEncoder } };
-  readonly decoder: {
-    new (buffer: Buffer): KafkaJsDecoder;
-    prototype: {
-      readVarIntArray(this: KafkaJsDecoder, reader: (decoder: KafkaJsDecoder) => unknown): object;
-      readVarLong: (this: KafkaJsDecoder) => { readonly value: bigint };
-    };
-  };
   readonly encodeRecord: (record: { key: Buffer | null; value: Buffer | null; headers: object }) => KafkaJsEncoder;
-  readonly decodeRecord: (decoder: KafkaJsDecoder, batch: { firstOffset: string; firstTimestamp: string }) => { headers: unknown };
+  /** Of the Fetch API, in the version that is spoken with every broker since Kafka 2.3. */
+  readonly fetchResponse: { decode: (bytes: Buffer) => Promise<unknown> };
+  /** Null for records that are not compressed. @throws for a codec that is not there. */
+  readonly codecOf: (attributes: number) => { decompress(bytes: Buffer): Promise<Buffer> } | null;
 }
 
 /** One connection to a broker, as kafkajs keeps it: what its public admin cannot ask can be asked here. */
@@ -284,9 +275,10 @@ export function loadKafkaJsInternals(): KafkaJsInternals {
     requestQueue: load('kafkajs/src/network/requestQueue') as KafkaJsInternals['requestQueue'],
     consumerGroup: load('kafkajs/src/consumer/consumerGroup') as KafkaJsInternals['consumerGroup'],
     encoder: load('kafkajs/src/protocol/encoder') as KafkaJsInternals['encoder'],
-    decoder: load('kafkajs/src/protocol/decoder') as KafkaJsInternals['decoder'],
     encodeRecord: load('kafkajs/src/protocol/recordBatch/record/v0') as KafkaJsInternals['encodeRecord'],
-    decodeRecord: load('kafkajs/src/protocol/recordBatch/record/v0/decoder') as KafkaJsInternals['decodeRecord'],
+    fetchResponse: load(`kafkajs/src/protocol/requests/fetch/v${FETCH_VERSION}/response`) as KafkaJsInternals['fetchResponse'],
+    codecOf: (load('kafkajs/src/protocol/message/compression') as { lookupCodecByAttributes: KafkaJsInternals['codecOf'] })
+      .lookupCodecByAttributes,
   };
 }
 

@@ -1,9 +1,10 @@
-import { IncomingHeaders, NULL_VALUE, headersOf, patchedHeaders } from './kafkajs-headers.ts';
+import type { Offset } from '../../core/offset.ts';
+import { OlderFormat, readFetchAnswer, readRecords } from './fetch-answer.ts';
+import { NULL_VALUE, patchedHeaders } from './kafkajs-headers.ts';
 import {
   kafkaJsVersion,
   loadKafkaJsInternals,
   type KafkaJsConsumerGroup,
-  type KafkaJsDecoder,
   type KafkaJsInternals,
   type KafkaJsRequestQueue,
 } from './kafkajs-internals.ts';
@@ -36,9 +37,9 @@ let report: PatchReport | undefined;
  *
  * 1. Its request queue arms a 1 ms timer for ever on every connection: only when something waits.
  * 2. It re-joins a group without telling anybody first: the hooks are awaited around `joinAndSync`.
- * 3. It folds headers into an object and cannot write a null one: pairs are written unchanged, and what is read stays as the
- *    log holds it until somebody asks.
- * 4. It adds up the time of a record out of a dozen objects: one is enough.
+ * 3. It folds headers into an object and cannot write a null one: pairs are written unchanged.
+ * 4. It makes two dozen objects of every record that it reads, folds headers and checks no checksum: answers to Fetch are read
+ *    by our own reader (fetch-answer.ts), which leaves records as the log holds them until somebody asks.
  */
 export function applyKafkaJsPatches(): PatchReport {
   report ??= patch();
@@ -54,19 +55,19 @@ function patch(): PatchReport {
   stopIdleTimer(internals);
   awaitMembershipHooks(internals);
   passHeadersThrough(internals);
+  readFetchAnswers(internals);
   if (!headersSurvive(internals)) throw new Error('kafkajs does not keep headers although it was patched: this is a bug of the adapter');
   return { version, applied: true };
 }
 
-function missingParts({ requestQueue, consumerGroup, encoder, decoder, encodeRecord, decodeRecord }: KafkaJsInternals): string[] {
+function missingParts({ requestQueue, consumerGroup, encoder, encodeRecord, fetchResponse, codecOf }: KafkaJsInternals): string[] {
   const parts: readonly (readonly [string, unknown, string])[] = [
     ['RequestQueue', requestQueue.prototype, 'scheduleCheckPendingRequests'],
     ['ConsumerGroup', consumerGroup.prototype, 'joinAndSync'],
     ['Encoder', encoder.prototype, 'writeVarIntBytes'],
-    ['Decoder', decoder.prototype, 'readVarIntArray'],
-    ['Decoder', decoder.prototype, 'readVarLong'],
     ['Record', { encodeRecord }, 'encodeRecord'],
-    ['Record', { decodeRecord }, 'decodeRecord'],
+    ['Fetch', fetchResponse, 'decode'],
+    ['Compression', { codecOf }, 'codecOf'],
   ];
   return parts
     .filter(([, owner, name]) => typeof Reflect.get(Object(owner), name) !== 'function')
@@ -105,44 +106,46 @@ function membershipOf(group: KafkaJsConsumerGroup): MembershipHooks | undefined 
   return undefined;
 }
 
-function passHeadersThrough({ encoder, decoder }: KafkaJsInternals): void {
+function passHeadersThrough({ encoder }: KafkaJsInternals): void {
   const writeVarIntBytes = encoder.prototype.writeVarIntBytes;
   encoder.prototype.writeVarIntBytes = function (value) {
     return value === NULL_VALUE ? this.writeVarInt(-1) : writeVarIntBytes.call(this, value);
   };
-  // Used for the headers of a record and for nothing else, and they are the last that its bytes hold.
-  decoder.prototype.readVarIntArray = function (this: KafkaJsDecoder) {
-    const headers = new IncomingHeaders(this.buffer.subarray(this.offset));
-    this.offset = this.buffer.length;
-    return headers;
-  };
-  const readVarLong = decoder.prototype.readVarLong;
-  // Used for the time of a record, which the original adds up out of a dozen objects.
-  decoder.prototype.readVarLong = function (this: KafkaJsDecoder) {
-    const start = this.offset;
-    let bits = 0;
-    for (let factor = 1; factor < 2 ** 49; factor *= 128) {
-      const byte = this.buffer[this.offset] ?? 0;
-      this.offset += 1;
-      bits += (byte % 128) * factor;
-      if (byte < 128) return { value: BigInt(bits % 2 === 0 ? bits / 2 : -(bits + 1) / 2) };
+}
+
+function readFetchAnswers({ fetchResponse, codecOf }: KafkaJsInternals): void {
+  const original = fetchResponse.decode;
+  const decompress = async (attributes: number, records: Buffer): Promise<Buffer> => codecOf(attributes)?.decompress(records) ?? records;
+  fetchResponse.decode = async (bytes) => {
+    try {
+      return await readFetchAnswer(bytes, decompress);
+    } catch (thrown) {
+      if (thrown instanceof OlderFormat) return original(bytes);
+      throw thrown;
     }
-    this.offset = start;
-    return readVarLong.call(this);
   };
 }
 
-function headersSurvive({ encodeRecord, decodeRecord, decoder: Decoder }: KafkaJsInternals): boolean {
+function headersSurvive({ encodeRecord }: KafkaJsInternals): boolean {
   const headers = patchedHeaders([
     ['b', Buffer.from('1')],
     ['constructor', null],
     ['b', Buffer.alloc(0)],
     ['a', Buffer.from([0xff])],
   ]);
-  const encoded = encodeRecord({ key: null, value: null, headers }).buffer;
-  const reader = new Decoder(encoded);
-  if (reader.readVarInt() !== encoded.length - 1) return false;
-  const read = headersOf(decodeRecord(reader, { firstOffset: '0', firstTimestamp: '0' }).headers);
-  const shown = read.map(([name, value]) => `${name}=${value === null ? 'null' : Buffer.from(value).toString('hex')}`);
+  const written = encodeRecord({ key: null, value: null, headers }).buffer;
+  const [record, ...others] = readRecords({ ...UNNAMED, bytes: written }, 0n as Offset, 1) ?? [];
+  if (record === undefined || others.length > 0) return false;
+  const shown = record.headers.map(([name, value]) => `${name}=${value === null ? 'null' : Buffer.from(value).toString('hex')}`);
   return shown.join() === 'b=31,constructor=null,b=,a=ff';
 }
+
+const UNNAMED = {
+  topic: '',
+  partition: 0,
+  baseTimestampMs: 0,
+  appendedAtMs: undefined,
+  producerId: '-1',
+  inTransaction: false,
+  isControlBatch: false,
+};

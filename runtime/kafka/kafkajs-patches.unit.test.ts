@@ -76,21 +76,3 @@ describe('headers without the repairs', () => {
     expect(headersOf(undefined)).toEqual([]);
   });
 });
-
-describe('the time of a record', () => {
-  const zigzag = (value: bigint): Buffer => {
-    const bytes: number[] = [];
-    let bits = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
-    for (; bits >= 128n; bits >>= 7n) bytes.push(Number(bits & 127n) + 128);
-    return Buffer.from([...bytes, Number(bits)]);
-  };
-
-  it.each([0n, 1n, -1n, 300n, -86_400_000n, 2n ** 47n, -(2n ** 48n), 2n ** 52n])('is read %s ms from that of its batch', (delta) => {
-    applyKafkaJsPatches();
-    const { decoder: Decoder } = loadKafkaJsInternals();
-    const bytes = Buffer.concat([zigzag(delta), Buffer.from([6])]);
-    const reader = new Decoder(bytes);
-    expect((reader as typeof reader & typeof Decoder.prototype).readVarLong().value).toBe(delta);
-    expect(reader.readVarInt()).toBe(3);
-  });
-});

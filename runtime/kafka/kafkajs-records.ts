@@ -1,40 +1,20 @@
 import type { KafkaMessage, Message } from 'kafkajs';
-import { EncodedHeaders } from '../../core/encoded-headers.ts';
-import { offset, type Offset } from '../../core/offset.ts';
-import type { ConsumedRecord, Header, HeaderBlock, ProducerRecord, TopicPartition } from '../../core/record.ts';
+import { offset } from '../../core/offset.ts';
+import type { ConsumedRecord, ProducerRecord, TopicPartition } from '../../core/record.ts';
 import { asBuffer, headersOf, patchedHeaders, plainHeaders } from './kafkajs-headers.ts';
+import { LogRecord } from './log-record.ts';
 
-export function consumedRecord(partition: TopicPartition, message: KafkaMessage): ConsumedRecord {
-  return new ReadRecord(partition, message);
-}
-
-/** Most records are never asked for their headers one by one. */
-class ReadRecord implements ConsumedRecord {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: Offset;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly timestampMs: number;
-  private readonly sentHeaders: unknown;
-
-  constructor({ topic, partition }: TopicPartition, message: KafkaMessage) {
-    this.topic = topic;
-    this.partition = partition;
-    this.offset = offset(message.offset);
-    this.key = message.key;
-    this.value = message.value;
-    this.timestampMs = Number(message.timestamp);
-    this.sentHeaders = message.headers;
-  }
-
-  get headers(): readonly Header[] {
-    return headersOf(this.sentHeaders);
-  }
-
-  get headerBlock(): HeaderBlock | undefined {
-    return this.sentHeaders instanceof EncodedHeaders ? this.sentHeaders : undefined;
-  }
+export function consumedRecord({ topic, partition }: TopicPartition, message: KafkaMessage | LogRecord): ConsumedRecord {
+  if (message instanceof LogRecord) return message;
+  return {
+    topic,
+    partition,
+    offset: offset(message.offset),
+    key: message.key,
+    value: message.value,
+    headers: headersOf(message.headers),
+    timestampMs: Number(message.timestamp),
+  };
 }
 
 /** kafkajs sorts timestamps as text and fills in missing ones per batch: here every record brings its own. */

@@ -20,6 +20,8 @@ import { settledWithin, within } from './within.ts';
 const MAX_WAIT_MS = 500;
 /** All that a fetch brings is laid out at once, and the handlers' turns wait: many small ones let them run in between. */
 const FETCH_BYTES_PER_PARTITION = 262_144;
+/** Of one answer, over its partitions: all of it is read and taken in at one go, while nothing else runs. A larger record comes all the same. */
+const FETCH_BYTES = 1_048_576;
 const HEARTBEAT_INTERVAL_MS = 1_000;
 const REDELIVERY_DELAY_MS = 1_000;
 const DISCONNECT_TIMEOUT_MS = 5_000;
@@ -85,6 +87,7 @@ export class KafkaJsSession {
       heartbeatInterval: Math.min(HEARTBEAT_INTERVAL_MS, Math.floor(this.sessionTimeoutMs / 6)),
       maxWaitTimeInMs: this.maxWaitMs(),
       maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
+      maxBytes: FETCH_BYTES,
       metadataMaxAge: options.settings.metadataMaxAgeMs ?? DEFAULT_METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
       // The restart is the supervisor's: kafkajs restarts some crashes for ever and others never.

@@ -3,10 +3,12 @@ import type { PipelineDefinition } from '../../core/define-pipeline.ts';
 import type { ProcessorDefinition } from '../../core/define.ts';
 import type { Names } from '../../core/names.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
-import { utf8Text } from '../../core/record.ts';
+import { keyTextOf } from '../../core/record.ts';
 
 /** An index of PostgreSQL holds entries of up to 2.6 KB, and lanes are in two. */
 const KEY_BYTES_MAX = 256;
+/** A character of text is of at most three bytes. */
+const KEY_CHARACTERS_SAFE = Math.floor(KEY_BYTES_MAX / 3);
 
 /**
  * The lane of a record: what is handled one after another, in order. By key over all topics of the group, so that one user's
@@ -15,9 +17,14 @@ const KEY_BYTES_MAX = 256;
  * however long the key is: all that is asked of a lane is whether it is the same.
  */
 export function laneOf(record: ConsumedRecord, overtakingTopics: ReadonlySet<string>): string {
-  if (record.key === null) return `\0${record.topic}/${record.partition}`;
-  const key = record.key.length <= KEY_BYTES_MAX ? utf8Text(record.key) : digestOf(record.key);
+  const text = keyTextOf(record);
+  if (text === undefined) return `\0${record.topic}/${record.partition}`;
+  const key = text.length <= KEY_CHARACTERS_SAFE ? text : boundedText(text, record.key);
   return overtakingTopics.has(record.topic) ? `${key}\0${record.topic}` : key;
+}
+
+function boundedText(text: string, key: Uint8Array | null): string {
+  return key === null || key.length <= KEY_BYTES_MAX ? text : digestOf(key);
 }
 
 function digestOf(key: Uint8Array): string {

@@ -5,7 +5,7 @@ import type { ClassifiedError } from '../../core/errors.ts';
 import { classified } from '../../core/errors.ts';
 import type { ParkedRecord } from '../../core/parked-records.ts';
 import type { ConsumedRecord } from '../../core/record.ts';
-import { recordBytes, utf8Text } from '../../core/record.ts';
+import { keyTextOf, recordBytes } from '../../core/record.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
 
 /** One attempt at a record, while it runs and after. */
@@ -124,9 +124,8 @@ class TakenRecord implements RecordInHand {
 
 /** What the headers say, or why they cannot be understood. */
 export function envelopeOf(record: ConsumedRecord): Envelope | ClassifiedError {
-  const key = record.key === null ? undefined : utf8Text(record.key);
   try {
-    return parseEnvelope(record.headerBlock ?? record.headers, key);
+    return parseEnvelope(record.headerBlock ?? record.headers, keyTextOf(record));
   } catch (error) {
     return classified(error, 'ENVELOPE_INVALID', 'the headers of the record cannot be read');
   }

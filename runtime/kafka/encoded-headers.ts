@@ -1,6 +1,4 @@
-import type { Header, HeaderBlock, HeaderTexts } from './record.ts';
-
-const decoder = new TextDecoder();
+import type { Header, HeaderBlock, HeaderTexts } from '../../core/record.ts';
 
 /** Names by place, as they were last seen: the records of a topic mostly have the same ones in the same order. */
 const lastNames: string[] = [];
@@ -15,39 +13,44 @@ const REMEMBERED_MAX = 64;
  * end too early the headers in front are there.
  */
 export class EncodedHeaders implements HeaderBlock {
-  private readonly bytes: Uint8Array;
+  private readonly bytes: Buffer;
+  private readonly from: number;
+  private readonly to: number;
 
-  constructor(bytes: Uint8Array) {
+  /** What lies in `bytes` between the two: a view of it would be one more object, for every record. */
+  constructor(bytes: Buffer, from: number, to: number) {
     this.bytes = bytes;
+    this.from = from;
+    this.to = to;
   }
 
   get length(): number {
-    return this.bytes.length;
+    return this.to - this.from;
   }
 
   /** Each laid out by itself. */
   pairs(): Header[] {
     const { bytes } = this;
     const headers: Header[] = [];
-    const cursor = new Cursor(bytes);
+    const cursor = new Cursor(bytes, this.from, this.to);
     while (cursor.next()) {
       const value = cursor.valueAt < 0 ? null : bytes.subarray(cursor.valueAt, cursor.end);
-      headers.push([decoder.decode(bytes.subarray(cursor.nameAt, cursor.nameEnd)), value]);
+      headers.push([bytes.toString('utf8', cursor.nameAt, cursor.nameEnd), value]);
     }
     return headers;
   }
 
   read(texts: HeaderTexts): void {
+    const { bytes, from, to } = this;
+    const all = bytes.toString('utf8', from, to);
     // As many characters as bytes: every byte is a character of its own, at the same place.
-    const all = decoder.decode(this.bytes);
-    if (all.length !== this.bytes.length) {
-      for (const [name, value] of this.pairs()) texts.header(name, value === null ? undefined : decoder.decode(value));
-      return;
-    }
-    const cursor = new Cursor(this.bytes);
+    const isPlain = all.length === to - from;
+    const cursor = new Cursor(bytes, from, to);
     for (let place = 0; cursor.next(); place += 1) {
-      const name = nameFrom(all, place, cursor.nameAt, cursor.nameEnd);
-      texts.header(name, cursor.valueAt < 0 ? undefined : all.slice(cursor.valueAt, cursor.end));
+      const { nameAt, nameEnd, valueAt, end } = cursor;
+      const name = isPlain ? nameFrom(all, place, nameAt - from, nameEnd - from) : bytes.toString('utf8', nameAt, nameEnd);
+      if (valueAt < 0) texts.header(name, undefined);
+      else texts.header(name, isPlain ? all.slice(valueAt - from, end - from) : bytes.toString('utf8', valueAt, end));
     }
   }
 }
@@ -59,12 +62,15 @@ class Cursor {
   /** -1 for null. */
   valueAt = 0;
   /** Of the value, and so of the header. */
-  end = 0;
-  private readonly bytes: Uint8Array;
+  end: number;
+  private readonly bytes: Buffer;
+  private readonly to: number;
   private left: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Buffer, from: number, to: number) {
     this.bytes = bytes;
+    this.to = to;
+    this.end = from;
     this.left = this.varint();
   }
 
@@ -79,7 +85,7 @@ class Cursor {
     const valueLength = this.varint();
     this.valueAt = valueLength < 0 ? -1 : this.end;
     if (valueLength > 0) this.end += valueLength;
-    return nameLength >= 0 && this.end <= this.bytes.length;
+    return nameLength >= 0 && this.end <= this.to;
   }
 
   /** Of 32 bits, as lengths are; behind the end of the bytes it is 0. */

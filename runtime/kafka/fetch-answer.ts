@@ -1,0 +1,221 @@
+import { crc32c } from '@node-rs/crc32';
+import { ClassifiedError } from '../../core/errors.ts';
+import { RECORD_BATCH_HEAD_BYTES } from '../../core/record-batch.ts';
+import type { Offset } from '../../core/offset.ts';
+import type { TopicPartition } from '../../core/record.ts';
+import { LogRecord, type LogBatch } from './log-record.ts';
+import { CRC_COVERS_FROM, HEAD, LENGTH_COVERS_FROM, MAGIC } from './record-batch-head.ts';
+
+/** The version of the Fetch API whose answers are read here: what kafkajs speaks with every broker since Kafka 2.3. */
+export const FETCH_VERSION = 11;
+
+const COMPRESSION = 0x07;
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+/** Base offset and length, which the length does not count. */
+const BATCH_LENGTH_ENDS = LENGTH_COVERS_FROM;
+
+export interface FetchedPartition {
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWatermark: string;
+  readonly lastStableOffset: string;
+  readonly lastStartOffset: string;
+  readonly abortedTransactions: readonly { readonly producerId: string; readonly firstOffset: string }[];
+  readonly preferredReadReplica: number;
+  readonly messages: readonly LogRecord[];
+}
+
+/** As kafkajs wants it. */
+export interface FetchAnswer {
+  readonly throttleTime: number;
+  readonly clientSideThrottleTime: number;
+  readonly errorCode: number;
+  readonly sessionId: number;
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartition[] }[];
+}
+
+/** A batch that is laid out differently: whoever knows it must read the answer. */
+export class OlderFormat extends Error {}
+
+/** Makes compressed records readable. @throws for a codec that is not there. */
+export type Decompress = (attributes: number, records: Buffer) => Promise<Buffer>;
+
+/**
+ * Reads the answer to a Fetch request of version 11. The records stay in its bytes (see LogRecord). Unlike kafkajs's own
+ * reader it checks each batch against its checksum: what a disk or a network has changed is refused and never handled.
+ *
+ * The last batch may be cut off where the answer was full; it is left out, and fetched again.
+ *
+ * Source: Kafka documentation, "Fetch API" and "Record Batch"; `org.apache.kafka.common.record.DefaultRecord`.
+ * @throws OlderFormat for a batch of before version 2 (Kafka 0.11);
+ * ClassifiedError KAFKA_UNAVAILABLE, with topic, partition and offset, for a batch that is damaged: the next answer may be whole.
+ */
+export async function readFetchAnswer(bytes: Buffer, decompress: Decompress): Promise<FetchAnswer> {
+  const reader = new AnswerReader(bytes);
+  const clientSideThrottleTime = reader.int32();
+  const errorCode = reader.int16();
+  const sessionId = reader.int32();
+  const responses: FetchAnswer['responses'][number][] = [];
+  for (let topics = reader.int32(); topics > 0; topics -= 1) {
+    const topicName = reader.text();
+    const partitions: FetchedPartition[] = [];
+    for (let left = reader.int32(); left > 0; left -= 1) partitions.push(await readPartition(reader, topicName, decompress));
+    responses.push({ topicName, partitions });
+  }
+  // The broker has not waited for a quota, the client is to.
+  return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
+}
+
+async function readPartition(reader: AnswerReader, topic: string, decompress: Decompress): Promise<FetchedPartition> {
+  const partition = reader.int32();
+  const head = {
+    partition,
+    errorCode: reader.int16(),
+    highWatermark: reader.int64().toString(),
+    lastStableOffset: reader.int64().toString(),
+    lastStartOffset: reader.int64().toString(),
+    abortedTransactions: abortedTransactions(reader),
+    preferredReadReplica: reader.int32(),
+  };
+  const records = reader.sized();
+  const messages: LogRecord[] = [];
+  for (let at = 0; records.length - at >= RECORD_BATCH_HEAD_BYTES;) {
+    const end = at + BATCH_LENGTH_ENDS + records.readInt32BE(at + HEAD.batchLength);
+    if (end > records.length) break;
+    for (const message of await readBatch(records.subarray(at, end), { topic, partition }, decompress)) messages.push(message);
+    at = end;
+  }
+  return { ...head, messages };
+}
+
+function abortedTransactions(reader: AnswerReader): FetchedPartition['abortedTransactions'] {
+  const aborted: FetchedPartition['abortedTransactions'][number][] = [];
+  for (let left = reader.int32(); left > 0; left -= 1) {
+    aborted.push({ producerId: reader.int64().toString(), firstOffset: reader.int64().toString() });
+  }
+  return aborted;
+}
+
+async function readBatch(batch: Buffer, where: TopicPartition, decompress: Decompress): Promise<LogRecord[]> {
+  const baseOffset = batch.readBigInt64BE(HEAD.baseOffset) as Offset;
+  const damaged = (what: string) =>
+    new ClassifiedError(
+      'KAFKA_UNAVAILABLE',
+      `the record batch of ${where.topic}, partition ${where.partition}, from offset ${baseOffset} ${what}`,
+    );
+  if (batch.readInt8(HEAD.magic) !== MAGIC) throw new OlderFormat();
+  if (batch.readUInt32BE(HEAD.crc) !== crc32c(batch.subarray(CRC_COVERS_FROM))) throw damaged('is damaged: its checksum is another one');
+  const attributes = batch.readInt16BE(HEAD.attributes);
+  const isCompressed = (attributes & COMPRESSION) !== 0;
+  const packed = batch.subarray(RECORD_BATCH_HEAD_BYTES);
+  const common: LogBatch = {
+    ...where,
+    bytes: isCompressed ? await decompress(attributes, packed) : packed,
+    baseTimestampMs: Number(batch.readBigInt64BE(HEAD.baseTimestamp)),
+    appendedAtMs: (attributes & LOG_APPEND_TIME) === 0 ? undefined : Number(batch.readBigInt64BE(HEAD.maxTimestamp)),
+    producerId: batch.readBigInt64BE(HEAD.producerId).toString(),
+    inTransaction: (attributes & TRANSACTIONAL) !== 0,
+    isControlBatch: (attributes & CONTROL) !== 0,
+  };
+  const records = readRecords(common, baseOffset, batch.readInt32BE(HEAD.recordCount));
+  if (records === undefined) throw damaged('is damaged: its lengths do not fit');
+  return records;
+}
+
+/** The records of a batch. Undefined when their lengths lead out of the bytes. */
+export function readRecords(batch: LogBatch, baseOffset: Offset, count: number): LogRecord[] | undefined {
+  const cursor = new Cursor(batch.bytes);
+  const records: LogRecord[] = [];
+  for (let left = count; left > 0; left -= 1) {
+    const length = cursor.varint();
+    const end = cursor.at + length;
+    // The attributes of a record are not used.
+    cursor.at += 1;
+    const timestampDelta = cursor.varlong();
+    const offset = (baseOffset + BigInt(cursor.varint())) as Offset;
+    const keyLength = cursor.varint();
+    const keyAt = cursor.at;
+    cursor.at += Math.max(0, keyLength);
+    const valueLength = cursor.varint();
+    const valueAt = cursor.at;
+    const headersAt = valueAt + Math.max(0, valueLength);
+    // Of the headers there is their number, at least.
+    if (length < 0 || headersAt >= end || end > batch.bytes.length) return undefined;
+    records.push(new LogRecord(batch, offset, { timestampDelta, keyAt, keyLength, valueAt, valueLength, headersAt, end }));
+    cursor.at = end;
+  }
+  return records;
+}
+
+/** Zigzag numbers, seven bits a byte, the lowest first; behind the end of the bytes it reads zeros. */
+class Cursor {
+  at = 0;
+  private readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  /** Of 32 bits. */
+  varint(): number {
+    let bits = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.bytes[this.at] ?? 0;
+      this.at += 1;
+      bits |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    return (bits >>> 1) ^ -(bits & 1);
+  }
+
+  /** Of 64 bits; beyond 2^53 it is rounded, which no time in milliseconds is. */
+  varlong(): number {
+    let bits = 0;
+    for (let factor = 1; factor < 2 ** 70; factor *= 128) {
+      const byte = this.bytes[this.at] ?? 0;
+      this.at += 1;
+      bits += (byte % 128) * factor;
+      if (byte < 128) break;
+    }
+    return bits % 2 === 0 ? bits / 2 : -(bits + 1) / 2;
+  }
+}
+
+class AnswerReader {
+  private readonly bytes: Buffer;
+  private at = 0;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  int16(): number {
+    this.at += 2;
+    return this.bytes.readInt16BE(this.at - 2);
+  }
+
+  int32(): number {
+    this.at += 4;
+    return this.bytes.readInt32BE(this.at - 4);
+  }
+
+  int64(): bigint {
+    this.at += 8;
+    return this.bytes.readBigInt64BE(this.at - 8);
+  }
+
+  text(): string {
+    const length = this.int16();
+    this.at += length;
+    return this.bytes.toString('utf8', this.at - length, this.at);
+  }
+
+  /** Nothing, where the length says null. */
+  sized(): Buffer {
+    const length = Math.max(0, this.int32());
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+}
