@@ -48,6 +48,10 @@ describe('a registered image', () => {
     given(imageAggregate, image_id, [registered, processed]).when(processImage, event, { kind: 'processed' }).then({ events: [] });
   });
 
+  it('is left alone when its registration is in no stream', () => {
+    given(imageAggregate, image_id).when(processImage, event, { kind: 'processed' }).then({ events: [] });
+  });
+
   it('is never called processed before somebody said so', () => {
     expect(() => given(imageAggregate, image_id, [registered]).when(processImage, event)).toThrow(ClassifiedError);
   });

@@ -51,6 +51,12 @@ describe('CharacterLost', () => {
       });
   });
 
+  it('is one more than those before it', () => {
+    given(profileAggregate, 'u1', [updated(5, 2, 'character_lost')])
+      .when(countLostCharacter, lost)
+      .then({ events: [updated(5, 3, 'character_lost')], result: { total_characters: 2 } });
+  });
+
   it('that overtakes its acquisition leaves nobody with less than nothing, and the right total once both are there', () => {
     given(profileAggregate, 'u1')
       .when(countLostCharacter, lost)

@@ -78,6 +78,14 @@ describe('profile_updated', () => {
     expect(request).toMatchObject({ title: 'You have a new character: a surprise', data: { character_id: null } });
   });
 
+  it('is told when it says that a character was acquired', () => {
+    const acquired = arrived(profileUpdated, { ...profile, characters_acquired: 3, characters_lost: 0, cause: 'character_acquired' });
+    expect(tellProfileUpdated.call?.request(acquired)).toMatchObject({ title: 'You have a new character: Boxro' });
+    given(deliveryAggregate, acquired.id)
+      .when(tellProfileUpdated, acquired, { kind: 'sent' })
+      .then({ result: { status: 'sent' } });
+  });
+
   it('is not told, and only noted, when a character was lost', () => {
     const lost = arrived(profileUpdated, { ...profile, characters_acquired: 4, characters_lost: 1, cause: 'character_lost' });
     expect(tellProfileUpdated.call?.request(lost)).toBeUndefined();

@@ -87,6 +87,17 @@ describe('a requested scan', () => {
       .then({ events: [failed('image_url_missing')] });
   });
 
+  it('is classified by its address alone when the user said nothing about it', () => {
+    const wordless = arrived(scanRequested, { ...request, user_input: null });
+    expect(classifyRequestedScan.call?.request(wordless)).toEqual({ imageUrl: 'https://cdn.example/1.jpg', userInput: undefined });
+  });
+
+  it('whose request is in no stream changes nothing', () => {
+    given(scanAggregate, scan_id)
+      .when(classifyRequestedScan, event, { kind: 'classified', category: 'paper', confidence: 0.9 })
+      .then({ events: [], tables: { scan_records: [], scan_tasks: [] } });
+  });
+
   it('that is decided already changes nothing', () => {
     for (const past of [completed, failed('not_an_image')]) {
       given(scanAggregate, scan_id, [requested, past])

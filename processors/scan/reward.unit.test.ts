@@ -55,7 +55,9 @@ describe('CharacterAcquired', () => {
 
   it('from a scan that it does not name changes nothing', () => {
     const event = acquired('scan', null);
-    given(scanAggregate, event.id).when(markRewardGranted, event).then({ events: [] });
+    expect(markRewardGranted.decide({ state: scanAggregate.initial(event.id), event, result: undefined, rows: [] })).toEqual({
+      events: [],
+    });
   });
 });
 
@@ -69,6 +71,10 @@ describe('CharacterAcquireFailed', () => {
       .when(compensateReward, failed)
       .then({ events: [compensated], tables: { scan_records: [after] }, result: { scan_id, outcome: 'compensated' } });
     expect(compensateReward.idempotencyKey(failed)).toBe(`scan:compensate:${scan_id}`);
+  });
+
+  it('does not wait behind an image of the same user that is tried for minutes', () => {
+    expect(compensateReward.overtakes).toBe(true);
   });
 
   it('compensates once', () => {
