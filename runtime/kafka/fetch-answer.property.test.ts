@@ -152,6 +152,12 @@ describe('the answer to a fetch', () => {
     );
   });
 
+  it('is refused when a batch claims to be shorter than its head', async () => {
+    const records = await batchBytes({ firstOffset: 41, firstTimestamp: 5, transactional: false, compressed: false, records: [RECORD] });
+    records.writeInt32BE(-12, 8);
+    await expect(read(records)).rejects.toThrow('from offset 41 is damaged');
+  });
+
   it('is refused when lengths lead out of a batch, although its checksum is right', async () => {
     const record = encodeRecord({ ...RECORD, offsetDelta: 0, timestampDelta: 0, headers: {} }).buffer;
     // Its key claims to be longer than the record.

@@ -13,9 +13,6 @@ const COMPRESSION = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
-/** Base offset and length, which the length does not count. */
-const BATCH_LENGTH_ENDS = LENGTH_COVERS_FROM;
-
 export interface FetchedPartition {
   readonly partition: number;
   readonly errorCode: number;
@@ -81,13 +78,20 @@ async function readPartition(reader: AnswerReader, topic: string, decompress: De
   };
   const records = reader.sized();
   const messages: LogRecord[] = [];
-  for (let at = 0; records.length - at >= RECORD_BATCH_HEAD_BYTES;) {
-    const end = at + BATCH_LENGTH_ENDS + records.readInt32BE(at + HEAD.batchLength);
+  for (let at = 0; records.length - at > HEAD.magic;) {
+    if (records.readInt8(at + HEAD.magic) !== MAGIC) throw new OlderFormat();
+    const end = batchEnd(records, at);
     if (end > records.length) break;
     for (const message of await readBatch(records.subarray(at, end), { topic, partition }, decompress)) messages.push(message);
     at = end;
   }
   return { ...head, messages };
+}
+
+/** Where the next one begins; behind the end of the records when it is cut off. What claims to be shorter than its head is read as its head. */
+function batchEnd(records: Buffer, at: number): number {
+  if (records.length - at < RECORD_BATCH_HEAD_BYTES) return Number.POSITIVE_INFINITY;
+  return at + Math.max(RECORD_BATCH_HEAD_BYTES, LENGTH_COVERS_FROM + records.readInt32BE(at + HEAD.batchLength));
 }
 
 function abortedTransactions(reader: AnswerReader): FetchedPartition['abortedTransactions'] {
@@ -105,7 +109,6 @@ async function readBatch(batch: Buffer, where: TopicPartition, decompress: Decom
       'KAFKA_UNAVAILABLE',
       `the record batch of ${where.topic}, partition ${where.partition}, from offset ${baseOffset} ${what}`,
     );
-  if (batch.readInt8(HEAD.magic) !== MAGIC) throw new OlderFormat();
   if (batch.readUInt32BE(HEAD.crc) !== crc32c(batch.subarray(CRC_COVERS_FROM))) throw damaged('is damaged: its checksum is another one');
   const attributes = batch.readInt16BE(HEAD.attributes);
   const isCompressed = (attributes & COMPRESSION) !== 0;
