@@ -33,7 +33,10 @@ export function createPayloadValidator(
     validate(name, payload) {
       const check = checks.get(name);
       if (check === undefined) throw new ClassifiedError('EVENT_UNKNOWN', `event ${printable(name)} has no schema`);
-      const fault = schemaFault(check.type, payload) ?? valueFault(payload, '', 0) ?? keyFault(payload, check.keyField);
+      const fault =
+        schemaFault(check.type, payload) ??
+        (isStorable(payload, 0) ? undefined : valueFault(payload, '', 0)) ??
+        keyFault(payload, check.keyField);
       if (fault !== undefined) throw new ClassifiedError('PAYLOAD_INVALID', `${name}: ${fault}`);
     },
   };
@@ -74,6 +77,16 @@ function expectation(type: avsc.Type): string {
   if (Array.isArray(schema)) return schema.map((branch) => (typeof branch === 'string' ? branch : 'object')).join(' or ');
   if (isPlainObject(schema) && Array.isArray(schema['symbols'])) return `one of ${schema['symbols'].join(', ')}`;
   return type.typeName;
+}
+
+/** Whether `valueFault` has nothing to say: nearly always, and then no path is to be put together. */
+function isStorable(value: unknown, depth: number): boolean {
+  if (depth > MAX_DEPTH) return false;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value === 'string') return !UNSTORABLE_TEXT.test(value);
+  if (typeof value !== 'object' || value === null) return true;
+  const own = value as Readonly<Record<string, unknown>>;
+  return Object.keys(own).every((name) => !UNSTORABLE_TEXT.test(name) && isStorable(own[name], depth + 1));
 }
 
 function valueFault(value: unknown, path: string, depth: number): string | undefined {

@@ -8,6 +8,7 @@ import { statementGroups } from '../state-change-sql.ts';
  * the earlier one where that is the same. Undefined when the order matters: then they must be made one after another.
  */
 export function mergeChanges(changes: readonly StateChange[]): readonly StateChange[] | undefined {
+  if (changes.length <= 1) return changes;
   const merged: StateChange[] = [];
   const places = new Map<string, number>();
   for (const change of changes) {
