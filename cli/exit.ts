@@ -1,7 +1,7 @@
 import { ClassifiedError } from '../core/errors.ts';
 import { ConfigurationError } from '../runtime/config.ts';
 
-/** Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted. */
+/** Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted, 141 nobody reads the output any more. */
 export const EXIT_CONFIGURATION = 2;
 
 /** A wrong word on the command line; the text says which words there are. */

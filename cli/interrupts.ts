@@ -25,6 +25,15 @@ export interface Interrupts {
   end(): void;
 }
 
+/** How to ask those that are open for an end in order. */
+const open = new Set<() => void>();
+
+/** As the first Ctrl-C does it; after it, nothing: this is nobody who insists. False: nobody is there to be asked. */
+export function endInOrder(): boolean {
+  for (const ask of open) ask();
+  return open.size > 0;
+}
+
 /** The first Ctrl-C asks for an end in order; another one ends the process at once, and says what that leaves behind. */
 export function interrupts({ leaves, onFirst, process: of = process, nowMs = () => performance.now() }: InterruptOptions): Interrupts {
   const stopping = new AbortController();
@@ -39,11 +48,16 @@ export function interrupts({ leaves, onFirst, process: of = process, nowMs = () 
       of.exit(130);
     }
   };
+  const ask = (): void => {
+    if (firstAtMs === undefined) interrupt('SIGINT');
+  };
+  open.add(ask);
   for (const signal of SIGNALS) of.on(signal, interrupt);
   return {
     signal: stopping.signal,
     interrupt,
     end: () => {
+      open.delete(ask);
       for (const signal of SIGNALS) of.off(signal, interrupt);
     },
   };

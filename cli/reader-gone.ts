@@ -1,3 +1,5 @@
+import { endInOrder } from './interrupts.ts';
+
 const EXIT_SIGPIPE = 141;
 
 /**
@@ -12,6 +14,7 @@ export function stopWithoutReader(): () => boolean {
     isGone = true;
     // Whatever code the command ends with by itself: its output is not whole.
     process.on('exit', () => (process.exitCode = EXIT_SIGPIPE));
+    if (endInOrder()) return;
     if (process.listenerCount('SIGINT') === 0) process.exit();
     process.kill(process.pid, 'SIGINT');
   };

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const INTERRUPTS = new URL('interrupts.ts', import.meta.url).href;
 const READER_GONE = new URL('reader-gone.ts', import.meta.url).href;
 /** Nobody is there, and nobody is asked: `init` prints. */
 const SERVERS = {
@@ -54,6 +55,32 @@ describe('a command whose output nobody reads any more', { timeout: 30_000 }, ()
          writeFileSync('${finished}', 'yes');
          process.exitCode = 130;
        });`,
+    );
+    expect(await withoutReader(script)).toEqual({ code: 141, said: '' });
+    expect(await readFile(finished, 'utf8')).toBe('yes');
+  });
+
+  it('is not taken for somebody who presses Ctrl-C again, when Ctrl-C has ended its reader too', async () => {
+    const script = join(folder, 'ends.mts');
+    const finished = join(folder, 'ended-in-order');
+    await writeFile(
+      script,
+      `import { writeFileSync } from 'node:fs';
+       import { interrupts } from '${INTERRUPTS}';
+       import { stopWithoutReader } from '${READER_GONE}';
+       stopWithoutReader();
+       let now = 0;
+       interrupts({ leaves: 'half of it', nowMs: () => now });
+       process.emit('SIGINT', 'SIGINT');
+       now = 2_000;
+       let left = 20;
+       const ending = setInterval(() => {
+         console.log('taken back');
+         left -= 1;
+         if (left > 0) return;
+         clearInterval(ending);
+         writeFileSync('${finished}', 'yes');
+       }, 10);`,
     );
     expect(await withoutReader(script)).toEqual({ code: 141, said: '' });
     expect(await readFile(finished, 'utf8')).toBe('yes');
