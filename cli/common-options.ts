@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { PipelineDefinition } from '../core/define-pipeline.ts';
-import { ERRORS } from '../core/errors.ts';
+import { ERRORS, isErrorCode } from '../core/errors.ts';
 import type { Config } from '../runtime/config.ts';
 import { loadConfig } from '../runtime/config.ts';
 import type { ConfigNeeds } from '../runtime/config-faults.ts';
 import { UsageError } from './exit.ts';
 import { hasSettings, localEnvironment } from './local-environment.ts';
 import { localFolder } from './local-folder.ts';
+import { oneLine } from './one-line.ts';
 
 /** Options that several commands have, so that each is the same word with the same meaning everywhere. */
 
@@ -83,10 +84,12 @@ export function unknownWords({ type, ...codes }: CodeOptions & { readonly type?:
   const code = codeOf(codes);
   const types = domains.flatMap(({ events }) => events.map((event) => event.type));
   return [
-    ...(code === undefined || Object.hasOwn(ERRORS, code)
+    ...(code === undefined || isErrorCode(code)
       ? []
-      : [`this version has no error with the code ${code}\nCodes: ${Object.keys(ERRORS).join(', ')}`]),
-    ...(type === undefined || types.includes(type) ? [] : [`this version has no event of the type ${type}\nTypes: ${types.join(', ')}`]),
+      : [`this version has no error with the code ${oneLine(code)}\nCodes: ${Object.keys(ERRORS).join(', ')}`]),
+    ...(type === undefined || types.includes(type)
+      ? []
+      : [`this version has no event of the type ${oneLine(type)}\nTypes: ${types.join(', ')}`]),
   ];
 }
 

@@ -1,13 +1,12 @@
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import type { PipelineDefinition } from '../core/define-pipeline.ts';
-import { isErrorCode } from '../core/errors.ts';
 import { pipelineIn } from '../pipeline.ts';
 import type { Config } from '../runtime/config.ts';
 import type { LetterFilter } from '../runtime/dead-letters/letter-filter.ts';
 import { UNHANDLED } from '../runtime/dead-letters/letter-filter.ts';
 import type { LetterQueue } from '../runtime/dead-letters/letter-queues.ts';
-import { chooseQueues } from '../runtime/dead-letters/letter-queues.ts';
+import { chooseQueues, isGroupQueue } from '../runtime/dead-letters/letter-queues.ts';
 import type { LetterState } from '../runtime/dead-letters/letter-states.ts';
 import { LETTER_STATES } from '../runtime/dead-letters/letter-states.ts';
 import type { DeadLetters } from '../runtime/dead-letters/open-dead-letters.ts';
@@ -84,10 +83,8 @@ export function chooses(options: FilterOptions): boolean {
 
 /** What is said when there is none: whether it is the conditions, or there is nothing to choose from. */
 export function noLetter(options: FilterOptions & { readonly fromArchive?: string }): string {
-  const code = codeOf(options);
-  if (code !== undefined && !isErrorCode(code)) return `no dead letter fits: there is no error code ${oneLine(code)}`;
   const { fingerprint, key, type, trace, olderThan, newerThan, group, topic, fromArchive, state } = options;
-  if ([code, fingerprint, key, type, trace, olderThan, newerThan].some((condition) => condition !== undefined))
+  if ([codeOf(options), fingerprint, key, type, trace, olderThan, newerThan].some((condition) => condition !== undefined))
     return 'no dead letter fits';
   const where = [group, topic, fromArchive].every((place) => place === undefined) ? '' : ' there';
   if (state === 'all') return `there are no dead letters${where}`;
@@ -100,8 +97,16 @@ export function noLetter(options: FilterOptions & { readonly fromArchive?: strin
 export function queuesOf(queues: readonly LetterQueue[], { group, topic }: FilterOptions): readonly LetterQueue[] {
   const chosen = chooseQueues(queues, { group, topic });
   if (chosen.length > 0) return chosen;
-  const groups = [...new Set(queues.map((queue) => queue.group))].join(', ');
-  throw new UsageError(`no dead-letter topic fits --group and --topic\nGroups: ${groups}`);
+  const ofGroup = chooseQueues(queues, { group });
+  if (ofGroup.length === 0) {
+    const groups = new Set(queues.map((queue) => queue.group));
+    throw new UsageError(`there is no group ${oneLine(group ?? '')}\nGroups: ${[...groups].join(', ')}`);
+  }
+  const topics = new Set(ofGroup.map((queue) => (isGroupQueue(queue) ? queue.source : queue.topic)));
+  const whose = group === undefined ? 'no group reads' : `${oneLine(group)} does not read`;
+  throw new UsageError(
+    `${whose} the topic ${oneLine(topic ?? '')}, and it is no dead-letter topic of it\nTopics: ${[...topics].join(', ')}`,
+  );
 }
 
 export interface LetterWork {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Names } from '../core/names.ts';
 import { pipeline } from '../pipeline.ts';
 import { letterQueues } from '../runtime/dead-letters/letter-queues.ts';
-import { ageOf, countOf } from './common-options.ts';
+import { ageOf, countOf, unknownWords } from './common-options.ts';
 import { dltCommand } from './dlt-command.ts';
 import { chooses, filterOf, letterCommand, noLetter, queuesOf, thisOperator } from './dlt-options.ts';
 import { UsageError } from './exit.ts';
@@ -43,7 +43,13 @@ describe('the conditions on the command line', () => {
     expect(queuesOf(queues, { dataFolder, topic: 'events.image.registered.processor.scan.dlt' })).toHaveLength(1);
     expect(queuesOf(queues, { dataFolder, topic: 'events.image.registered' }).map(({ group: name }) => name)).toContain('processor.scan');
     expect(queuesOf(queues, { dataFolder, group: 'capture.scan' }).map(({ topic }) => topic)).toEqual(['capture.scan.dlt']);
-    expect(() => queuesOf(queues, { dataFolder, group: 'nobody' })).toThrow(/Groups: .*processor\.scan/);
+    expect(() => queuesOf(queues, { dataFolder, group: 'nobody' })).toThrow(/^there is no group nobody\nGroups: .*processor\.scan/);
+    expect(() => queuesOf(queues, { dataFolder, topic: 'nope\u001b' })).toThrow(
+      /^no group reads the topic nope\?, .*\nTopics: capture\.auth\.dlt, .*events\.scan\.requested/,
+    );
+    expect(() => queuesOf(queues, { dataFolder, group: 'processor.scan', topic: 'events.my.profile_updated' })).toThrow(
+      /^processor\.scan does not read the topic events\.my\.profile_updated, .*\nTopics: (?!.*(capture|profile_updated)).*events\.scan\.requested/,
+    );
   });
 
   it.each(['replay', 'purge'])('of %s are not both to try and to do it', async (verb) => {
@@ -59,7 +65,12 @@ describe('the conditions on the command line', () => {
     expect(noLetter({ dataFolder, fromArchive: '/archive' })).toMatch(/^there is no dead letter there that nobody has handled/);
     expect(noLetter({ dataFolder, key: 'somebody' })).toBe('no dead letter fits');
     expect(noLetter({ dataFolder, code: 'CALL_FAILED' })).toBe('no dead letter fits');
-    expect(noLetter({ dataFolder, code: 'CALL_FAILD\u001b' })).toBe('no dead letter fits: there is no error code CALL_FAILD?');
+  });
+
+  it('name a code that there is not once, beside the data', () => {
+    const [words = ''] = unknownWords({ code: 'CALL_FAILD\u001b' }, pipeline);
+    expect(words).toMatch(/^this version has no error with the code CALL_FAILD\?\nCodes: .*CALL_FAILED/);
+    expect(noLetter({ dataFolder, code: 'CALL_FAILD\u001b' })).toBe('no dead letter fits');
   });
 
   it('are whole numbers within their limits', () => {
