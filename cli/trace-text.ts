@@ -1,5 +1,6 @@
 import type { EventRecord } from '../core/envelope.ts';
 import type { ExpectedStep } from '../runtime/flows/flow.ts';
+import { hasFailedCall } from '../runtime/flows/flow.ts';
 import { formatPlace, keyText } from '../runtime/dead-letters/letter.ts';
 import type { LetterOfFlow, SetAside } from '../runtime/flows/set-aside.ts';
 import type { Trace, TracedFlow } from '../runtime/flows/trace-flows.ts';
@@ -158,11 +159,12 @@ class Tree {
     }
     const { startedAt, endedAt, status, result } = step.done;
     const worked = startedAt === undefined ? '' : `, of which ${durationText(betweenMs(startedAt, endedAt))} at work`;
+    const how = hasFailedCall(step) ? `${status} without an answer to its call (${step.reaction.call?.name}),` : status;
     const kept = this.shown.payloads && result !== null ? `  ${shortened(JSON.stringify(result))}` : '';
     return this.line(
       endedAt,
       depth,
-      `${group}: ${status} ${durationText(betweenMs(step.event.occurredAt, endedAt))} after the event${worked}${kept}`,
+      `${group}: ${how} ${durationText(betweenMs(step.event.occurredAt, endedAt))} after the event${worked}${kept}`,
     );
   }
 
@@ -238,7 +240,8 @@ function stepJson(step: ExpectedStep, { waiting }: TracedFlow, { payloads, group
     ended_at: done.endedAt,
     after_event_ms: betweenMs(step.event.occurredAt, done.endedAt),
   };
-  return { ...common, ...times, ...(payloads ? { result: done.result } : {}) };
+  const failed = hasFailedCall(step) ? { call_failed: step.reaction.call?.name } : {};
+  return { ...common, ...times, ...failed, ...(payloads ? { result: done.result } : {}) };
 }
 
 /** Milliseconds with three digits behind the point, from times with up to microseconds. */

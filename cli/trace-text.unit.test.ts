@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventRecord } from '../core/envelope.ts';
+import type { Json } from '../core/json.ts';
 import { envelopeHeaders, eventId } from '../core/envelope.ts';
 import { offset } from '../core/offset.ts';
 import { pipeline } from '../pipeline.ts';
@@ -193,6 +194,22 @@ describe('the timeline of a flow', () => {
       },
       steps: [expect.objectContaining({ group: 'processor.character', status: 'waiting', where: 'parked' })],
     });
+  });
+
+  it('tells a step that was decided without its call from one that is simply done', () => {
+    const { flows } = trace();
+    const ended = (result: Json): Trace => {
+      const steps = flows[0]!.flow.steps.map((step) => ({ ...step, done: step.done && { ...step.done, result } }));
+      return { flows: [{ ...flows[0]!, flow: { ...flows[0]!.flow, steps } }], otherRecords: NOTHING, gaps: [], limits: [] };
+    };
+    for (const result of [{ outcome: 'rejected' }, { status: 'rejected' }]) {
+      expect(traceText(ended(result), shown)).toContain(
+        'processor.scan: done without an answer to its call (classify), 31 ms after the event',
+      );
+      expect(traceJson(ended(result), shown)).toContain('"call_failed":"classify"');
+    }
+    for (const result of [null, 'rejected', [], { outcome: 'classified' }])
+      expect(traceText(ended(result), shown)).not.toContain('without');
   });
 
   it('takes no step for missing whose inbox could not be read', () => {

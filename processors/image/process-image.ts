@@ -25,7 +25,7 @@ export const processImage = defineReaction({
     if (state.status === 'deleted') return { ...NOTHING, result: { outcome: 'image_deleted' } };
     if (state.status !== 'registered') return NOTHING;
     if (result === undefined) throw new ClassifiedError('DECISION_FAILED', 'an image cannot be called processed before it was');
-    if (result.kind === 'rejected') return { ...NOTHING, result: { outcome: result.reason } };
+    if (result.kind === 'rejected') return { ...NOTHING, result: { outcome: result.kind, reason: result.reason } };
     const { image_id, user_id } = payload;
     return { events: [newEvent(imageProcessed, { image_id, user_id })], result: { outcome: 'processed' } };
   },

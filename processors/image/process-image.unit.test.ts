@@ -34,7 +34,11 @@ describe('a registered image', () => {
   it('stays registered when it cannot be processed, and the inbox says why', () => {
     given(imageAggregate, image_id, [registered])
       .when(processImage, event, { kind: 'rejected', reason: 'not_uploaded' })
-      .then({ events: [], tables: { images: [{ ...row, status: 'registered' }] }, result: { outcome: 'not_uploaded' } });
+      .then({
+        events: [],
+        tables: { images: [{ ...row, status: 'registered' }] },
+        result: { outcome: 'rejected', reason: 'not_uploaded' },
+      });
     expect(processImage.call?.exhausted?.(new ClassifiedError('CALL_FAILED', 'x'))).toEqual({
       kind: 'rejected',
       reason: 'processing_failed',

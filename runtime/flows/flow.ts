@@ -44,6 +44,17 @@ export type Verdict =
   /** `waiting`: the steps that have not come. None, and no end: a decision led nowhere. */
   | { readonly status: 'running' | 'overdue'; readonly waiting: readonly ExpectedStep[] };
 
+/**
+ * Its call was refused, or failed until its attempts were used up, and the decision was made all the same: by what it kept of it,
+ * `rejected` as its `outcome` or `status`. Pure.
+ */
+export function hasFailedCall({ reaction, done }: ExpectedStep): boolean {
+  const result = done?.result;
+  if (reaction.call === undefined || typeof result !== 'object' || result === null || Array.isArray(result)) return false;
+  const { outcome, status } = result as Readonly<Record<string, Json>>;
+  return outcome === 'rejected' || status === 'rejected';
+}
+
 /** The name that the inbox gives to a step. */
 export function stepName(domain: string, on: string): string {
   return `${domain}:${on}`;
