@@ -52,6 +52,7 @@ export function createRevocationStore({ redis, names }: { readonly redis: RedisC
 
 /**
  * This is asked for every request, in one command where all keys are in one server; those of a cluster may lie in different slots.
+ * `MGET` takes a key of another type for a missing one, which nothing of ours makes: whatever `keep` writes is a string again.
  * Not a pipeline: the library's outlive the young generation, and copying them made pauses of 5 ms, as long as a check may take.
  */
 async function getTogether(redis: RedisClient, keys: readonly string[]): Promise<readonly (string | null)[]> {
