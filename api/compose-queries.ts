@@ -1,6 +1,6 @@
 import type { EventRecord } from '../core/envelope.ts';
 import type { Clock } from '../core/clock.ts';
-import type { History, HistoryQuery, RedisProjection } from '../core/define-projection.ts';
+import type { RedisProjection } from '../core/define-projection.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { characterList, characterListKey } from '../projectors/character-list/character-list.ts';
 import type { CharacterListEntry } from '../projectors/character-list/character-list.ts';
@@ -18,6 +18,7 @@ import { readRecentImages } from '../runtime/postgres/read-images.ts';
 import { readProfile, searchProfiles } from '../runtime/postgres/read-profiles.ts';
 import type { ScanRow } from '../runtime/postgres/read-scans.ts';
 import { countScans, readScan, readScanTask, readScans } from '../runtime/postgres/read-scans.ts';
+import { eventsOf } from './events-of.ts';
 import type { CatalogueCharacter, FinishedScan, OwnedCharacter, Queries, Read, Scan } from './query-ports.ts';
 import { createReadWithFallback } from './read-with-fallback.ts';
 
@@ -149,13 +150,6 @@ export function composeQueries(connections: Connections, metrics: Metrics, clock
       return { data: { ...conversation, messages: rows.slice(0, page.limit), more: rows.length > page.limit }, source: 'write-database' };
     },
   };
-}
-
-/** One query after the other: a reader must not take all connections of the database. */
-async function eventsOf(history: History, queries: readonly HistoryQuery[]): Promise<readonly EventRecord[]> {
-  const events: EventRecord[] = [];
-  for (const query of queries) for (const event of await history.events(query)) events.push(event);
-  return events;
 }
 
 function folded<T>(found: T | undefined): Folded<T> | undefined {
