@@ -32,12 +32,15 @@ export function deadLetter(
   dialects: readonly DeadLetterDialect[] = [],
 ): ProducerRecord {
   const { own, life } = splitFormerLife(record.headers);
+  // By name: what an adapter makes of a record only when it is asked for is no property of its own, and not spread.
+  const { partition, offset, timestampMs } = record;
+  const facts = { ...why, topic: record.topic, partition, offset, timestampMs, reader: why.group };
   return {
     topic,
-    partition: record.partition,
+    partition,
     key: record.key,
     value: record.value,
-    headers: [...own, ...ownHeaders(record, why, life), ...dialectHeaders(dialects, { ...record, ...why, reader: why.group })],
+    headers: [...own, ...ownHeaders(record, why, life), ...dialectHeaders(dialects, facts)],
   };
 }
 

@@ -57,6 +57,12 @@ describe('a dead letter', () => {
     expect(names).toContain('__connect.errors.connector.name');
   });
 
+  it('says in every dialect where the record was, also of one that an adapter lays out only when it is asked', () => {
+    const whole = consumedRecord({ at: 7, partition: 2 });
+    const lazy = Object.create(whole) as typeof whole;
+    expect(deadLetter(lazy, 't', why, ['spring', 'connect'])).toEqual(deadLetter(whole, 't', why, ['spring', 'connect']));
+  });
+
   it('is as old as its writing, so that it is kept as long as any other letter', () => {
     expect(letter.timestampMs).toBeUndefined();
   });
