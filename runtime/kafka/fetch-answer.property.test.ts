@@ -1,3 +1,4 @@
+import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';
@@ -5,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { recordBytes } from '../../core/record.ts';
 import { OlderFormat, readFetchAnswer, type FetchAnswer } from './fetch-answer.ts';
 import { patchedHeaders } from './kafkajs-headers.ts';
+import { consumedRecord } from './kafkajs-records.ts';
 import { applyKafkaJsPatches, PATCHED_VERSION } from './kafkajs-patches.ts';
 
 const load = createRequire(import.meta.url);
@@ -79,11 +81,12 @@ async function batchBytes({ firstOffset, firstTimestamp, transactional, compress
   return batch.buffer;
 }
 
-function answerBytes(records: Buffer): Buffer {
+function answerBytes(records: Buffer, transactions: readonly (readonly [producerId: number, firstOffset: number])[] = [[8, 40]]): Buffer {
   const head = new Encoder().writeInt32(3).writeInt16(0).writeInt32(0).writeInt32(1).writeString('eco2.topic').writeInt32(1);
   const partition = head.writeInt32(5).writeInt16(0).writeInt64(long(99)).writeInt64(long(98)).writeInt64(long(1));
-  const aborted = partition.writeInt32(1).writeInt64(long(7)).writeInt64(long(40)).writeInt32(-1);
-  return aborted.writeInt32(records.length).writeBuffer(records).buffer;
+  let aborted = partition.writeInt32(transactions.length);
+  for (const [producerId, firstOffset] of transactions) aborted = aborted.writeInt64(long(producerId)).writeInt64(long(firstOffset));
+  return aborted.writeInt32(-1).writeInt32(records.length).writeBuffer(records).buffer;
 }
 
 const decompress = async (_attributes: number, bytes: Buffer): Promise<Buffer> => gunzipSync(bytes);
@@ -120,7 +123,7 @@ describe('the answer to a fetch', () => {
         const [ours, theirs] = [await readFetchAnswer(answer, decompress), await original.decode(answer)];
         const [our, their] = [ours.responses[0]?.partitions[0], theirs.responses[0]?.partitions[0]];
         expect({ ...ours, responses: [] }).toEqual({ ...theirs, responses: [] });
-        expect({ ...our, messages: [] }).toEqual({ ...their, messages: [] });
+        expect({ ...our, messages: [] }).toEqual({ ...their, messages: [], abortedTransactions: [] });
         expect(our?.messages.map((message) => shown(message))).toEqual(
           their?.messages.map((message) => shown(message as unknown as KafkaJsMessage)),
         );
@@ -143,22 +146,30 @@ describe('the answer to a fetch', () => {
     expect(record?.headers.map(([name, value]) => [name, String(value)])).toEqual([['id', 'x']]);
   });
 
-  it('is refused when a bit of a batch has changed, with the place and without a part of it', async () => {
-    const records = await batchBytes({ firstOffset: 41, firstTimestamp: 5, transactional: false, compressed: false, records: [RECORD] });
-    const at = records.length - 3;
-    records.writeUInt8(records.readUInt8(at) ^ 1, at);
-    await expect(read(records)).rejects.toThrow(
-      /^the record batch of eco2\.topic, partition 5, from offset 41 is damaged: its checksum is another one$/,
+  it('has in the place of a batch of which a bit has changed what refuses it, with the place and without a part of it', async () => {
+    expect(await refusalOf(damagedAt(await plainBatch(41), -3))).toBe(
+      'the record batch of eco2.topic, partition 5, from offset 41 is damaged: its checksum is another one',
     );
+    expect(await refusalOf(damagedAt(await plainBatch(41), 16))).toContain('partition 5 is damaged: its format is none that there is');
+    const short = await plainBatch(41);
+    short.writeInt32BE(-12, 8);
+    expect(await refusalOf(short)).toContain('from offset 41 is damaged');
   });
 
-  it('is refused when a batch claims to be shorter than its head', async () => {
-    const records = await batchBytes({ firstOffset: 41, firstTimestamp: 5, transactional: false, compressed: false, records: [RECORD] });
-    records.writeInt32BE(-12, 8);
-    await expect(read(records)).rejects.toThrow('from offset 41 is damaged');
+  it('has what is before a damaged batch, and the other partitions whole', async () => {
+    const damaged = damagedAt(await plainBatch(42), -3);
+    expect(await offsetsIn(await read(Buffer.concat([await plainBatch(41), damaged, await plainBatch(43)])))).toEqual([41n]);
   });
 
-  it('is refused when lengths lead out of a batch, although its checksum is right', async () => {
+  it('has in the place of a batch that cannot be decompressed what refuses it, and asks for a codec that is not there', async () => {
+    const packed = await batchBytes({ firstOffset: 41, firstTimestamp: 5, transactional: false, compressed: true, records: [RECORD] });
+    const broken = readFetchAnswer(answerBytes(packed), async () => Promise.reject(new RangeError('lz4: no frame')));
+    expect(refusalIn(await broken)).toContain('from offset 41 is damaged: it cannot be decompressed');
+    const unknown = Object.assign(new Error('ZSTD compression not implemented'), { name: 'KafkaJSNotImplemented' });
+    await expect(readFetchAnswer(answerBytes(packed), async () => Promise.reject(unknown))).rejects.toBe(unknown);
+  });
+
+  it('has in the place of a batch whose lengths lead out of it what refuses it, although its checksum is right', async () => {
     const record = encodeRecord({ ...RECORD, offsetDelta: 0, timestampDelta: 0, headers: {} }).buffer;
     // Its key claims to be longer than the record.
     record.writeUInt8(126, 4);
@@ -168,13 +179,57 @@ describe('the answer to a fetch', () => {
       maxTimestamp: 5,
       records: [new Encoder().writeBuffer(record)],
     });
-    await expect(read(batch.buffer)).rejects.toThrow('from offset 41 is damaged: its lengths do not fit');
+    expect(await refusalOf(batch.buffer)).toContain('from offset 41 is damaged: its lengths do not fit');
+  });
+
+  it('takes kafkajs behind what compaction has left empty, and shows nothing for it', async () => {
+    const whole = await plainBatch(41);
+    const emptied = whole.subarray(0, 61);
+    emptied.writeInt32BE(49, 8);
+    emptied.writeInt32BE(4, 23);
+    emptied.writeInt32BE(0, 57);
+    emptied.writeUInt32BE(crc32c(emptied.subarray(21)), 17);
+    const batch = await taken(41, emptied);
+    expect([batch.messages, String(batch.lastOffset()), batch.isEmptyDueToFiltering()]).toEqual([[], '45', true]);
+    const tail = await plainBatch(41);
+    tail.writeInt32BE(4, 23);
+    tail.writeUInt32BE(crc32c(tail.subarray(21)), 17);
+    const rest = await taken(41, tail);
+    expect([rest.messages.length, String(rest.lastOffset())]).toEqual([1, '45']);
+  });
+
+  it('shows nothing of transactions that were given up, also of those that overlap, and all of the others', async () => {
+    const log = [
+      await transactional(40, 1),
+      await transactional(41, 2),
+      await transactional(42, 3),
+      await transactional(43, 1),
+      await marker(44, 2, 'abort'),
+      await marker(45, 1, 'abort'),
+      await marker(46, 3, 'commit'),
+      await transactional(47, 1),
+      await plainBatch(48),
+    ];
+    // A broker lists them in the order of their ends.
+    const batch = await taken(40, Buffer.concat(log), [
+      [2, 41],
+      [1, 40],
+    ]);
+    expect(batch.messages.map(({ offset }) => String(offset))).toEqual(['42', '47', '48']);
+    // Both have begun before what the answer begins with.
+    const late = await taken(43, Buffer.concat([await transactional(43, 2), ...log.slice(4)]), [
+      [1, 40],
+      [2, 41],
+    ]);
+    expect(late.messages.map(({ offset }) => String(offset))).toEqual(['47', '48']);
   });
 
   it('is left to kafkajs when it holds a format of before Kafka 0.11', async () => {
     const records = await batchBytes({ firstOffset: 0, firstTimestamp: 5, transactional: false, compressed: false, records: [RECORD] });
     records.writeUInt8(1, 16);
     await expect(read(records)).rejects.toThrow(OlderFormat);
+    // Such a one may be shorter than the head of a batch.
+    await expect(read(records.subarray(0, 40))).rejects.toThrow(OlderFormat);
   });
 
   it('reaches the client that is installed', () => {
@@ -189,6 +244,68 @@ const RECORD: TestRecord = {
   headers: [['id', Buffer.from('x')]],
   timestampDelta: 3,
 };
+
+interface KafkaJsBatch {
+  readonly messages: readonly { readonly offset: bigint }[];
+  lastOffset(): unknown;
+  isEmptyDueToFiltering(): boolean;
+}
+
+const Batch = load('kafkajs/src/consumer/batch') as new (topic: string, fetchedOffset: string, partition: unknown) => KafkaJsBatch;
+
+/** What kafkajs makes of it for who reads. */
+async function taken(from: number, records: Buffer, transactions: Parameters<typeof answerBytes>[1] = []): Promise<KafkaJsBatch> {
+  const answer = await readFetchAnswer(answerBytes(records, transactions), decompress);
+  return new Batch('eco2.topic', String(from), answer.responses[0]?.partitions[0]);
+}
+
+const plainBatch = (firstOffset: number): Promise<Buffer> =>
+  batchBytes({ firstOffset, firstTimestamp: 5, transactional: false, compressed: false, records: [RECORD] });
+
+async function transactional(firstOffset: number, producerId: number, change: (bytes: Buffer) => void = () => undefined): Promise<Buffer> {
+  const bytes = await batchBytes({ firstOffset, firstTimestamp: 5, transactional: true, compressed: false, records: [MARKED] });
+  bytes.writeBigInt64BE(BigInt(producerId), 43);
+  change(bytes);
+  bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17);
+  return bytes;
+}
+
+/** The end of a transaction. */
+function marker(offset: number, producerId: number, end: 'abort' | 'commit'): Promise<Buffer> {
+  return transactional(offset, producerId, (bytes) => {
+    bytes.writeInt16BE(0x30, 21);
+    if (end === 'commit') bytes.writeUInt8(1, bytes.indexOf(MARKED.key!) + 3);
+  });
+}
+
+function damagedAt(bytes: Buffer, at: number): Buffer {
+  const place = at < 0 ? bytes.length + at : at;
+  bytes.writeUInt8(bytes.readUInt8(place) ^ 4, place);
+  return bytes;
+}
+
+async function offsetsIn(answer: FetchAnswer): Promise<bigint[]> {
+  return (answer.responses[0]?.partitions[0]?.messages ?? []).map(({ offset }) => offset);
+}
+
+function refusalIn(answer: FetchAnswer): string {
+  const messages = answer.responses[0]?.partitions[0]?.messages ?? [];
+  expect(messages).toHaveLength(1);
+  try {
+    consumedRecord({ topic: 'eco2.topic', partition: 5 }, messages[0]!);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'KAFKA_UNAVAILABLE' });
+    // Whatever was asked for, kafkajs does not pass over it.
+    expect(new Batch('eco2.topic', '99', answer.responses[0]?.partitions[0]).messages).toHaveLength(1);
+    return (error as Error).message;
+  }
+  return 'handed over';
+}
+
+const refusalOf = async (records: Buffer): Promise<string> => refusalIn(await read(records));
+
+/** The key of a control record that says ABORT. */
+const MARKED: TestRecord = { key: Buffer.from([0, 0, 0, 0]), value: Buffer.from('value'), headers: [], timestampDelta: 0 };
 
 function shown(
   message: Pick<KafkaJsMessage, 'key' | 'value' | 'timestamp' | 'isControlRecord' | 'batchContext'> & { offset: unknown; headers: unknown },

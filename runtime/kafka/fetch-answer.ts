@@ -3,7 +3,9 @@ import { ClassifiedError } from '../../core/errors.ts';
 import { RECORD_BATCH_HEAD_BYTES } from '../../core/record-batch.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { TopicPartition } from '../../core/record.ts';
-import { LogRecord, type LogBatch } from './log-record.ts';
+import { AbortedTransactions } from './aborted-transactions.ts';
+import { kafkaErrorName } from './kafkajs-errors.ts';
+import { DamagedBatch, LogRecord, nothingTo, type LogBatch } from './log-record.ts';
 import { CRC_COVERS_FROM, HEAD, LENGTH_COVERS_FROM, MAGIC } from './record-batch-head.ts';
 
 /** The version of the Fetch API whose answers are read here: what kafkajs speaks with every broker since Kafka 2.3. */
@@ -13,14 +15,19 @@ const COMPRESSION = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
+/** Of before Kafka 0.11; the place of the number is the same. */
+const OLDER_MAGICS: ReadonlySet<number> = new Set([0, 1]);
+
 export interface FetchedPartition {
   readonly partition: number;
   readonly errorCode: number;
   readonly highWatermark: string;
   readonly lastStableOffset: string;
   readonly lastStartOffset: string;
-  readonly abortedTransactions: readonly { readonly producerId: string; readonly firstOffset: string }[];
+  /** Always none: what they hold is left out here already (see AbortedTransactions). */
+  readonly abortedTransactions: readonly never[];
   readonly preferredReadReplica: number;
+  /** What is not for readers stands for itself as control records, so that who reads gets on behind it. */
   readonly messages: readonly LogRecord[];
 }
 
@@ -41,13 +48,13 @@ export type Decompress = (attributes: number, records: Buffer) => Promise<Buffer
 
 /**
  * Reads the answer to a Fetch request of version 11. The records stay in its bytes (see LogRecord). Unlike kafkajs's own
- * reader it checks each batch against its checksum: what a disk or a network has changed is refused and never handled.
+ * reader it checks each batch against its checksum: what a disk or a network has changed is refused and never handled. That stops its
+ * partition and no other: what is before it is there, and where it is the first a DamagedBatch is in its place.
  *
  * The last batch may be cut off where the answer was full; it is left out, and fetched again.
  *
  * Source: Kafka documentation, "Fetch API" and "Record Batch"; `org.apache.kafka.common.record.DefaultRecord`.
- * @throws OlderFormat for a batch of before version 2 (Kafka 0.11);
- * ClassifiedError KAFKA_UNAVAILABLE, with topic, partition and offset, for a batch that is damaged: the next answer may be whole.
+ * @throws OlderFormat for a batch of before version 2 (Kafka 0.11); kafkajs's error for a codec that is not there.
  */
 export async function readFetchAnswer(bytes: Buffer, decompress: Decompress): Promise<FetchAnswer> {
   const reader = new AnswerReader(bytes);
@@ -73,19 +80,39 @@ async function readPartition(reader: AnswerReader, topic: string, decompress: De
     highWatermark: reader.int64().toString(),
     lastStableOffset: reader.int64().toString(),
     lastStartOffset: reader.int64().toString(),
-    abortedTransactions: abortedTransactions(reader),
-    preferredReadReplica: reader.int32(),
   };
-  const records = reader.sized();
+  const aborted = abortedTransactions(reader);
+  const preferredReadReplica = reader.int32();
+  const messages = await readBatches(reader.sized(), { topic, partition }, aborted, decompress);
+  return { ...head, abortedTransactions: [], preferredReadReplica, messages };
+}
+
+function abortedTransactions(reader: AnswerReader): AbortedTransactions {
+  const aborted: { producerId: string; firstOffset: bigint }[] = [];
+  for (let left = reader.int32(); left > 0; left -= 1) aborted.push({ producerId: reader.int64().toString(), firstOffset: reader.int64() });
+  return new AbortedTransactions(aborted);
+}
+
+async function readBatches(
+  records: Buffer,
+  where: TopicPartition,
+  aborted: AbortedTransactions,
+  decompress: Decompress,
+): Promise<LogRecord[]> {
   const messages: LogRecord[] = [];
   for (let at = 0; records.length - at > HEAD.magic;) {
-    if (records.readInt8(at + HEAD.magic) !== MAGIC) throw new OlderFormat();
+    if (OLDER_MAGICS.has(records.readInt8(at + HEAD.magic))) throw new OlderFormat();
     const end = batchEnd(records, at);
     if (end > records.length) break;
-    for (const message of await readBatch(records.subarray(at, end), { topic, partition }, decompress)) messages.push(message);
+    const batch = await readBatch(records.subarray(at, end), where, aborted, decompress);
+    if (batch instanceof DamagedBatch) {
+      if (messages.length === 0) messages.push(batch);
+      break;
+    }
+    for (const message of batch) messages.push(message);
     at = end;
   }
-  return { ...head, messages };
+  return messages;
 }
 
 /** Where the next one begins; behind the end of the records when it is cut off. What claims to be shorter than its head is read as its head. */
@@ -94,28 +121,23 @@ function batchEnd(records: Buffer, at: number): number {
   return at + Math.max(RECORD_BATCH_HEAD_BYTES, LENGTH_COVERS_FROM + records.readInt32BE(at + HEAD.batchLength));
 }
 
-function abortedTransactions(reader: AnswerReader): FetchedPartition['abortedTransactions'] {
-  const aborted: FetchedPartition['abortedTransactions'][number][] = [];
-  for (let left = reader.int32(); left > 0; left -= 1) {
-    aborted.push({ producerId: reader.int64().toString(), firstOffset: reader.int64().toString() });
-  }
-  return aborted;
-}
-
-async function readBatch(batch: Buffer, where: TopicPartition, decompress: Decompress): Promise<LogRecord[]> {
+async function readBatch(
+  batch: Buffer,
+  where: TopicPartition,
+  aborted: AbortedTransactions,
+  decompress: Decompress,
+): Promise<LogRecord[] | DamagedBatch> {
+  if (batch.readInt8(HEAD.magic) !== MAGIC) return damaged(where, undefined, 'its format is none that there is');
   const baseOffset = batch.readBigInt64BE(HEAD.baseOffset) as Offset;
-  const damaged = (what: string) =>
-    new ClassifiedError(
-      'KAFKA_UNAVAILABLE',
-      `the record batch of ${where.topic}, partition ${where.partition}, from offset ${baseOffset} ${what}`,
-    );
-  if (batch.readUInt32BE(HEAD.crc) !== crc32c(batch.subarray(CRC_COVERS_FROM))) throw damaged('is damaged: its checksum is another one');
+  if (batch.readUInt32BE(HEAD.crc) !== crc32c(batch.subarray(CRC_COVERS_FROM))) {
+    return damaged(where, baseOffset, 'its checksum is another one');
+  }
   const attributes = batch.readInt16BE(HEAD.attributes);
-  const isCompressed = (attributes & COMPRESSION) !== 0;
-  const packed = batch.subarray(RECORD_BATCH_HEAD_BYTES);
+  const bytes = await unpacked(attributes, batch.subarray(RECORD_BATCH_HEAD_BYTES), decompress);
+  if (bytes === undefined) return damaged(where, baseOffset, 'it cannot be decompressed');
   const common: LogBatch = {
     ...where,
-    bytes: isCompressed ? await decompress(attributes, packed) : packed,
+    bytes,
     baseTimestampMs: Number(batch.readBigInt64BE(HEAD.baseTimestamp)),
     appendedAtMs: (attributes & LOG_APPEND_TIME) === 0 ? undefined : Number(batch.readBigInt64BE(HEAD.maxTimestamp)),
     producerId: batch.readBigInt64BE(HEAD.producerId).toString(),
@@ -123,8 +145,29 @@ async function readBatch(batch: Buffer, where: TopicPartition, decompress: Decom
     isControlBatch: (attributes & CONTROL) !== 0,
   };
   const records = readRecords(common, baseOffset, batch.readInt32BE(HEAD.recordCount));
-  if (records === undefined) throw damaged('is damaged: its lengths do not fit');
-  return records;
+  if (records === undefined) return damaged(where, baseOffset, 'its lengths do not fit');
+  const lastOffset = (baseOffset + BigInt(batch.readInt32BE(HEAD.lastOffsetDelta))) as Offset;
+  const visible = aborted.holds(common, lastOffset, records[0]) ? [] : records;
+  // Compaction may have left nothing of a batch, or not its last record; kafkajs would ask for it for ever, or once for each that is gone.
+  if ((visible.at(-1)?.offset ?? -1n) < lastOffset) visible.push(nothingTo(common, lastOffset));
+  return visible;
+}
+
+/** Undefined when that is not possible. @throws kafkajs's error for a codec that is not there. */
+async function unpacked(attributes: number, packed: Buffer, decompress: Decompress): Promise<Buffer | undefined> {
+  if ((attributes & COMPRESSION) === 0 || packed.length === 0) return packed;
+  try {
+    return await decompress(attributes, packed);
+  } catch (thrown) {
+    if (kafkaErrorName(thrown) !== undefined) throw thrown;
+    return undefined;
+  }
+}
+
+function damaged(where: TopicPartition, baseOffset: Offset | undefined, what: string): DamagedBatch {
+  const from = baseOffset === undefined ? '' : `, from offset ${baseOffset}`;
+  const message = `the record batch of ${where.topic}, partition ${where.partition}${from} is damaged: ${what}`;
+  return new DamagedBatch(where, new ClassifiedError('KAFKA_UNAVAILABLE', message));
 }
 
 /** The records of a batch. Undefined when their lengths lead out of the bytes. */

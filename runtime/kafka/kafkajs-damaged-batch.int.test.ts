@@ -9,9 +9,10 @@ import { createKafkaJsDriver } from './kafkajs-driver.ts';
 
 const MARK = 'turn a bit of me';
 
-/** A network that changes one bit of the first answer in which the mark comes. */
+/** A network that changes one bit of each answer in which the mark comes, for so many times. */
 class FaultyNetwork {
   damaged = 0;
+  times = 1;
 
   connect(host: string, port: number, onConnect: () => void): Socket {
     const socket = connect({ host, port }, onConnect);
@@ -26,13 +27,13 @@ class FaultyNetwork {
 
   private pass(chunk: Buffer): void {
     const at = chunk.indexOf(MARK);
-    if (at < 0 || this.damaged > 0) return;
+    if (at < 0 || this.damaged >= this.times) return;
     this.damaged += 1;
     chunk.writeUInt8(chunk.readUInt8(at) ^ 1, at);
   }
 }
 
-class Warnings implements Logger {
+class Errors implements Logger {
   readonly said: string[] = [];
 
   debug(): void {
@@ -41,11 +42,11 @@ class Warnings implements Logger {
   info(): void {
     return undefined;
   }
-  warn(fields: LogFields): void {
-    this.said.push(JSON.stringify(fields));
-  }
-  error(): void {
+  warn(): void {
     return undefined;
+  }
+  error(_fields: LogFields, _message: string, thrown?: unknown): void {
+    if (thrown instanceof Error) this.said.push(thrown.message);
   }
   child(): Logger {
     return this;
@@ -53,7 +54,7 @@ class Warnings implements Logger {
 }
 
 describe('a record batch that was damaged on its way', () => {
-  const logger = new Warnings();
+  const logger = new Errors();
   const network = new FaultyNetwork();
   let broker: BrokerUnderTest;
 
@@ -79,5 +80,24 @@ describe('a record batch that was damaged on its way', () => {
     await eventually(() => {
       expect(logger.said.join()).toContain(`of ${topic}, partition 0, from offset 0 is damaged: its checksum is another one`);
     });
+  });
+
+  it('holds up its partition alone, without another generation of its group', async () => {
+    const topic = await broker.topic(2);
+    network.damaged = 0;
+    network.times = Number.POSITIVE_INFINITY;
+    const of = (partition: number, value: string) => ({ ...record(topic, 'a', value), partition });
+    await broker.producer.send([of(0, MARK)]);
+    await broker.producer.send([of(1, 'first')]);
+    const reader = await broker.reader({ group: broker.group(), topics: [topic] }).start();
+    await reader.untilRead(1);
+    await eventually(() => expect(network.damaged).toBeGreaterThan(1));
+    await broker.producer.send([of(1, 'second')]);
+    await reader.untilRead(2);
+    expect(reader.records.map(({ partition, value }) => `${partition} ${value && utf8Text(value)}`)).toEqual(['1 first', '1 second']);
+    network.times = 0;
+    await reader.untilRead(3);
+    expect([reader.revocations, reader.lost]).toEqual([0, []]);
+    expect(reader.records.at(-1)?.value && utf8Text(reader.records.at(-1)!.value!)).toBe(MARK);
   });
 });

@@ -2,9 +2,11 @@ import type { KafkaMessage, Message } from 'kafkajs';
 import { offset } from '../../core/offset.ts';
 import type { ConsumedRecord, ProducerRecord, TopicPartition } from '../../core/record.ts';
 import { asBuffer, headersOf, patchedHeaders, plainHeaders } from './kafkajs-headers.ts';
-import { LogRecord } from './log-record.ts';
+import { DamagedBatch, LogRecord } from './log-record.ts';
 
+/** @throws ClassifiedError KAFKA_UNAVAILABLE for what stands for a damaged batch. */
 export function consumedRecord({ topic, partition }: TopicPartition, message: KafkaMessage | LogRecord): ConsumedRecord {
+  if (message instanceof DamagedBatch) throw message.error;
   if (message instanceof LogRecord) return message;
   return {
     topic,

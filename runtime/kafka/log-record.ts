@@ -1,4 +1,5 @@
 import { EncodedHeaders } from './encoded-headers.ts';
+import type { ClassifiedError } from '../../core/errors.ts';
 import type { Offset } from '../../core/offset.ts';
 import type { ConsumedRecord, Header, HeaderBlock, TopicPartition } from '../../core/record.ts';
 
@@ -110,5 +111,29 @@ export class LogRecord implements ConsumedRecord {
 
   private encodedHeaders(): EncodedHeaders {
     return new EncodedHeaders(this.batchContext.bytes, this.headersAt, this.end);
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
+const NO_PLACE: RecordPlace = { timestampDelta: 0, keyAt: 0, keyLength: -1, valueAt: 0, valueLength: -1, headersAt: 0, end: 0 };
+const LAST_OFFSET = (2n ** 63n - 1n) as Offset;
+
+/** Stands for what a batch covers up to the offset and has no record of: nobody sees it, and who reads goes on behind it. */
+export function nothingTo(batch: LogBatch, offset: Offset): LogRecord {
+  return new LogRecord({ ...batch, bytes: NO_BYTES, isControlBatch: true }, offset, NO_PLACE);
+}
+
+/**
+ * Stands for a batch that cannot be read, and is in the way of what is behind it: whoever takes it in must refuse it, by its error.
+ * Its place is behind all records: what is before the offset that was asked for kafkajs passes over.
+ */
+export class DamagedBatch extends LogRecord {
+  readonly error: ClassifiedError;
+
+  constructor(where: TopicPartition, error: ClassifiedError) {
+    const { topic, partition } = where;
+    const none = { baseTimestampMs: 0, appendedAtMs: undefined, producerId: '-1', inTransaction: false, isControlBatch: false };
+    super({ topic, partition, bytes: NO_BYTES, ...none }, LAST_OFFSET, NO_PLACE);
+    this.error = error;
   }
 }
