@@ -24,7 +24,9 @@ const SURELY_REMEMBERED_MS = (INBOX_RETENTION_DAYS - 1) * 86_400_000;
 export function refuseForgotten(handler: EventHandler, inbox: InboxOfGroup): EventHandler {
   return (event, context) => {
     const { recordedAtMs } = context;
-    if (recordedAtMs === undefined || recordedAtMs > inbox.clock.nowMs() - SURELY_REMEMBERED_MS) return handler(event, context);
+    // A record without a time (-1) is kept by the time of its file, and the inbox remembers for longer than any is kept.
+    if (recordedAtMs === undefined || recordedAtMs < 0 || recordedAtMs > inbox.clock.nowMs() - SURELY_REMEMBERED_MS)
+      return handler(event, context);
     return askFirst(handler, inbox, event, context, recordedAtMs);
   };
 }

@@ -45,6 +45,11 @@ describe('a record that comes from its topic', () => {
     expect(await doorOf(32, { forgottenDays: 31, marked: true })).toEqual(['acked', 1]);
   });
 
+  it('is handled when it says no time, which is no age', async () => {
+    const sinceEpochDays = (new ManualClock().nowMs() + 1) / DAY_MS;
+    expect(await doorOf(sinceEpochDays, { forgottenDays: 31 })).toEqual(['acked', 0]);
+  });
+
   it('waits when the inbox cannot be asked', async () => {
     expect(await doorOf(32, { error: new ClassifiedError('POSTGRES_UNAVAILABLE', 'away') })).toEqual(['POSTGRES_UNAVAILABLE', 1]);
   });
