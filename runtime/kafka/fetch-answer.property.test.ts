@@ -156,7 +156,7 @@ describe('the answer to a fetch', () => {
     expect(await refusalOf(short)).toContain('from offset 41 is damaged');
   });
 
-  it('has what is before a damaged batch, and the other partitions whole', async () => {
+  it('has what is before a damaged batch, and nothing that is behind it', async () => {
     const damaged = damagedAt(await plainBatch(42), -3);
     expect(await offsetsIn(await read(Buffer.concat([await plainBatch(41), damaged, await plainBatch(43)])))).toEqual([41n]);
   });
