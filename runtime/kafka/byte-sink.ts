@@ -1,6 +1,6 @@
 const FIRST_BYTES = 65_536;
 /** What one fetch can hold at most is a fraction of it: whatever says more would only use up the memory. */
-const BYTES_MAX = 256 * 1_048_576;
+export const BYTES_MAX = 256 * 1_048_576;
 
 /** Bytes that are being decompressed. @throws RangeError when a step leads outside of what is there, or there is too much. */
 export class ByteSink {

@@ -1,4 +1,8 @@
+import { gzipSync } from 'node:zlib';
+import kafkajs from 'kafkajs';
 import { describe, expect, it } from 'vitest';
+import { BYTES_MAX } from './byte-sink.ts';
+import { registerCodecs } from './kafkajs-codecs.ts';
 import { lz4Decompress } from './lz4.ts';
 import { snappyDecompress } from './snappy.ts';
 
@@ -30,6 +34,14 @@ describe('what is decompressed', () => {
   it('is never more than is read at once, however little says so', () => {
     const bomb = Array.from({ length: 1_100_000 }, () => 255);
     expect(() => lz4Decompress(lz4Large([0x1f, 0x61, 1, 0, ...bomb, 0, 0]))).toThrow('more than anything');
+  });
+
+  it('is never more than is read at once of gzip either, and else all of it', async () => {
+    registerCodecs();
+    const codec = kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP]() as { decompress(input: Buffer): Promise<Buffer> };
+    expect(String(await codec.decompress(gzipSync('records')))).toBe('records');
+    const bomb = gzipSync(Buffer.alloc(BYTES_MAX + 1), { level: 1 });
+    await expect(codec.decompress(bomb)).rejects.toMatchObject({ code: 'ERR_BUFFER_TOO_LARGE' });
   });
 });
 
