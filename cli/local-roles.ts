@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { BUSY_NODE_OPTIONS } from '../runtime/node-options.ts';
 import { cloneFolder } from '../stack/data-folder.ts';
 import type { LocalFolder, RunningRoles } from './local-folder.ts';
 import { isProcessAlive, readJson, writeJson } from './local-folder.ts';
@@ -11,13 +12,9 @@ type LocalRole = (typeof ROLES)[number];
 /** What else runs in a role's process. */
 const BESIDE: Partial<Record<LocalRole, readonly string[]>> = { processor: ['flows'] };
 
-/**
- * Records in hand outlive several collections of a small young generation, and are copied in each of them: where many are, a larger
- * one costs less processor time. It grows to this size (in MiB, three times over) only under load.
- */
 const NODE_OPTIONS: Partial<Record<LocalRole, readonly string[]>> = {
-  projector: ['--max-semi-space-size=32'],
-  processor: ['--max-semi-space-size=32'],
+  projector: BUSY_NODE_OPTIONS,
+  processor: BUSY_NODE_OPTIONS,
 };
 
 export interface LocalRolesOptions {

@@ -1,3 +1,4 @@
+import { BUSY_NODE_OPTIONS } from '../../runtime/node-options.ts';
 import { startProgram } from '../node-program.ts';
 import { peakMemoryMb } from '../process-usage.ts';
 import type { ConsumerProgramOrder } from './consumer-program.ts';
@@ -33,7 +34,11 @@ export async function runConsumer(
   { signal, withinMs, ...order }: HandlerOrder,
   options: { readonly program: string; readonly profileFolder?: string | undefined },
 ): Promise<ConsumerRun> {
-  const running = await startProgram({ ...options, order: { side, ...order } satisfies ConsumerProgramOrder });
+  const running = await startProgram({
+    ...options,
+    nodeOptions: BUSY_NODE_OPTIONS,
+    order: { side, ...order } satisfies ConsumerProgramOrder,
+  });
   const stop = (): void => void running.stop();
   signal.addEventListener('abort', stop, { once: true });
   const timer = setTimeout(stop, withinMs);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BUSY_NODE_OPTIONS } from '../../runtime/node-options.ts';
 import { startProgram } from '../node-program.ts';
 import { cpuMs, peakMemoryMb } from '../process-usage.ts';
 import type { BenchContext } from './bench-context.ts';
@@ -13,7 +14,7 @@ export async function idleGroups({ namespace, plan, servers, programs, admin, si
   const topics = Array.from({ length: plan.idleGroups }, (_, index) => `${namespace}.idle.${index}`);
   await admin.ensureTopics(topics.map((topic) => ({ topic, partitions: PARTITIONS, retentionMs: 86_400_000, replicationFactor: 1 })));
   const order: IdleProgramOrder = { brokers: servers.kafkaBrokers, topics };
-  const running = await startProgram({ program: programs.idle, order });
+  const running = await startProgram({ program: programs.idle, order, nodeOptions: BUSY_NODE_OPTIONS });
   try {
     await running.next();
     await sleep(SETTLE_MS, undefined, { signal });

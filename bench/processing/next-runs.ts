@@ -2,6 +2,7 @@ import { percentile } from '../statistics.ts';
 import { relaySide } from '../capture/relay-side.ts';
 import { Lanes } from '../capture/lane.ts';
 import { OutboxWriter } from '../capture/outbox-table.ts';
+import { BUSY_NODE_OPTIONS } from '../../runtime/node-options.ts';
 import { startProgram, type RunningProgram } from '../node-program.ts';
 import type { BenchContext } from './bench-context.ts';
 import type { ExpectedEvents, NextProgramOrder, ReactionTimes } from './next-program.ts';
@@ -28,7 +29,7 @@ export async function nextReactionRuns(context: BenchContext): Promise<void> {
     group: `${lane.topic}.reactions`,
     databaseUrl: steps.url,
   };
-  const group = await startProgram({ program: programs.next, order });
+  const group = await startProgram({ program: programs.next, order, nodeOptions: BUSY_NODE_OPTIONS });
   try {
     await group.next();
     await pass(group, writer, PER_SECOND * WARM_UP_SECONDS);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BUSY_NODE_OPTIONS } from '../../runtime/node-options.ts';
 import { startProgram, type RunningProgram } from '../node-program.ts';
 import { peakMemoryMb } from '../process-usage.ts';
 import type { BenchContext } from './bench-context.ts';
@@ -23,7 +24,7 @@ export async function soak(context: BenchContext): Promise<void> {
   );
   say(`soak: ${plan.soakRate} records/s for ${plan.soakSeconds} s`);
   const order: SoakProgramOrder = { brokers: servers.kafkaBrokers, topic, deadLetterTopic };
-  const running = await startProgram({ program: programs.soak, order, nodeOptions: ['--expose-gc'] });
+  const running = await startProgram({ program: programs.soak, order, nodeOptions: [...BUSY_NODE_OPTIONS, '--expose-gc'] });
   try {
     await running.next();
     const began = performance.now();

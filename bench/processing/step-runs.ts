@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { BUSY_NODE_OPTIONS } from '../../runtime/node-options.ts';
 import { startProgram } from '../node-program.ts';
 import type { BenchContext } from './bench-context.ts';
 import type { FigureId } from './figures.ts';
@@ -124,7 +125,7 @@ async function steps(context: BenchContext, database: StepDatabase, how: How, pr
     seconds: plan.stepSeconds,
   };
   return emptied(database, async () => {
-    const running = await startProgram({ program: programs.step, order, profileFolder });
+    const running = await startProgram({ program: programs.step, order, nodeOptions: BUSY_NODE_OPTIONS, profileFolder });
     try {
       return (await running.next()) as StepOutcome;
     } finally {

@@ -117,10 +117,6 @@ class Attempt implements HandlerContext, Watched, RunningAttempt {
     return this.deadlineMs - this.deadlines.timeoutMs;
   }
 
-  get isOver(): boolean {
-    return this.over;
-  }
-
   get lastAttempt(): boolean {
     return !this.deps.breakers.isTrying(this.item) && delayAfterAttemptMs(this.deps.retryPolicy, this.attempt, 0) === undefined;
   }
@@ -186,6 +182,7 @@ class Attempt implements HandlerContext, Watched, RunningAttempt {
   private end(result: HandlerResult): void {
     if (this.over) return;
     this.over = true;
+    this.item.running = undefined;
     this.deadlines.release(this);
     this.ended(this.item, result.kind === 'failed' ? failed(this.blame(result.error)) : result);
   }

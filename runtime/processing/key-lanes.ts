@@ -205,7 +205,7 @@ export class KeyLanes<T extends { readonly lane: string }> {
 
 /** First in, first out, without the cost of shifting a long array. */
 class Queue<T> {
-  private items: T[] = [];
+  private items: (T | undefined)[] = [];
   private head = 0;
 
   push(item: T): void {
@@ -215,6 +215,8 @@ class Queue<T> {
   shift(): T | undefined {
     const item = this.items[this.head];
     if (item === undefined) return undefined;
+    // What has gone must not be held by the place that it had.
+    this.items[this.head] = undefined;
     this.head += 1;
     if (this.head >= 1024 && this.head * 2 > this.items.length) {
       this.items = this.items.slice(this.head);

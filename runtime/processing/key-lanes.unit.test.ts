@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { settle } from '../../test/support/manual-clock.ts';
 import type { LaneVerdict } from './key-lanes.ts';
@@ -198,4 +200,29 @@ describe('lanes by key', () => {
     expect([...order.values()]).toEqual(Array<number>(20).fill(499));
     expect(most).toBe(7);
   });
+
+  it('hold nothing of an item that has left, however few follow it', async () => {
+    const left: WeakRef<Item>[] = [];
+    const lanes = new KeyLanes<Item>({
+      concurrencyMax: 7,
+      run: (item) => {
+        left.push(new WeakRef(item));
+        void Promise.resolve().then(() => lanes.ended(item, FINISHED));
+      },
+      onDefect: (error) => expect.fail(String(error)),
+    });
+    for (let n = 0; n < 100; n += 1) lanes.push({ lane: `${n}`, name: `${n}` });
+    await settle();
+    await collectGarbage();
+    expect(left).toHaveLength(100);
+    expect(left.filter((item) => item.deref() !== undefined)).toEqual([]);
+  });
 });
+
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  // What a weak reference was asked for or made of stays until the turn of the event loop is over.
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+}

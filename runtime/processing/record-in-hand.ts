@@ -8,13 +8,12 @@ import type { ConsumedRecord } from '../../core/record.ts';
 import { keyTextOf, recordBytes } from '../../core/record.ts';
 import type { PartitionEpoch } from './partition-epoch.ts';
 
-/** One attempt at a record, while it runs and after. */
+/** One attempt at a record, while it runs. */
 export interface RunningAttempt {
   readonly eventType: string;
   /** Monotonic milliseconds, as are those of the deadline. */
   readonly beganAtMs: number;
   readonly deadlineMs: number;
-  readonly isOver: boolean;
   /** Ends it at once and without its result. */
   cutOff(error: ClassifiedError): void;
 }
@@ -52,10 +51,11 @@ export interface RecordInHand {
   suspected: ClassifiedError | undefined;
   /** What was taken for an outage and is its own failure. */
   blamedFor: ClassifiedError | undefined;
-  /** The attempt that runs, or the last one. */
+  /** The attempt that runs. */
   running: RunningAttempt | undefined;
   /** It left by a door or was given back: whatever still runs for it is ignored. */
-  gone: boolean;
+  readonly gone: boolean;
+  go(): void;
 }
 
 /** Never throws: what is wrong with the record becomes part of it. */
@@ -71,7 +71,8 @@ export function takeInHand(
 
 /**
  * Thousands of records wait in their lanes while some hundreds run: one that waits is held as it came, and its envelope is
- * read when its turn has come. What lives long costs the collector twice.
+ * read when its turn has come. What lives long costs the collector twice. A record that has waited is old to the collector, and
+ * what it refers to lives as long as it, dead or not, until the next full collection: what an attempt has made is let go with it.
  */
 class TakenRecord implements RecordInHand {
   readonly record: ConsumedRecord;
@@ -114,6 +115,11 @@ class TakenRecord implements RecordInHand {
   get id(): string {
     const { topic, partition, offset } = this.record;
     return `${topic}/${partition}/${offset}`;
+  }
+
+  go(): void {
+    this.gone = true;
+    this.readEnvelope = undefined;
   }
 
   get envelope(): Envelope | ClassifiedError {

@@ -170,7 +170,7 @@ export class StallWatch {
   /** Places, counts, ages and declared names: nothing of what records hold. */
   private rowOf(epoch: Epoch): LogFields {
     const { clock } = this.options;
-    const attempts = [...epoch.inHand].flatMap(({ running }) => (running?.isOver === false ? [running] : []));
+    const attempts = [...epoch.inHand].flatMap(({ running }) => (running === undefined ? [] : [running]));
     const oldest = attempts.reduce<(typeof attempts)[number] | undefined>(
       (first, one) => (first === undefined || one.beganAtMs < first.beganAtMs ? one : first),
       undefined,

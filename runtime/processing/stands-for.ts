@@ -28,7 +28,7 @@ export function standsFor(epoch: PartitionEpoch<RecordInHand>, loop: LoopInSight
   if (first === undefined) return troubled.some(({ optional }) => !optional) ? 'dependency' : undefined;
   const ahead = loop.lanes.headOf(first.lane) ?? first;
   if (isCondemned(first) || isCondemned(ahead)) return 'dead-letter-topic';
-  if (ahead.running?.isOver === false) return nowMs < ahead.running.deadlineMs + OVERDUE_AFTER_MS ? 'handler' : undefined;
+  if (ahead.running !== undefined) return nowMs < ahead.running.deadlineMs + OVERDUE_AFTER_MS ? 'handler' : undefined;
   if (ahead.suspected !== undefined || troubled.length > 0) return 'dependency';
   return loop.lanes.isFull ? 'lanes-full' : undefined;
 }

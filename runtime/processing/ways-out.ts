@@ -40,7 +40,7 @@ export class WaysOut {
     const now = clock.monotonicMs();
     burial.forget(item);
     breakers.release(item);
-    item.gone = true;
+    item.go();
     if (item.parked === undefined) {
       item.epoch.finish(item);
       item.epoch.progressAtMs = now;
@@ -87,7 +87,7 @@ export class WaysOut {
     if (item.gone) return;
     const { balance, breakers, burial, parking } = this.options;
     burial.forget(item);
-    item.gone = true;
+    item.go();
     item.epoch.giveBack(item);
     parking.forget(item);
     balance.release(item.record.topic);
