@@ -72,7 +72,7 @@ export const SETTINGS = {
   ),
   POSTGRES_POOL_MAX: setting(
     integer(10, 1, 200),
-    'Connections per domain and process; the batches of a processor have two more, and four while a batch is done again in parts.',
+    'Connections per domain and process; the batches of a processor have three more, and six while they are done again in parts.',
   ),
   POSTGRES_PREPARED_STATEMENTS: setting(
     flag(true),

@@ -30,8 +30,11 @@ import type { RehearsableUnitOfWork, UnitOfWorkOptions } from './postgres/unit-o
 import { createUnitOfWork } from './postgres/unit-of-work.ts';
 import { systemClock } from './telemetry/system-clock.ts';
 
-/** Two: while the server works on one batch, this process prepares the next. More would make smaller batches of the same load. */
-const BATCHES_IN_FLIGHT = 2;
+/**
+ * While the server works on two, or waits for its disk, this process prepares the next. More would make smaller batches of the same
+ * load, and each holds a connection (`npm run bench -- processing --only steps`).
+ */
+export const BATCHES_IN_FLIGHT = 3;
 
 /**
  * The outside of one process, made when it is first asked for: a relay never opens a Redis connection. Nothing here needs

@@ -3,6 +3,7 @@ import { SILENT_LOGGER } from '../../core/log.ts';
 import { NO_METRICS } from '../../core/metrics.ts';
 import { my } from '../../processors/my/my.ts';
 import type { CallRunner } from '../../runtime/calls/call-runner.ts';
+import { BATCHES_IN_FLIGHT } from '../../runtime/connections.ts';
 import type { Database } from '../../runtime/postgres/database.ts';
 import { createBatchedSteps } from '../../runtime/postgres/steps/batched-steps.ts';
 import { createStepDatabase } from '../../runtime/postgres/steps/step-database.ts';
@@ -15,9 +16,6 @@ import { createReactionHandler } from '../../runtime/processing/reaction-handler
 import { systemClock } from '../../runtime/telemetry/system-clock.ts';
 import { CATALOGUE } from '../../schemas/catalogue.ts';
 import { createPayloadValidator } from '../../schemas/validator.ts';
-
-/** As the product has it, where steps may share a transaction. */
-const BATCHES_IN_FLIGHT = 2;
 
 interface StepHandlerOrder {
   readonly databaseUrl: string;
