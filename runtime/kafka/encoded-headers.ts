@@ -1,4 +1,5 @@
 import type { Header, HeaderBlock, HeaderTexts } from '../../core/record.ts';
+import { VarintCursor } from './varint-cursor.ts';
 
 /** Names by place, as they were last seen: the records of a topic mostly have the same ones in the same order. */
 const lastNames: string[] = [];
@@ -34,7 +35,7 @@ export class EncodedHeaders implements HeaderBlock {
     const headers: Header[] = [];
     const cursor = new Cursor(bytes, this.from, this.to);
     while (cursor.next()) {
-      const value = cursor.valueAt < 0 ? null : bytes.subarray(cursor.valueAt, cursor.end);
+      const value = cursor.valueAt < 0 ? null : bytes.subarray(cursor.valueAt, cursor.at);
       headers.push([bytes.toString('utf8', cursor.nameAt, cursor.nameEnd), value]);
     }
     return headers;
@@ -47,7 +48,7 @@ export class EncodedHeaders implements HeaderBlock {
     const isPlain = all.length === to - from;
     const cursor = new Cursor(bytes, from, to);
     for (let place = 0; cursor.next(); place += 1) {
-      const { nameAt, nameEnd, valueAt, end } = cursor;
+      const { nameAt, nameEnd, valueAt, at: end } = cursor;
       const name = isPlain ? nameFrom(all, place, nameAt - from, nameEnd - from) : bytes.toString('utf8', nameAt, nameEnd);
       if (valueAt < 0) texts.header(name, undefined);
       else texts.header(name, isPlain ? all.slice(valueAt - from, end - from) : bytes.toString('utf8', valueAt, end));
@@ -55,22 +56,18 @@ export class EncodedHeaders implements HeaderBlock {
   }
 }
 
-/** Stands at one header after the other. */
-class Cursor {
+/** Stands at one header after the other; between two of them, at the end of the former. */
+class Cursor extends VarintCursor {
   nameAt = 0;
   nameEnd = 0;
   /** -1 for null. */
   valueAt = 0;
-  /** Of the value, and so of the header. */
-  end: number;
-  private readonly bytes: Buffer;
   private readonly to: number;
   private left: number;
 
   constructor(bytes: Buffer, from: number, to: number) {
-    this.bytes = bytes;
+    super(bytes, from);
     this.to = to;
-    this.end = from;
     this.left = this.varint();
   }
 
@@ -79,25 +76,13 @@ class Cursor {
     if (this.left <= 0) return false;
     this.left -= 1;
     const nameLength = this.varint();
-    this.nameAt = this.end;
-    this.nameEnd = this.end + nameLength;
-    this.end = this.nameEnd;
+    this.nameAt = this.at;
+    this.nameEnd = this.at + nameLength;
+    this.at = this.nameEnd;
     const valueLength = this.varint();
-    this.valueAt = valueLength < 0 ? -1 : this.end;
-    if (valueLength > 0) this.end += valueLength;
-    return nameLength >= 0 && this.end <= this.to;
-  }
-
-  /** Of 32 bits, as lengths are; behind the end of the bytes it is 0. */
-  private varint(): number {
-    let bits = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.bytes[this.end] ?? 0;
-      this.end += 1;
-      bits |= (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
-    }
-    return (bits >>> 1) ^ -(bits & 1);
+    this.valueAt = valueLength < 0 ? -1 : this.at;
+    if (valueLength > 0) this.at += valueLength;
+    return nameLength >= 0 && this.at <= this.to;
   }
 }
 

@@ -7,6 +7,7 @@ import { AbortedTransactions } from './aborted-transactions.ts';
 import { kafkaErrorName } from './kafkajs-errors.ts';
 import { DamagedBatch, LogRecord, nothingTo, type LogBatch } from './log-record.ts';
 import { CRC_COVERS_FROM, HEAD, LENGTH_COVERS_FROM, MAGIC } from './record-batch-head.ts';
+import { VarintCursor } from './varint-cursor.ts';
 
 /** The version of the Fetch API whose answers are read here: what kafkajs speaks with every broker since Kafka 2.3. */
 export const FETCH_VERSION = 11;
@@ -172,7 +173,7 @@ function damaged(where: TopicPartition, baseOffset: Offset | undefined, what: st
 
 /** The records of a batch. Undefined when their lengths lead out of the bytes. */
 export function readRecords(batch: LogBatch, baseOffset: Offset, count: number): LogRecord[] | undefined {
-  const cursor = new Cursor(batch.bytes);
+  const cursor = new VarintCursor(batch.bytes, 0);
   const records: LogRecord[] = [];
   for (let left = count; left > 0; left -= 1) {
     const length = cursor.varint();
@@ -193,40 +194,6 @@ export function readRecords(batch: LogBatch, baseOffset: Offset, count: number):
     cursor.at = end;
   }
   return records;
-}
-
-/** Zigzag numbers, seven bits a byte, the lowest first; behind the end of the bytes it reads zeros. */
-class Cursor {
-  at = 0;
-  private readonly bytes: Buffer;
-
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-  }
-
-  /** Of 32 bits. */
-  varint(): number {
-    let bits = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.bytes[this.at] ?? 0;
-      this.at += 1;
-      bits |= (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
-    }
-    return (bits >>> 1) ^ -(bits & 1);
-  }
-
-  /** Of 64 bits; beyond 2^53 it is rounded, which no time in milliseconds is. */
-  varlong(): number {
-    let bits = 0;
-    for (let factor = 1; factor < 2 ** 70; factor *= 128) {
-      const byte = this.bytes[this.at] ?? 0;
-      this.at += 1;
-      bits += (byte % 128) * factor;
-      if (byte < 128) break;
-    }
-    return bits % 2 === 0 ? bits / 2 : -(bits + 1) / 2;
-  }
 }
 
 class AnswerReader {
